@@ -1,0 +1,114 @@
+# Every target works as the first command in a fresh clone: it makes .venv, or reuses the one that is
+# there, and installs the versions pinned in constraints.txt when they or pyproject.toml have changed.
+
+PYTHON ?= python3
+VENV := .venv
+PYTEST_ARGS ?=
+# Test processes; each computes on one core.
+WORKERS ?= 2
+# What `make bench` runs: every file of benchmarks/ without a leading underscore.
+BENCH ?= $(sort $(wildcard benchmarks/[!_]*.py))
+
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+
+# Quiet about its warnings too, but never about an error.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet -c constraints.txt
+ENGINE := $(VENV)/.installed-engine
+APP := $(VENV)/.installed-app
+TEST := $(VENV)/.installed-test
+DOCS := $(VENV)/.installed-docs
+
+# What Qt and a virtual screen need on Debian and Ubuntu.
+DEBIAN_PACKAGES := xvfb xauth libdbus-1-3 libfontconfig1 libglib2.0-0 libxcb-icccm4 libxcb-image0 \
+	libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxkbcommon-x11-0
+# Runs what follows on a virtual screen where one can be had, and as it is elsewhere.
+ON_SCREEN := on_screen() { \
+		if command -v xvfb-run >/dev/null; then xvfb-run -a -s "-screen 0 1920x1200x24" "$$@"; else "$$@"; fi; \
+	}; on_screen
+
+.PHONY: help install demo app test bench docs docs-images venv screen debian-packages clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo         synthetic hearts from bundled masks, into demo-out/"
+	@echo "make app          napari with the plugin open"
+	@echo "make test         lint, types, manifest and every test"
+	@echo "make install      engine and app into .venv"
+	@echo "make bench        speed, memory and quality tables"
+	@echo "make docs         the documentation as a site, into site/"
+	@echo "make docs-images  the pictures in docs/img, from the real program"
+
+install: $(APP)
+
+demo: $(ENGINE)
+	$(BIN)/cmr-synth demo --out demo-out
+
+app: $(APP)
+	$(BIN)/cmr-synth app
+
+test: $(TEST) screen
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy src/cmr_synth
+	$(BIN)/python -m npe2 validate --imports napari_cmr_synth
+	$(ON_SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+bench: $(TEST)
+	@for script in $(BENCH); do \
+		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+docs: $(DOCS)
+	$(BIN)/python -m mkdocs build --strict
+
+docs-images: $(APP) screen
+	$(ON_SCREEN) $(BIN)/python docs/make_images.py
+
+clean:
+	rm -rf demo-out site dist
+
+venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "$(PYTHON) is older than Python 3.10; name a newer one: make PYTHON=python3.12"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || \
+		{ echo "no virtual environment could be made; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+# Each stamp is as new as the last install of its extras.
+$(ENGINE): pyproject.toml constraints.txt | venv
+	@echo "installing the versions of constraints.txt into $(VENV): minutes the first time"
+	$(PIP_INSTALL) -e .
+	@touch $@
+
+$(APP): pyproject.toml constraints.txt | venv
+	@echo "installing the versions of constraints.txt into $(VENV): minutes the first time"
+	$(PIP_INSTALL) -e ".[app]"
+	@touch $(ENGINE) $@
+
+$(TEST): pyproject.toml constraints.txt | venv
+	@echo "installing the versions of constraints.txt into $(VENV): minutes the first time"
+	$(PIP_INSTALL) -e ".[app,test]"
+	@touch $(ENGINE) $(APP) $@
+
+$(DOCS): pyproject.toml constraints.txt | venv
+	@echo "installing the versions of constraints.txt into $(VENV): minutes the first time"
+	$(PIP_INSTALL) -e ".[docs]"
+	@touch $(ENGINE) $@
+
+# Installs the missing Debian packages as root, names the command otherwise, does nothing elsewhere.
+screen:
+	@command -v apt-get >/dev/null || exit 0; \
+	LC_ALL=C apt-get --simulate --no-upgrade install $(DEBIAN_PACKAGES) 2>/dev/null | grep -q '^0 upgraded, 0 newly' && exit 0; \
+	if [ "$$(id -u)" = 0 ]; then \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get -qq update && \
+		apt-get -qq -y --no-upgrade --no-install-recommends -o DPkg::Lock::Timeout=120 install $(DEBIAN_PACKAGES) >/dev/null; \
+	else \
+		echo "for a virtual screen: sudo apt-get install $(DEBIAN_PACKAGES)"; \
+	fi
+
+debian-packages:
+	@echo $(DEBIAN_PACKAGES)

@@ -1,0 +1,1 @@
+"""What a heart is: labels, template hearts, plausibility and measurements."""

@@ -1,0 +1,300 @@
+"""Does a mask look like a heart? Findings in plain words, as data.
+
+A finding is no verdict: masks of real patients have some of them at the base and the apex. Labels
+are the engine's, in the canonical radiological display (the RV left of the LV in the picture).
+Unlabelled pixels (255) are unknown, so nothing is concluded from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, RV, STRUCTURES, UNLABELLED, revert
+from cmr_synth.errors import InputError
+
+Severity = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is unusual about a mask.
+
+    Attributes
+    ----------
+    code : str
+        Stable name for programs; a key of `CODES`.
+    message : str
+        One sentence for people.
+    severity : str
+        "info": usual at the base or the apex; "warning": look at it; "error": no heart is
+        built like this.
+    slice_index : int or None
+        Which slice of a stack, counted from 0.
+    structure : str or None
+        "LV", "MYO" or "RV", if one of them is at fault.
+    """
+
+    code: str
+    message: str
+    severity: Severity
+    slice_index: int | None = None
+    structure: str | None = None
+
+
+CODES: dict[str, str] = {
+    "empty": "nothing is labelled",
+    "lv-missing": "myocardium without an LV blood pool",
+    "myocardium-missing": "an LV blood pool without myocardium",
+    "myocardium-open": "the myocardium does not close around the LV",
+    "hole": "a patch of background inside the heart",
+    "stray": "a structure has more than one piece",
+    "rv-touches-lv": "no septum between the blood pools",
+    "rv-side": "the RV is not on the left of the picture",
+    "cut": "the heart reaches the edge of the image",
+    "gap-in-stack": "a slice without LV between slices that have it",
+}
+"""Every code and what it stands for."""
+
+_WIDE_GAP = 0.1  # share of the LV outline without wall above which a mask is no longer usual
+
+
+def findings(
+    labels: NDArray[Any], spacing: tuple[float, float] = (1.5, 1.5), *, name: str = "mask"
+) -> list[Finding]:
+    """Look over one slice.
+
+    Parameters
+    ----------
+    labels : (y, x) integer array
+        Engine labels in the canonical radiological display.
+    spacing : (y, x) in mm
+        Pixel size, for the lengths and areas in the messages.
+    name : str
+        What error messages call the mask.
+
+    Returns
+    -------
+    list of Finding
+        Empty if nothing is unusual.
+
+    Raises
+    ------
+    InputError
+        If the array is not 2D or holds something that is no engine label.
+    """
+    if np.ndim(labels) != 2:
+        raise InputError(
+            f"{name}: has {np.ndim(labels)} dimensions, expected one slice (y, x). "
+            "Use stack_findings for a stack."
+        )
+    _check_spacing(spacing, 2, name)
+    slice_labels = revert(labels, "mnms", name=name)  # the engine's own numbers: only checks them
+    if not np.isin(slice_labels, (LV, MYO, RV)).any():
+        return [Finding("empty", "Nothing is labelled.", "info")]
+    return [
+        *_missing(slice_labels),
+        *_open_myocardium(slice_labels, spacing),
+        *_rv_touching_lv(slice_labels, spacing),
+        *_holes(slice_labels, spacing),
+        *_strays(slice_labels, spacing),
+        *_rv_on_unexpected_side(slice_labels, spacing),
+        *_cut_by_edge(slice_labels, spacing),
+    ]
+
+
+def stack_findings(
+    labels: NDArray[Any],
+    spacing: tuple[float, float, float] = (8.0, 1.5, 1.5),
+    *,
+    name: str = "mask",
+) -> list[Finding]:
+    """Look over every slice of a stack, and for slices left out in between.
+
+    Parameters
+    ----------
+    labels : (z, y, x) integer array
+        Engine labels in the canonical radiological display.
+    spacing : (z, y, x) in mm
+        Distance between slices, then pixel size.
+    name : str
+        What error messages call the mask.
+
+    Returns
+    -------
+    list of Finding
+        In the order of the slices, each with its `slice_index`.
+
+    Raises
+    ------
+    InputError
+        If the array is not 3D or holds something that is no engine label.
+    """
+    if np.ndim(labels) != 3:
+        raise InputError(f"{name}: has {np.ndim(labels)} dimensions, expected a stack (z, y, x).")
+    _check_spacing(spacing, 3, name)
+    stack = revert(labels, "mnms", name=name)
+    with_lv = np.flatnonzero((stack == LV).any(axis=(1, 2)))
+    found: list[Finding] = []
+    for index, slice_labels in enumerate(stack):
+        in_slice = findings(slice_labels, (spacing[1], spacing[2]), name=name)
+        if (
+            with_lv.size
+            and with_lv[0] < index < with_lv[-1]
+            and not np.isin(slice_labels, (LV, UNLABELLED)).any()
+        ):
+            message = "The LV is missing here, but not in the slices before and after."
+            in_slice = [
+                Finding("gap-in-stack", message, "warning", structure="LV"),
+                *(f for f in in_slice if f.code not in ("empty", "lv-missing")),
+            ]
+        found += [replace(finding, slice_index=index) for finding in in_slice]
+    return found
+
+
+def _missing(labels: NDArray[np.uint8]) -> list[Finding]:
+    if (labels == UNLABELLED).any():
+        return []
+    has_lv, has_wall = (labels == LV).any(), (labels == MYO).any()
+    if has_wall and not has_lv:
+        message = "There is myocardium but no LV blood pool; usual only at the apex in systole."
+        return [Finding("lv-missing", message, "info", structure="LV")]
+    if has_lv and not has_wall:
+        message = "There is an LV blood pool but no myocardium around it."
+        return [Finding("myocardium-missing", message, "warning", structure="MYO")]
+    return []
+
+
+def _open_myocardium(labels: NDArray[np.uint8], spacing: tuple[float, float]) -> list[Finding]:
+    if not (labels == MYO).any():
+        return []
+    lv = labels == LV
+    # Outside the image counts as background, so an LV on the edge is open.
+    open_mm = _border_mm(lv, labels == BACKGROUND, spacing) + sum(
+        _on_edges_mm(lv, spacing).values()
+    )
+    if not open_mm:
+        return []
+    share = open_mm / _outline_mm(lv, spacing)
+    return [
+        Finding(
+            "myocardium-open",
+            f"The myocardium is open: about {open_mm:.0f} mm ({share:.0%}) of the LV outline "
+            "border on background.",
+            "warning" if share > _WIDE_GAP else "info",
+            structure="MYO",
+        )
+    ]
+
+
+def _rv_touching_lv(labels: NDArray[np.uint8], spacing: tuple[float, float]) -> list[Finding]:
+    shared_mm = _border_mm(labels == LV, labels == RV, spacing)
+    if not shared_mm:
+        return []
+    message = f"RV and LV blood pool touch over about {shared_mm:.0f} mm; the septum lies between."
+    return [Finding("rv-touches-lv", message, "error", structure="RV")]
+
+
+def _holes(labels: NDArray[np.uint8], spacing: tuple[float, float]) -> list[Finding]:
+    from scipy.ndimage import binary_dilation, binary_fill_holes, label
+
+    heart = labels != BACKGROUND  # unlabelled pixels may belong to it: they are no holes
+    pieces, count = label(binary_fill_holes(heart) & ~heart)
+    found = []
+    for piece in range(1, count + 1):
+        hole = pieces == piece
+        around = np.unique(labels[binary_dilation(hole) & ~hole])
+        names = [structure for structure, value in STRUCTURES.items() if value in around]
+        area_mm2 = hole.sum() * spacing[0] * spacing[1]
+        where = f"inside the {names[0]}" if len(names) == 1 else f"between {' and '.join(names)}"
+        found.append(
+            Finding(
+                "hole",
+                f"There is a hole of {area_mm2:.0f} mm\N{SUPERSCRIPT TWO} {where}.",
+                "warning",
+                structure=names[0] if len(names) == 1 else None,
+            )
+        )
+    return found
+
+
+def _strays(labels: NDArray[np.uint8], spacing: tuple[float, float]) -> list[Finding]:
+    from scipy.ndimage import label
+
+    found = []
+    for structure, value in STRUCTURES.items():
+        pieces, count = label(labels == value, structure=np.ones((3, 3)))
+        if count < 2:
+            continue
+        smaller = np.sort(np.bincount(pieces.ravel())[1:])[:-1].sum() * spacing[0] * spacing[1]
+        found.append(
+            Finding(
+                "stray",
+                f"The {structure} has {count} pieces; all but the largest add up to "
+                f"{smaller:.0f} mm\N{SUPERSCRIPT TWO}.",
+                "warning",
+                structure=structure,
+            )
+        )
+    return found
+
+
+def _rv_on_unexpected_side(
+    labels: NDArray[np.uint8], spacing: tuple[float, float]
+) -> list[Finding]:
+    left_heart, rv = np.isin(labels, (LV, MYO)), labels == RV
+    if not left_heart.any() or not rv.any():
+        return []
+    offset = np.argwhere(rv).mean(axis=0) - np.argwhere(left_heart).mean(axis=0)
+    down, right = offset * np.asarray(spacing)
+    # A rotated heart may carry its RV above the LV; only a clear departure is worth a word.
+    if right < 0.5 * abs(down):
+        return []
+    message = (
+        "The RV lies right of the LV in the picture; it belongs on the left. The image is "
+        "mirrored, or the label numbers of LV and RV are swapped."
+    )
+    return [Finding("rv-side", message, "warning", structure="RV")]
+
+
+def _cut_by_edge(labels: NDArray[np.uint8], spacing: tuple[float, float]) -> list[Finding]:
+    found = []
+    for structure, value in STRUCTURES.items():
+        lengths = {side: mm for side, mm in _on_edges_mm(labels == value, spacing).items() if mm}
+        if lengths:
+            sides = ", ".join(f"{side} ({mm:.0f} mm)" for side, mm in lengths.items())
+            message = f"The {structure} reaches the edge of the image: {sides}."
+            found.append(Finding("cut", message, "warning", structure=structure))
+    return found
+
+
+def _outline_mm(region: NDArray[np.bool_], spacing: tuple[float, float]) -> float:
+    framed = np.pad(region, 1)
+    return _border_mm(framed, ~framed, spacing)
+
+
+def _border_mm(a: NDArray[np.bool_], b: NDArray[np.bool_], spacing: tuple[float, float]) -> float:
+    """Length of the pixel edges between two regions; a circle's is 4 / pi of its perimeter."""
+    across_rows = (a[1:] & b[:-1]).sum() + (a[:-1] & b[1:]).sum()
+    across_columns = (a[:, 1:] & b[:, :-1]).sum() + (a[:, :-1] & b[:, 1:]).sum()
+    return float(across_rows * spacing[1] + across_columns * spacing[0])
+
+
+def _on_edges_mm(region: NDArray[np.bool_], spacing: tuple[float, float]) -> dict[str, float]:
+    """Length of a region's contact with each edge of the image."""
+    return {
+        "top": float(region[0].sum() * spacing[1]),
+        "bottom": float(region[-1].sum() * spacing[1]),
+        "left": float(region[:, 0].sum() * spacing[0]),
+        "right": float(region[:, -1].sum() * spacing[0]),
+    }
+
+
+def _check_spacing(spacing: tuple[float, ...], dimensions: int, name: str) -> None:
+    if len(spacing) != dimensions or not all(np.isfinite(s) and s > 0 for s in spacing):
+        raise InputError(
+            f"{name}: spacing {tuple(spacing)} mm; expected {dimensions} positive numbers."
+        )

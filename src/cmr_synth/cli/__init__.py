@@ -1,0 +1,89 @@
+"""The command line: one module for each verb, listed in one table.
+
+A verb parses its arguments, calls the engine and prints. Results go to stdout, everything else to
+stderr; the exit code is 0 for done, 1 for input that is at fault (one line says what, where, and
+what to do), 2 for wrong usage. Modules of verbs import nothing heavy before they run.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+import typer
+
+from cmr_synth.cli.console import fail
+from cmr_synth.errors import InputError
+
+VERBS = {
+    "demo": "cmr_synth.cli.demo:demo",
+    "synthesize": "cmr_synth.cli.synthesize:synthesize",
+    "zoo": "cmr_synth.cli.zoo:app",
+    "cohort": "cmr_synth.cli.cohort:app",
+    "train": "cmr_synth.cli.train:train",
+}
+"""Verb to `module:object`: a function, or a `typer.Typer` with verbs of its own."""
+
+
+class Interrupted(BaseException):
+    """Ctrl-C or a polite request to end; unwinds like any exception, so that files are tidied."""
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        name="cmr-synth",
+        help="Synthetic cardiac MRI from heart masks.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # a plain help page appears in half the time
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(invoke_without_command=True)
+    def top(
+        version: bool = typer.Option(False, "--version", help="Show the version and exit."),
+    ) -> None:
+        if version:
+            import cmr_synth
+
+            typer.echo(f"cmr-synth {cmr_synth.__version__}")
+            raise typer.Exit()
+
+    for name, target in VERBS.items():
+        module, _, attribute = target.partition(":")
+        verb: Any = getattr(import_module(module), attribute)
+        if isinstance(verb, typer.Typer):
+            app.add_typer(verb, name=name)
+        else:
+            app.command(name)(verb)
+    return app
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        build()(prog_name="cmr-synth")
+    except InputError as error:
+        fail(str(error))
+    except (Interrupted, KeyboardInterrupt):
+        fail("interrupted; nothing unfinished was left behind.")
+    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}{error.strerror or error}; check the path, the permissions and the room left.")
+    except MemoryError:
+        fail("out of memory; use fewer or smaller masks at once, or a smaller batch.")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.default_int_handler)  # a second one does not wait
+    raise Interrupted

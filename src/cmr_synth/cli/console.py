@@ -1,0 +1,71 @@
+"""What every verb says, and where: results to stdout, progress and remarks to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
+"""The option that every verb has."""
+
+Tell = Callable[[float, str], None]
+"""Report the share that is done, 0 to 1, and a few words."""
+
+
+def result(facts: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+    """Print the result of a verb."""
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        for line in lines:
+            print(line)
+    sys.stdout.flush()
+
+
+def remark(text: str) -> None:
+    """Say something on stderr."""
+    print(f"cmr-synth: {text}", file=sys.stderr, flush=True)
+
+
+def fail(text: str) -> NoReturn:
+    """Say what is wrong, in one line, and exit with code 1."""
+    remark(" ".join(text.split()))
+    sys.exit(1)
+
+
+@contextmanager
+def progress(title: str, *, quiet: bool = False) -> Iterator[Tell]:
+    """Show a bar with the time left on stderr, where a person is watching.
+
+    Parameters
+    ----------
+    title : str
+    quiet : bool
+        Show nothing.
+
+    Yields
+    ------
+    callable
+        `tell(share, words)`.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda share, words: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[words]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=1.0, words="")
+        yield lambda share, words: bar.update(task, completed=share, words=words)

@@ -1,0 +1,91 @@
+"""CHLA CHD: children with congenital heart disease, Philips, LV and RV labelled, wall not."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.cohorts.archive import open_npz
+from cmr_synth.cohorts.examination import Examination, slice_position
+from cmr_synth.errors import InputError
+
+name = "chla"
+title = "CHLA congenital heart disease cine MRI"
+vendor = "philips"
+licence = "may be used if cited"
+citation = (
+    "S. Karimi-Bidhendi, A. Arafati, A. L. Cheng, et al. Fully-automated deep-learning "
+    "segmentation of pediatric cardiovascular magnetic resonance of patients with complex "
+    "congenital heart diseases. Journal of Cardiovascular Magnetic Resonance 22, 80, 2020. "
+    "doi:10.1186/s12968-020-00678-0"
+)
+PATHOLOGY = {
+    "Tetralogy of Fallot": "tof",
+    "Transposition of the Great Arteries": "tga",
+    "Double Outlet Right Ventricle": "dorv",
+    "Coronary Artery Anomaly": "caa",
+    "Cardiomyopathy": "cm",
+}
+
+
+def examinations(root: Path) -> Iterator[Examination]:
+    """Yield ED and ES of every subject; the myocardium is unlabelled (255), not absent."""
+    root = Path(root)
+    arrays = open_npz(root / "chla_chd_training.npz")
+    subjects = _read_metadata(root / "metadata.csv")
+    keys = sorted(k for k in arrays if k.endswith("_image"))
+    for key in keys:
+        match = re.fullmatch(r"(Sbj(\d+))_(ED|ES)_image", key)
+        if match is None:
+            raise InputError(f"{root}: array {key!r} is not named SbjNN_ED_image or SbjNN_ES_image.")
+        subject, number, phase = match[1], int(match[2]), match[3]
+        if number not in subjects:
+            raise InputError(f"{root / 'metadata.csv'}: no row for subject {number} ({key}).")
+        image = arrays[key].astype(np.float32)
+        mask = arrays[f"{subject}_{phase}_mask"]
+        unexpected = sorted(set(np.unique(mask).tolist()) - {0, 1, 3})
+        if unexpected or mask.shape != image.shape:
+            raise InputError(
+                f"{root}: {subject}_{phase}_mask has labels {unexpected} or shape {mask.shape}; "
+                f"CHLA has 0, 1 (RV), 3 (LV) on {image.shape}."
+            )
+        labels = np.full(mask.shape, UNLABELLED, dtype=np.uint8)
+        labels[mask == 1] = RV
+        labels[mask == 3] = LV
+        may_hide = np.zeros((len(labels), 4), dtype=bool)
+        may_hide[:, MYO] = True
+        for structure in (LV, RV):  # a slice with only one label: the other is not drawn
+            may_hide[:, structure] = ~(labels == structure).any(axis=(1, 2))
+        row = subjects[number]
+        yield Examination(
+            cohort=name,
+            patient=subject,
+            image=image,
+            labels=labels,
+            may_hide=may_hide,
+            spacing=(
+                float(row["Spacing Between Slices"]),
+                float(row["Pixel Size (dy)"]),
+                float(row["Pixel Size (dx)"]),
+            ),
+            z=slice_position(((labels == LV) | (labels == RV)).sum(axis=(1, 2))),
+            vendor=vendor,
+            phase=phase,
+            pathology=PATHOLOGY.get(row["Disease"]),
+            files=(key,),
+        )
+
+
+def _read_metadata(path: Path) -> dict[int, dict[str, str]]:
+    try:
+        with path.open(newline="") as file:
+            return {int(row["Subjects"]): row for row in csv.DictReader(file)}
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be read as CHLA's table of subjects ({error}); it lists pixel sizes."
+        ) from error

@@ -1,0 +1,123 @@
+"""What every cohort yields: one short-axis stack of one patient at one phase."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+
+PATHOLOGIES = {
+    "normal": "no cardiac finding",
+    "dcm": "dilated cardiomyopathy",
+    "hcm": "hypertrophic cardiomyopathy",
+    "minf": "previous myocardial infarction",
+    "arv": "abnormal right ventricle",
+    "hf": "heart failure without infarction",
+    "tof": "tetralogy of Fallot",
+    "tga": "transposition of the great arteries",
+    "dorv": "double outlet right ventricle",
+    "caa": "coronary artery anomaly",
+    "cm": "cardiomyopathy, kind not stated",
+}
+VENDORS = ("siemens", "philips", "ge", "canon")
+PHASES = ("ED", "ES")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """One stack in canonical in-plane orientation (RV on the left of the picture).
+
+    Parameters
+    ----------
+    image : (z, y, x) float32 array
+        Pixels as stored, not normalised.
+    labels : (z, y, x) uint8 array
+        Engine labels; 255 where the cohort's annotators drew nothing that can be trusted.
+    may_hide : (z, 4) bool array
+        Which structures the unlabelled pixels of each slice may belong to, by label number.
+    spacing : (z, y, x) in mm
+    z : (z,) float32 array
+        Slice position, 0 at the base and 1 at the apex of what is labelled.
+    """
+
+    cohort: str
+    patient: str
+    image: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    may_hide: NDArray[np.bool_]
+    spacing: tuple[float, float, float]
+    z: NDArray[np.float32]
+    vendor: str | None = None
+    phase: str | None = None
+    pathology: str | None = None
+    files: tuple[str, ...] = field(default=())
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Slices on which at least one structure was drawn, (z,)."""
+        return np.isin(self.labels, (LV, MYO, RV)).any(axis=(1, 2))
+
+
+class Cohort(Protocol):
+    """A data set on disk. Adapters are modules or classes with these attributes."""
+
+    name: str
+    title: str
+    vendor: str | None
+    licence: str
+    citation: str
+
+    def examinations(self, root: Path) -> Iterator[Examination]:
+        """Yield every examination below `root`.
+
+        Raises
+        ------
+        InputError
+            Naming the file, what is wrong with it and what to do.
+        """
+        ...
+
+
+def fully_labelled(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """The `may_hide` of a stack on which nothing is unlabelled."""
+    hidden = np.zeros((len(labels), 4), dtype=bool)
+    if (labels == UNLABELLED).any():
+        hidden[:, [LV, MYO, RV]] = (labels == UNLABELLED).any(axis=(1, 2))[:, None]
+    return hidden
+
+
+def slice_position(area: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Position of each slice between base (0) and apex (1), from the labelled area per slice.
+
+    Stacks are stored in either direction; the end with the larger heart is the base. Slices
+    beyond the labelled ones are clipped to 0 and 1.
+
+    Parameters
+    ----------
+    area : (z,) array
+        Labelled area of each slice, any unit.
+
+    Returns
+    -------
+    (z,) float32 array
+    """
+    area = np.asarray(area, dtype=np.float64)
+    drawn = np.flatnonzero(area > 0)
+    if drawn.size == 0:
+        return np.full(len(area), 0.5, dtype=np.float32)
+    first, last = int(drawn[0]), int(drawn[-1])
+    if first == last:
+        return np.full(len(area), 0.5, dtype=np.float32)
+    position = (np.arange(len(area)) - first) / (last - first)
+    half = (last - first + 1) // 2
+    base_area = area[first : first + half].sum()
+    apex_area = area[last - half + 1 : last + 1].sum()
+    if base_area < apex_area:
+        position = 1.0 - position
+    return np.clip(position, 0.0, 1.0).astype(np.float32)

@@ -1,0 +1,272 @@
+"""A prepared slice set: every labelled slice of some cohorts on one grid, memory-mapped.
+
+A folder with `images.npy` and `labels.npy` (N, rows, columns) uint8, `covered.npy` (the part of
+the grid inside the scan's field of view), `slices.csv` (one row a slice) and `slice_set.json`.
+The grid is wider than the networks' own, so that rotated and shifted crops stay inside the scan.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import cmr_synth
+from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.cohorts.examination import Examination
+from cmr_synth.cohorts.registry import load_cohort
+from cmr_synth.cohorts.splits import split_patients
+from cmr_synth.errors import InputError
+from cmr_synth.files import write_folder
+from cmr_synth.imaging.grid import WorkingGrid, place
+from cmr_synth.imaging.normalise import NORMALISATIONS
+
+WIDE_GRID = WorkingGrid(shape=(160, 160), spacing=1.5)
+FORMAT = 1
+Completion = Callable[[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]], NDArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceRow:
+    """One slice of the set; empty text where a condition is not known."""
+
+    cohort: str
+    patient: str
+    split: str
+    vendor: str
+    phase: str
+    pathology: str
+    slice: int
+    z: float
+    completed: bool
+
+
+@dataclass(frozen=True)
+class SliceSet:
+    """An opened slice set; arrays are memory-mapped and read-only.
+
+    Parameters
+    ----------
+    images : (n, rows, columns) uint8 array
+        0 to 255 for the normalised intensities 0 to 1.
+    labels : (n, rows, columns) uint8 array
+        Engine labels, 255 unlabelled.
+    covered : (n, rows, columns) uint8 array
+        1 inside the scan's field of view.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    covered: NDArray[np.uint8]
+    rows: tuple[SliceRow, ...]
+    about: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def where(
+        self, *, split: str | None = None, cohorts: Sequence[str] | None = None
+    ) -> NDArray[np.int64]:
+        """Indices of the slices of one split and of some cohorts, in order."""
+        return np.array(
+            [
+                i
+                for i, row in enumerate(self.rows)
+                if (split is None or row.split == split)
+                and (cohorts is None or row.cohort in cohorts)
+            ],
+            dtype=np.int64,
+        )
+
+    def crop(
+        self, index: NDArray[np.int64], shape: tuple[int, int] = (128, 128)
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """The middle of some slices: pixels (n, *shape) in [0, 1] and labels (n, *shape)."""
+        rows, columns = self.images.shape[1:]
+        top, left = (rows - shape[0]) // 2, (columns - shape[1]) // 2
+        window = (index, slice(top, top + shape[0]), slice(left, left + shape[1]))
+        return self.images[window].astype(np.float32) / 255, np.asarray(self.labels[window])
+
+    @property
+    def spacing(self) -> float:
+        """Pixel size in mm."""
+        return float(self.about["spacing_mm"])
+
+
+def open_slice_set(folder: Path) -> SliceSet:
+    """Open a folder written by `prepare`.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, or the files do not fit together.
+    """
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / "slice_set.json").read_text())
+        arrays = [
+            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            for name in ("images", "labels", "covered")
+        ]
+        with (folder / "slices.csv").open(newline="") as file:
+            rows = tuple(_parse_row(row) for row in csv.DictReader(file))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder}: not a readable slice set ({error}); make one with `cmr-synth cohort "
+            "prepare NAME=PATH --out DIR`."
+        ) from error
+    if any(a.shape != arrays[0].shape or len(a) != len(rows) for a in arrays):
+        raise InputError(f"{folder}: its files do not fit together; prepare it again.")
+    return SliceSet(arrays[0], arrays[1], arrays[2], rows, about)
+
+
+def prepare(
+    sources: Iterable[tuple[str, Path]],
+    out: Path,
+    *,
+    complete: Completion | None = None,
+    normalisation: str = "percentile",
+    seed: int = 0,
+    test: float = 0.2,
+    validation: float = 0.05,
+) -> Iterator[str]:
+    """Write the slice set of some cohorts, patient by patient.
+
+    Slices without any label are left out. The folder appears only when it is complete.
+
+    Parameters
+    ----------
+    sources : (cohort name, folder) pairs
+    out : Path
+        Folder to make; an existing slice set is replaced.
+    complete : callable, optional
+        `(images, labels, may_hide) -> labels` on the wide grid; completes partly labelled
+        slices. Without it, unlabelled pixels stay 255.
+    normalisation : str
+        A key of `NORMALISATIONS`, applied to each stack.
+    seed, test, validation
+        See `split_patients`.
+
+    Yields
+    ------
+    str
+        A line for every examination read.
+    """
+    examinations: list[tuple[Examination, dict]] = []
+    about: dict[str, Any] = {"format": FORMAT, "spacing_mm": WIDE_GRID.spacing, "cohorts": {}}
+    for name, root in sources:
+        cohort = load_cohort(name)
+        count = 0
+        for examination in cohort.examinations(root):
+            examinations.append(
+                (examination, _on_grid(examination, complete, NORMALISATIONS[normalisation]))
+            )
+            count += 1
+            yield f"{name} {examination.patient} {examination.phase or ''}".rstrip()
+        if not count:
+            raise InputError(f"{root}: holds no examination of cohort {name!r}.")
+        about["cohorts"][name] = {
+            "title": cohort.title,
+            "licence": cohort.licence,
+            "citation": cohort.citation,
+            "examinations": count,
+        }
+    splits: dict[tuple[str, str], str] = {}
+    for name in about["cohorts"]:
+        pathology_of = {e.patient: e.pathology for e, _ in examinations if e.cohort == name}
+        assigned = split_patients(pathology_of, seed=seed, test=test, validation=validation)
+        splits.update({(name, patient): split for patient, split in assigned.items()})
+
+    rows: list[SliceRow] = []
+    arrays: dict[str, list] = {"images": [], "labels": [], "covered": []}
+    for examination, on_grid in examinations:
+        for k in np.flatnonzero(np.isin(on_grid["labels"], (LV, MYO, RV)).any(axis=(1, 2))):
+            for key in arrays:
+                arrays[key].append(on_grid[key][k])
+            rows.append(
+                SliceRow(
+                    cohort=examination.cohort,
+                    patient=examination.patient,
+                    split=splits[examination.cohort, examination.patient],
+                    vendor=examination.vendor or "",
+                    phase=examination.phase or "",
+                    pathology=examination.pathology or "",
+                    slice=int(k),
+                    z=float(examination.z[k]),
+                    completed=bool(on_grid["completed"]),
+                )
+            )
+    if not rows:
+        raise InputError("no labelled slice in the data given; check the folders and their masks.")
+    about |= {
+        "slices": len(rows),
+        "normalisation": normalisation,
+        "split": {"seed": seed, "test": test, "validation": validation},
+        "cmr_synth": cmr_synth.__version__,
+    }
+    with write_folder(out) as folder:
+        for key, planes in arrays.items():
+            np.save(folder / f"{key}.npy", np.stack(planes))
+        with (folder / "slices.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, [f.name for f in fields(SliceRow)])
+            writer.writeheader()
+            writer.writerows(asdict(row) for row in rows)
+        (folder / "slice_set.json").write_text(json.dumps(about, indent=2) + "\n")
+
+
+def _on_grid(examination: Examination, complete: Completion | None, normalise: Callable) -> dict:
+    """Resample one examination; completes first, so that the crop is centred on the whole heart."""
+    pixels = normalise(examination.image)
+    labels, spacing = examination.labels, examination.spacing[1:]
+    drawn = np.isin(labels, (LV, MYO, RV))
+    if not drawn.any():
+        empty = np.zeros((0, *WIDE_GRID.shape), np.uint8)
+        return {"images": empty, "labels": empty, "covered": empty, "completed": False}
+    name = f"{examination.cohort} {examination.patient}"
+    placement = place(drawn, spacing, grid=WIDE_GRID, name=name, must_fit=False)
+    completed = complete is not None and bool(examination.may_hide.any())
+    if completed:
+        assert complete is not None
+        whole = complete(
+            placement.image_to_grid(pixels), placement.labels_to_grid(labels), examination.may_hide
+        )
+        heart = placement.labels_from_grid(whole)
+        placement = place(heart > 0, spacing, grid=WIDE_GRID, name=name, must_fit=False)
+    images = placement.image_to_grid(pixels)
+    fill = UNLABELLED if examination.may_hide.any() else 0
+    on_grid = placement.labels_to_grid(labels, fill=fill)
+    if completed:
+        assert complete is not None
+        # a slice on which nothing was drawn cannot be trusted to hold a heart at all
+        on_grid = np.where(
+            examination.labelled[:, None, None],
+            complete(images, on_grid, examination.may_hide),
+            0,
+        ).astype(np.uint8)
+    covered = np.broadcast_to(placement.covered(), images.shape).astype(np.uint8)
+    return {
+        "images": np.round(np.clip(images, 0, 1) * 255).astype(np.uint8),
+        "labels": on_grid,
+        "covered": covered,
+        "completed": completed,
+    }
+
+
+def _parse_row(row: dict[str, str]) -> SliceRow:
+    return SliceRow(
+        cohort=row["cohort"],
+        patient=row["patient"],
+        split=row["split"],
+        vendor=row["vendor"],
+        phase=row["phase"],
+        pathology=row["pathology"],
+        slice=int(row["slice"]),
+        z=float(row["z"]),
+        completed=row["completed"] == "True",
+    )

@@ -1,0 +1,52 @@
+"""Mask adherence: does a segmenter find the heart where the mask put it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.anatomy.labels import STRUCTURES, UNLABELLED
+
+
+def dice_by_patient(
+    found: NDArray[np.uint8], truth: NDArray[np.uint8], patients: NDArray
+) -> dict[str, NDArray[np.float64]]:
+    """Dice of each structure, pooled over the slices of each patient.
+
+    Parameters
+    ----------
+    found, truth : (n, y, x) uint8 arrays
+        Engine labels; pixels with 255 in `truth` are left out.
+    patients : (n,) array
+        Patient of each slice.
+
+    Returns
+    -------
+    dict
+        Structure to one Dice a patient, in sorted order of patients. A structure that is drawn
+        and never found counts as 0; one that neither shows is NaN.
+    """
+    if found.shape != truth.shape or len(patients) != len(truth):
+        raise ValueError(f"shapes differ: {found.shape}, {truth.shape}, {len(patients)} patients")
+    known = truth != UNLABELLED
+    scores: dict[str, NDArray[np.float64]] = {}
+    for structure, label in STRUCTURES.items():
+        values = []
+        for patient in np.unique(patients):
+            rows = patients == patient
+            f, t = (found[rows] == label) & known[rows], truth[rows] == label
+            total = int(f.sum() + t.sum())
+            values.append(2 * int((f & t).sum()) / total if total else np.nan)
+        scores[structure] = np.array(values)
+    return scores
+
+
+def bootstrap_interval(
+    values: NDArray[np.float64], *, level: float = 0.95, draws: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean, patients drawn with replacement."""
+    values = values[np.isfinite(values)]
+    rng = np.random.default_rng(seed)
+    means = rng.choice(values, (draws, len(values))).mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,123 @@
+"""Synthetic counterparts of held-out slices, and the figures of a generator on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.cohorts.slices import SliceSet
+from cmr_synth.evaluation.adherence import bootstrap_interval, dice_by_patient
+from cmr_synth.evaluation.frechet import frechet_distance, real_floor
+from cmr_synth.generators.interface import Condition, Generator, Images
+from cmr_synth.segmenter.model import Segmenter
+
+
+@dataclass(frozen=True)
+class RealSlices:
+    """Slices on the working grid, (n, y, x): pixels in [0, 1], labels, and patient of each."""
+
+    pixels: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    patients: NDArray[np.str_]
+
+
+def real_slices(slices: SliceSet, split: str, cohorts: Sequence[str] | None = None) -> RealSlices:
+    """The middle 128 x 128 of every slice of a split, not augmented."""
+    index = slices.where(split=split, cohorts=cohorts)
+    images, labels = slices.crop(index)
+    patients = np.array([slices.rows[i].patient for i in index])
+    return RealSlices(images, labels, patients)
+
+
+def counterparts(
+    generator: Generator,
+    slices: SliceSet,
+    index: NDArray[np.int64],
+    *,
+    seed: int,
+    steps: int | None = None,
+    batch: int = 8,
+    **changes: str | None,
+) -> Iterator[NDArray[np.float32]]:
+    """Yield synthetic pictures for the masks and conditions of real slices, batch by batch.
+
+    `changes` replaces conditions, such as ``vendor="ge"``.
+    """
+    _, labels = slices.crop(index)
+    for first in range(0, len(index), batch):
+        conditions = []
+        for k in range(first, min(first + batch, len(index))):
+            row = slices.rows[index[k]]
+            given = {
+                "vendor": row.vendor or None,
+                "phase": row.phase or None,
+                "pathology": row.pathology or None,
+                **changes,
+            }
+            conditions.append(Condition(mask=labels[k], z=row.z, **given))
+        numbers = range(first, first + len(conditions))
+        for event in generator.sample(conditions, seed=seed, indices=numbers, steps=steps):
+            if isinstance(event, Images):
+                yield event.pixels
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Figures of one set of synthetic pictures beside real ones.
+
+    Parameters
+    ----------
+    dice_real, dice_synthetic : dict of structure to (mean, low, high)
+        Over patients, with the 95% bootstrap interval by patient.
+    adherence : dict of structure to float
+        Ratio of the two means.
+    frechet : float
+        Synthetic against real test slices.
+    floor : (mean, sd)
+        Real training against real test slices of equal number.
+    ratio : float
+        `frechet` over the mean floor.
+    """
+
+    slices: int
+    patients: int
+    dice_real: dict[str, tuple[float, float, float]]
+    dice_synthetic: dict[str, tuple[float, float, float]]
+    adherence: dict[str, float]
+    frechet: float
+    floor: tuple[float, float]
+    ratio: float
+
+
+def quality(
+    synthetic: NDArray[np.float32],
+    test: RealSlices,
+    train: RealSlices,
+    segmenter: Segmenter,
+) -> Quality:
+    """Adherence and realism of the counterparts of `test`."""
+    dice_real = dice_by_patient(segmenter.segment(test.pixels), test.labels, test.patients)
+    dice_synthetic = dice_by_patient(segmenter.segment(synthetic), test.labels, test.patients)
+    features = segmenter.features(test.pixels)
+    distance = frechet_distance(segmenter.features(synthetic), features)
+    floor = real_floor(segmenter.features(train.pixels), train.patients, features)
+    return Quality(
+        slices=len(synthetic),
+        patients=len(np.unique(test.patients)),
+        dice_real={k: _summary(v) for k, v in dice_real.items()},
+        dice_synthetic={k: _summary(v) for k, v in dice_synthetic.items()},
+        adherence={
+            k: float(np.nanmean(dice_synthetic[k]) / np.nanmean(dice_real[k])) for k in dice_real
+        },
+        frechet=distance,
+        floor=(float(floor.mean()), float(floor.std())),
+        ratio=distance / float(floor.mean()),
+    )
+
+
+def _summary(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    low, high = bootstrap_interval(values)
+    return float(np.nanmean(values)), low, high

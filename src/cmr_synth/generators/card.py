@@ -1,0 +1,230 @@
+"""The card of a model: what it is, what it was trained on, how good and how private it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cmr_synth.errors import InputError
+from cmr_synth.files import sha256, write_file
+
+if TYPE_CHECKING:
+    from cmr_synth.cohorts.slices import SliceSet
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]*$"
+NOT_MEASURED: Literal["not measured"] = "not measured"
+Measurement = dict[str, Any] | Literal["not measured"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Grid(_Frozen):
+    """The working grid: (rows, columns) and pixel size."""
+
+    shape: tuple[int, int]
+    spacing_mm: float = Field(gt=0)
+
+
+class KnownConditions(_Frozen):
+    """The words that the model was trained with."""
+
+    vendors: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
+    pathologies: tuple[str, ...] = ()
+
+
+class CohortUse(_Frozen):
+    """One data set in the training."""
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    vendor: str | None = None
+    patients: int = Field(ge=0)
+    slices: int = Field(ge=0)
+    labels: str
+
+
+class TrainingFacts(_Frozen):
+    """What the training took."""
+
+    cohorts: tuple[CohortUse, ...]
+    images_seen: int = Field(ge=0)
+    minutes: float = Field(ge=0)
+    machine: str
+    recipe: str | dict[str, Any]
+
+
+class Measured(_Frozen):
+    """Numbers of this very file, or the text "not measured"."""
+
+    fidelity: Measurement = NOT_MEASURED
+    adherence: Measurement = NOT_MEASURED
+    variety: Measurement = NOT_MEASURED
+    speed: Measurement = NOT_MEASURED
+    utility: Measurement = NOT_MEASURED
+    privacy: Measurement = NOT_MEASURED
+
+
+class Card(_Frozen):
+    """What `card.yaml` in a model folder says.
+
+    Parameters
+    ----------
+    sha256 : str
+        Of `weights.safetensors`; a model whose file differs is not loaded.
+    default_steps, default_guidance : optional
+        Used where the caller names none; absent for what takes no steps.
+    """
+
+    name: str = Field(pattern=NAME_PATTERN)
+    family: str
+    version: str
+    title: str
+    description: str
+    licence: str
+    citations: tuple[str, ...] = ()
+    grid: Grid
+    conditions: KnownConditions = KnownConditions()
+    default_steps: int | None = Field(None, gt=0)
+    default_guidance: float | None = Field(None, ge=0)
+    training: TrainingFacts
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    measured: Measured = Measured()
+    limits: tuple[str, ...] = ()
+
+
+def read_card(path: Path) -> Card:
+    """Read `card.yaml`.
+
+    Raises
+    ------
+    InputError
+        Naming the file and the first field at fault.
+    """
+    try:
+        stated = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path}: no such file; a model folder holds weights.safetensors, config.json and "
+            "card.yaml."
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: not a readable card ({reason}); get the model again.") from error
+    if not isinstance(stated, dict):
+        raise InputError(f"{path}: a card is a YAML mapping of fields; get the model again.")
+    try:
+        return Card(**stated)
+    except (ValidationError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            reason = f"field {field!r}: {first['msg']}"
+        raise InputError(f"{path}: {reason}; correct the card or get the model again.") from error
+
+
+def write_card(card: Card, path: Path) -> None:
+    """Write `card.yaml`, in the order of the fields."""
+    text = yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    with write_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def draft_card(
+    folder: Path,
+    slices: SliceSet,
+    *,
+    cohorts: Sequence[str] | None = None,
+    machine: str | None = None,
+) -> Card:
+    """The card of a freshly trained model: its training facts, and nothing measured yet.
+
+    Parameters
+    ----------
+    folder : Path
+        With `weights.safetensors` and `config.json`.
+    slices : SliceSet
+        What it was trained on; only patients of the training split count.
+    cohorts : sequence of str, optional
+        Those of the slice set that were used; None: all.
+    machine : str, optional
+        In words; by default the processor and the number of cores.
+
+    Raises
+    ------
+    InputError
+        If `config.json` is missing or damaged.
+    """
+    path = Path(folder) / "config.json"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        family, config, recipe = about["family"], about["config"], about["recipe"]
+        images_seen, minutes = about["images_seen"], about["minutes"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not a readable model configuration ({error}); train again."
+        ) from error
+    rows = [slices.rows[i] for i in slices.where(split="train", cohorts=cohorts)]
+    uses = []
+    for name, facts in slices.about["cohorts"].items():
+        own = [row for row in rows if row.cohort == name]
+        if not own:
+            continue
+        vendors = sorted({row.vendor for row in own} - {""})
+        completed = sum(row.completed for row in own)
+        uses.append(
+            CohortUse(
+                name=name,
+                title=facts["title"],
+                licence=facts["licence"],
+                citation=facts["citation"],
+                vendor=vendors[0] if len(vendors) == 1 else None,
+                patients=len({row.patient for row in own}),
+                slices=len(own),
+                labels=f"completed by the segmenter on {completed} slices" if completed else "given",
+            )
+        )
+
+    def known(field: str, words: Sequence[str]) -> tuple[str, ...]:
+        seen = {getattr(row, field) for row in rows}
+        return tuple(word for word in words if word in seen)
+
+    return Card(
+        name=recipe["name"],
+        family=family,
+        version="0",
+        title=f"{recipe['name']}, trained on {', '.join(use.title for use in uses)}",
+        description=f"Trained with the recipe {recipe['name']}.",
+        licence="as its training data allow: " + "; ".join(dict.fromkeys(u.licence for u in uses)),
+        citations=tuple(dict.fromkeys(use.citation for use in uses)),
+        grid=Grid(
+            shape=config.get("shape", (128, 128)),
+            spacing_mm=config.get("spacing_mm", slices.spacing),
+        ),
+        conditions=KnownConditions(
+            vendors=known("vendor", config.get("vendors", ())),
+            phases=known("phase", config.get("phases", ())),
+            pathologies=known("pathology", config.get("pathologies", ())),
+        ),
+        training=TrainingFacts(
+            cohorts=tuple(uses),
+            images_seen=images_seen,
+            minutes=minutes,
+            machine=machine or f"{platform.machine()} processor, {os.cpu_count()} cores",
+            recipe=recipe,
+        ),
+        sha256=sha256(Path(folder) / "weights.safetensors"),
+        limits=("Its fidelity, utility and privacy have not been measured.",),
+    )

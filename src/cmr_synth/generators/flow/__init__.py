@@ -1,0 +1,1 @@
+"""Few-step flow matching in pixel space, conditioned on a heart mask."""

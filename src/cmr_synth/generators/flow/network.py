@@ -1,0 +1,158 @@
+"""The flow's network: noisy picture, time, mask and conditions to an estimate of the clean picture.
+
+Pixels are folded 4 x 4 into channels, so that the U-Net works at 32 x 32 while every pixel and
+every mask boundary is kept; there is no autoencoder. The path is the straight one of flow
+matching (Lipman et al. 2023, arXiv:2210.02747; Liu et al. 2023, arXiv:2209.03003),
+x_t = t x + (1 - t) n with n standard normal: t = 0 is noise, t = 1 the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
+
+FOLD = 4
+CLASSES = 4
+
+
+class FlowConfig(BaseModel):
+    """Size and vocabulary of the network.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        Channels at 1/4, 1/8, ... of the resolution.
+    attention : tuple of bool
+        Whether a level has self-attention.
+    layers : int
+        Residual blocks a level.
+    sigma_data : float
+        Standard deviation of the pixels on the network's scale of [-1, 1].
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    shape: tuple[int, int] = (128, 128)
+    spacing_mm: float = 1.5
+    channels: tuple[int, ...] = (64, 128, 192)
+    attention: tuple[bool, ...] = (False, False, True)
+    layers: int = 1
+    head_width: int = 32
+    groups: int = 32
+    sigma_data: float = 0.5
+    vendors: tuple[str, ...] = VENDORS
+    phases: tuple[str, ...] = PHASES
+    pathologies: tuple[str, ...] = tuple(PATHOLOGIES)
+
+
+class Conditions(nn.Module):
+    """One vector for vendor, phase, pathology and slice position; each may be unspecified."""
+
+    def __init__(self, config: FlowConfig, width: int):
+        super().__init__()
+        self.words = {
+            "vendor": config.vendors,
+            "phase": config.phases,
+            "pathology": config.pathologies,
+        }
+        # row 0 of each table is "unspecified"
+        self.tables = nn.ModuleDict(
+            {name: nn.Embedding(len(words) + 1, width) for name, words in self.words.items()}
+        )
+        self.position = nn.Sequential(nn.Linear(9, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, conditions: Sequence[dict[str, Any]]) -> Tensor:
+        """(n, width) from mappings of vendor, phase, pathology and z; missing: unspecified."""
+        device = self.position[0].weight.device
+        total: Tensor | float = 0.0
+        for name, words in self.words.items():
+            rows = [1 + words.index(c[name]) if c.get(name) else 0 for c in conditions]
+            total = total + self.tables[name](torch.tensor(rows, device=device))
+        known = [c.get("z") is not None for c in conditions]
+        z = torch.tensor([float(c["z"]) if k else 0.0 for c, k in zip(conditions, known, strict=True)])
+        angles = z[:, None] * torch.pi * torch.tensor([0.5, 1.0, 2.0, 4.0])
+        waves = torch.cat([angles.sin(), angles.cos(), torch.ones(len(z), 1)], dim=1)
+        waves = (waves * torch.tensor(known)[:, None]).to(device)
+        return total + self.position(waves)
+
+
+class FlowNetwork(nn.Module):
+    """Estimate of the clean picture, preconditioned so that the raw output has unit variance.
+
+    The skip and output factors are those of EDM (Karras et al. 2022, arXiv:2206.00364, Table 1)
+    rewritten for the straight path; the squared velocity error is then a bounded weight times
+    the squared error of the raw output.
+    """
+
+    def __init__(self, config: FlowConfig | None = None):
+        super().__init__()
+        from diffusers import UNet2DModel
+
+        self.config = config = config or FlowConfig()
+        down = ["AttnDownBlock2D" if a else "DownBlock2D" for a in config.attention]
+        up = ["AttnUpBlock2D" if a else "UpBlock2D" for a in config.attention[::-1]]
+        self.unet = UNet2DModel(
+            sample_size=config.shape[0] // FOLD,
+            in_channels=(1 + CLASSES) * FOLD**2,
+            out_channels=FOLD**2,
+            block_out_channels=config.channels,
+            layers_per_block=config.layers,
+            down_block_types=tuple(down),
+            up_block_types=tuple(up),
+            resnet_time_scale_shift="scale_shift",
+            class_embed_type="identity",
+            attention_head_dim=config.head_width,
+            norm_num_groups=config.groups,
+        )
+        self.conditions = Conditions(config, 4 * config.channels[0])
+
+    def forward(
+        self, noisy: Tensor, time: Tensor, mask: Tensor, conditions: Sequence[dict[str, Any]]
+    ) -> Tensor:
+        """Estimate the clean picture.
+
+        Parameters
+        ----------
+        noisy : (n, 1, y, x) tensor
+            x_t, for pictures scaled to [-1, 1].
+        time : (n,) tensor in [0, 1)
+        mask : (n, 4, y, x) tensor
+            One-hot labels; all zero where open.
+        conditions : n mappings
+
+        Returns
+        -------
+        (n, 1, y, x) float32 tensor
+        """
+        c_skip, c_out, c_in = self.factors(time)
+        stacked = torch.cat(
+            [
+                functional.pixel_unshuffle(noisy * c_in, FOLD),
+                functional.pixel_unshuffle(mask, FOLD),
+            ],
+            dim=1,
+        ).contiguous(memory_format=torch.channels_last)
+        raw = self.unet(stacked, 1000 * time, class_labels=self.conditions(conditions)).sample
+        return c_skip * noisy + c_out * functional.pixel_shuffle(raw.float(), FOLD)
+
+    def factors(self, time: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """c_skip, c_out and c_in at the times given, each (n, 1, 1, 1)."""
+        t = time.float().view(-1, 1, 1, 1)
+        variance = t**2 * self.config.sigma_data**2 + (1 - t) ** 2
+        c_skip = t * self.config.sigma_data**2 / variance
+        c_out = self.config.sigma_data * (1 - t) / variance.sqrt()
+        return c_skip, c_out, variance.rsqrt()
+
+
+def one_hot_mask(labels: Tensor) -> Tensor:
+    """(n, 4, y, x) float indicators of labels (n, y, x); all zero where unlabelled (255)."""
+    known = labels != UNLABELLED
+    indicators = functional.one_hot(labels.where(known, torch.zeros_like(labels)), CLASSES)
+    return (indicators * known[..., None]).permute(0, 3, 1, 2).float()  # (n, y, x, 4) -> (n, 4, y, x)

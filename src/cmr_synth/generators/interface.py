@@ -1,0 +1,82 @@
+"""The interface of every generator: conditions and a seed in, progress and then images out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What one image shall show; None means unspecified.
+
+    Parameters
+    ----------
+    mask : (rows, columns) uint8 array, optional
+        Engine labels on the model's working grid in canonical orientation. 255 leaves a pixel
+        open; None leaves the whole anatomy open.
+    vendor, phase, pathology : str, optional
+        Among those the model knows.
+    z : float, optional
+        Slice position, 0 at the base and 1 at the apex.
+    """
+
+    mask: NDArray[np.uint8] | None = None
+    vendor: str | None = None
+    phase: str | None = None
+    pathology: str | None = None
+    z: float | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`step` of `steps` network evaluations are done."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Images:
+    """The result: pixels (n, rows, columns), float32 in [0, 1], in the order of the conditions."""
+
+    pixels: NDArray[np.float32]
+
+
+class Generator(Protocol):
+    """A loaded model of any family."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the working grid."""
+        ...
+
+    def sample(
+        self,
+        conditions: Sequence[Condition],
+        *,
+        seed: int,
+        indices: Sequence[int] | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> Iterator[Progress | Images]:
+        """Yield progress, then the images.
+
+        Image i depends on its condition, `seed` and its index (its place in `conditions`
+        unless `indices` says otherwise) alone, never on the rest of the batch.
+
+        Raises
+        ------
+        InputError
+            If a condition is none the model knows, naming those it does.
+        """
+        ...
+
+
+def noise_for(seed: int, index: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Standard normal noise of one image, from its seed and index alone."""
+    return np.random.default_rng([seed, index]).standard_normal(shape, dtype=np.float32)

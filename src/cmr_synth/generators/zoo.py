@@ -1,0 +1,353 @@
+"""The zoo: pretrained models that come with the package, were added by the user, or lie in a folder.
+
+A model is a folder with `weights.safetensors`, `config.json` and `card.yaml`. Nothing is loaded
+whose weights differ from the hash on the card, and nothing that is loaded can hold code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, NamedTuple
+
+from cmr_synth.errors import InputError
+from cmr_synth.files import sha256 as hash_of
+from cmr_synth.files import write_folder
+from cmr_synth.generators.card import Card, read_card
+from cmr_synth.generators.interface import Generator
+from cmr_synth.generators.registry import families, load_family
+
+WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.yaml"
+FILES = (WEIGHTS, CONFIG, CARD)
+DEFAULT = "flow"
+HOME_VARIABLE = "CMR_SYNTH_HOME"
+MAX_BYTES = 4 * 2**30  # of an unpacked model; a bundled one has under 16 MB
+
+_BUNDLED = Path(__file__).resolve().parent.parent / "weights"
+_HUB_ID = re.compile(r"^(?:hf:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?$")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a model lies, and how it got there."""
+
+    name: str
+    folder: Path
+    source: Literal["bundled", "added", "folder"]
+
+
+class Model(NamedTuple):
+    """A loaded generator and its card."""
+
+    generator: Generator
+    card: Card
+
+
+def home() -> Path:
+    """Folder of added models: below $CMR_SYNTH_HOME, or the user's data folder."""
+    stated = os.environ.get(HOME_VARIABLE)
+    if stated:
+        return Path(stated).expanduser() / "models"
+    from platformdirs import user_data_path
+
+    return user_data_path("cmr-synth", appauthor=False) / "models"
+
+
+def entries() -> list[Entry]:
+    """Bundled models, then added ones, each by name."""
+    found = []
+    for parent, source in ((_BUNDLED, "bundled"), (home(), "added")):
+        if parent.is_dir():
+            for folder in sorted(parent.iterdir()):
+                if (folder / CARD).is_file():
+                    found.append(Entry(folder.name, folder, source))  # type: ignore[arg-type]
+    return found
+
+
+def find(name: str | Path) -> Entry:
+    """The model of this name, or in this folder.
+
+    Raises
+    ------
+    InputError
+        Listing the known names if there is none.
+    """
+    known = entries()
+    for entry in known:
+        if entry.name == str(name):
+            return entry
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / CARD).is_file():
+            raise InputError(
+                f"{folder}: holds no {CARD}; a model folder holds {', '.join(FILES)}."
+            )
+        return Entry(folder.resolve().name, folder, "folder")
+    names = ", ".join(entry.name for entry in known) or "none yet"
+    raise InputError(
+        f"no model is called {str(name)!r}; known are {names}. Give one of them or a model's folder."
+    )
+
+
+def card_of(name: str | Path | Entry) -> Card:
+    """The card of a model; reads no weights.
+
+    Raises
+    ------
+    InputError
+        If there is no such model, or its card is damaged.
+    """
+    entry = name if isinstance(name, Entry) else find(name)
+    return read_card(entry.folder / CARD)
+
+
+def verify(name: str | Path | Entry) -> Card:
+    """Check a model's files against its card, and return the card.
+
+    Raises
+    ------
+    InputError
+        If the hash of the weights is another than on the card, or a file is missing or damaged.
+    """
+    entry = name if isinstance(name, Entry) else find(name)
+    card = card_of(entry)
+    weights = entry.folder / WEIGHTS
+    if not weights.is_file():
+        raise InputError(f"{weights}: no such file; get the model {entry.name!r} again.")
+    _require_hash(hash_of(weights), card.sha256, str(weights), "its card says")
+    if _config(entry.folder).get("family") != card.family:
+        raise InputError(
+            f"{entry.folder / CONFIG}: is of another family than {CARD} says ({card.family!r}); "
+            "get the model again."
+        )
+    return card
+
+
+def load(name: str | Path = DEFAULT, *, device: str | None = None) -> Model:
+    """Verify and load a generator.
+
+    Parameters
+    ----------
+    name : str or Path
+        Of a bundled or added model, or a model's folder.
+    device : str, optional
+        "cpu", "cuda" or "mps"; by default what the family chooses.
+
+    Raises
+    ------
+    InputError
+        If there is no such model, its weights are not those of the card, it is no generator, or
+        the device is not there.
+    """
+    entry = find(name)
+    card = verify(entry)
+    require_generator(card)
+    if device is not None:
+        _require_device(device)
+    return Model(load_family(card.family).load(entry.folder, device=device), card)
+
+
+def require_generator(card: Card) -> Card:
+    """Refuse the card of something that makes no images, such as the segmenter."""
+    if card.family not in families():
+        raise InputError(
+            f"model {card.name!r} is of family {card.family!r}, which makes no images; families "
+            f"that do are {', '.join(sorted(families()))}."
+        )
+    return card
+
+
+def add(source: str | Path, *, sha256: str | None = None) -> Entry:
+    """Copy a model into the zoo, under the name on its card.
+
+    Parameters
+    ----------
+    source : path
+        A model folder, a file in it, or a .zip of it.
+    sha256 : str, optional
+        That the weights shall have, from a place that you trust more than the card.
+
+    Returns
+    -------
+    Entry
+        An added model of the same name is replaced.
+
+    Raises
+    ------
+    InputError
+        If it is no complete model, a hash differs, or a bundled model has this name.
+    """
+    source = Path(source).expanduser()
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder; give a model folder or its .zip.")
+    if source.is_dir():
+        return _add_folder(source, sha256)
+    if source.name in FILES:
+        return _add_folder(source.parent, sha256)
+    with tempfile.TemporaryDirectory(prefix="cmr-synth-") as temporary:
+        _unpack(source, Path(temporary))
+        return _add_folder(Path(temporary), sha256)
+
+
+def pull(source: str, *, sha256: str) -> Entry:
+    """Download a model and add it to the zoo.
+
+    Parameters
+    ----------
+    source : str
+        The https address of a model's .zip, or a Hugging Face hub id such as `owner/model` or
+        `owner/model@revision`.
+    sha256 : str
+        Of the .zip, or of the weights for a hub id.
+
+    Raises
+    ------
+    InputError
+        If it cannot be downloaded, has another hash, or is no complete model.
+    """
+    wanted = sha256.lower().removeprefix("sha256:")
+    if not re.fullmatch(r"[0-9a-f]{64}", wanted):
+        raise InputError(f"{sha256!r} is no SHA-256; give its 64 hexadecimal digits.")
+    with tempfile.TemporaryDirectory(prefix="cmr-synth-") as temporary:
+        folder = Path(temporary)
+        if re.match(r"^https?://", source):
+            archive = _download(source, folder, "model.zip", wanted)
+            _unpack(archive, folder / "model")
+            return _add_folder(folder / "model", None)
+        hub = _HUB_ID.match(source)
+        if not hub:
+            raise InputError(
+                f"{source!r}: give the https address of a model's .zip, or a hub id such as "
+                "owner/model."
+            )
+        place = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+        address = f"{place}/{hub[1]}/resolve/{hub[2] or 'main'}"
+        for name in (CARD, CONFIG, WEIGHTS):
+            _download(f"{address}/{name}", folder, name, wanted if name == WEIGHTS else None)
+        return _add_folder(folder, wanted)
+
+
+def _add_folder(folder: Path, sha256: str | None) -> Entry:
+    card = verify(Entry(folder.name, folder, "folder"))
+    if sha256 is not None:
+        wanted = sha256.lower().removeprefix("sha256:")
+        _require_hash(hash_of(folder / WEIGHTS), wanted, str(folder / WEIGHTS), "you gave")
+    if (_BUNDLED / card.name / CARD).is_file():
+        raise InputError(
+            f"{folder}: a bundled model is called {card.name!r} already; change the name on its card."
+        )
+    goal = home() / card.name
+    if goal.exists() and goal.samefile(folder):
+        return Entry(card.name, goal, "added")
+    with write_folder(goal) as temporary:
+        for name in FILES:
+            shutil.copyfile(folder / name, temporary / name)
+        verify(Entry(card.name, temporary, "folder"))
+    return Entry(card.name, goal, "added")
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Take the three files of a model out of a .zip, and nothing else."""
+    try:
+        with zipfile.ZipFile(archive) as content:
+            members = {PurePosixPath(i.filename): i for i in content.infolist() if not i.is_dir()}
+            for path in members:
+                if path.is_absolute() or ".." in path.parts or re.search(r"[\\:]", str(path)):
+                    raise InputError(
+                        f"{archive.name}: holds the path {str(path)!r}, which leads out of the "
+                        "folder it is unpacked to; do not trust this file."
+                    )
+            cards = [path for path in members if path.name == CARD]
+            if len(cards) != 1:
+                raise InputError(
+                    f"{archive.name}: holds {len(cards)} files called {CARD}, a model has one; "
+                    f"pack {', '.join(FILES)} of one model."
+                )
+            wanted = {name: members.get(cards[0].parent / name) for name in FILES}
+            missing = [name for name, member in wanted.items() if member is None]
+            if missing:
+                raise InputError(f"{archive.name}: holds no {missing[0]}; a model needs it.")
+            size = sum(member.file_size for member in wanted.values() if member)
+            if size > MAX_BYTES:
+                raise InputError(
+                    f"{archive.name}: unpacks to {size:,} bytes, a model has at most "
+                    f"{MAX_BYTES:,}; unpack it yourself and add the folder."
+                )
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, member in wanted.items():
+                assert member is not None
+                # a member is read up to the size that it states, whatever it expands to
+                with content.open(member) as packed, (folder / name).open("wb") as file:
+                    shutil.copyfileobj(packed, file)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+        raise InputError(
+            f"{archive.name}: not a readable .zip of a model ({error}); get it again."
+        ) from error
+
+
+def _download(address: str, folder: Path, name: str, sha256: str | None) -> Path:
+    import pooch
+
+    pooch.get_logger().setLevel("ERROR")
+    fetch = pooch.HTTPDownloader(timeout=30)
+    known = None if sha256 is None else f"sha256:{sha256}"
+    try:
+        return Path(pooch.retrieve(address, known, fname=name, path=folder, downloader=fetch))
+    except Exception as error:  # requests and pooch share no base class below it
+        if "hash" in str(error).lower():
+            raise InputError(
+                f"{address}: does not have the SHA-256 that you gave ({sha256}); nothing was "
+                "added. Check the hash at its source."
+            ) from error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{address}: cannot be downloaded ({reason}); check the address and the connection."
+        ) from error
+
+
+def _require_hash(found: str, wanted: str, what: str, by: str) -> None:
+    if found != wanted:
+        raise InputError(
+            f"{what}: has SHA-256 {found[:16]}..., but {by} {wanted[:16]}...; the file is "
+            "damaged or was exchanged. Get the model again."
+        )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable ({error}); get the model again.") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: is no JSON mapping; get the model again.")
+    return config
+
+
+def _require_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        there = list(_devices())
+        raise InputError(
+            f"device {device!r} cannot be used here; available are {', '.join(there)}."
+        ) from error
+
+
+def _devices() -> Iterator[str]:
+    import torch
+
+    yield "cpu"
+    if torch.cuda.is_available():
+        yield "cuda"
+    if torch.backends.mps.is_available():
+        yield "mps"

@@ -1,0 +1,109 @@
+"""Intensity normalisation: what a grey value of 0 and of 1 mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.errors import InputError
+
+Pixels = NDArray[np.float32]
+
+
+def percentile(array: NDArray, *, low: float = 1.0, high: float = 99.5) -> Pixels:
+    """Clip to two percentiles of the whole volume and scale to [0, 1].
+
+    Parameters
+    ----------
+    array : (..., y, x) array
+        Pixels of one volume, any unit. Non-finite values are refused.
+    low, high : float
+        Percentiles, 0 <= low < high <= 100.
+
+    Returns
+    -------
+    (..., y, x) float32 array
+        Values in [0, 1]; all zero if the two percentiles coincide.
+
+    Raises
+    ------
+    InputError
+        If the array is empty or holds NaN or infinite values.
+    """
+    if not 0 <= low < high <= 100:
+        raise ValueError(f"percentiles must satisfy 0 <= low < high <= 100, got {low} and {high}")
+    pixels = _finite(array)
+    bottom, top = np.percentile(pixels, [low, high])
+    return _rescale(pixels, float(bottom), float(top))
+
+
+def minmax(array: NDArray) -> Pixels:
+    """Scale the whole range of the volume to [0, 1]."""
+    pixels = _finite(array)
+    return _rescale(pixels, float(pixels.min()), float(pixels.max()))
+
+
+def zscore(array: NDArray) -> Pixels:
+    """Zero mean and unit variance over the foreground.
+
+    The foreground is everything brighter than the volume's mean, a common stand-in where no
+    body mask exists. Values are not confined to [0, 1].
+    """
+    pixels = _finite(array)
+    foreground = pixels[pixels > pixels.mean()]
+    if foreground.size == 0:
+        return np.zeros_like(pixels)
+    spread = float(foreground.std())
+    return ((pixels - foreground.mean()) / (spread if spread > 0 else 1.0)).astype(np.float32)
+
+
+def n4(array: NDArray, *, shrink: int = 2, levels: int = 4, iterations: int = 50) -> Pixels:
+    """Remove the slowly varying bias field of each slice, then scale by percentiles.
+
+    N4ITK of SimpleITK (Tustison et al. 2010, doi:10.1109/TMI.2010.2046908), slice by slice
+    because short-axis slices are too thick and too few for a smooth field along z.
+    """
+    import SimpleITK as sitk
+
+    pixels = _finite(array)
+    corrected = np.empty_like(pixels)
+    for index in np.ndindex(pixels.shape[:-2]):
+        image = sitk.GetImageFromArray(pixels[index] - pixels[index].min() + 1.0)
+        small = sitk.Shrink(image, [shrink, shrink])
+        mask = sitk.OtsuThreshold(small, 0, 1)
+        n4_filter = sitk.N4BiasFieldCorrectionImageFilter()
+        n4_filter.SetMaximumNumberOfIterations([iterations] * levels)
+        n4_filter.Execute(small, mask)
+        field = sitk.GetArrayFromImage(n4_filter.GetLogBiasFieldAsImage(image))
+        corrected[index] = (pixels[index] - pixels[index].min() + 1.0) / np.exp(field)
+    return percentile(corrected)
+
+
+NORMALISATIONS: dict[str, Callable[[NDArray], Pixels]] = {
+    "percentile": percentile,
+    "percentile-2-98": lambda array: percentile(array, low=2.0, high=98.0),
+    "minmax": minmax,
+    "zscore": zscore,
+    "n4": n4,
+}
+
+
+def _finite(array: NDArray) -> Pixels:
+    pixels = np.asarray(array, dtype=np.float32)
+    if pixels.size == 0:
+        raise InputError("the image has no voxels; give an image with at least one slice.")
+    bad = int(pixels.size - np.isfinite(pixels).sum())
+    if bad:
+        raise InputError(
+            f"the image holds {bad} NaN or infinite values; export it again without them."
+        )
+    return pixels
+
+
+def _rescale(pixels: Pixels, bottom: float, top: float) -> Pixels:
+    if top <= bottom:
+        return np.zeros_like(pixels)
+    # clipped after the division, whose rounding may lead out of [0, 1]
+    return np.clip((pixels - bottom) / (top - bottom), 0, 1).astype(np.float32)

@@ -1,0 +1,118 @@
+"""The trained segmenter: finds the heart in a picture and completes partly labelled ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.errors import InputError
+from cmr_synth.files import sha256
+from cmr_synth.generators.weights import load_weights, set_state
+from cmr_synth.segmenter.network import CLASSES, SegmenterConfig, SegmenterNetwork
+
+BUNDLED = Path(__file__).resolve().parent.parent / "weights" / "segmenter"
+
+
+class Segmenter:
+    """A trained segmentation network with its identity.
+
+    Parameters
+    ----------
+    network : SegmenterNetwork
+        With trained weights.
+    hash : str
+        SHA-256 of the weights, printed beside every number it produces.
+    """
+
+    def __init__(self, network: SegmenterNetwork, *, hash: str, device: str = "cpu"):
+        self.network = network.eval().to(device)
+        self.hash = hash
+        self.device = torch.device(device)
+
+    @classmethod
+    def load(cls, folder: Path | None = None, *, device: str = "cpu") -> Segmenter:
+        """Read a model folder; without one, the bundled segmenter.
+
+        Raises
+        ------
+        InputError
+            If a file is missing or damaged.
+        """
+        folder = Path(folder) if folder is not None else BUNDLED
+        try:
+            about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            config = SegmenterConfig(**about["config"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{folder}: no readable segmenter ({error}); it needs config.json and "
+                "weights.safetensors."
+            ) from error
+        network = SegmenterNetwork(config)
+        set_state(network, load_weights(folder / "weights.safetensors"))
+        return cls(network, hash=sha256(folder / "weights.safetensors"), device=device)
+
+    @torch.no_grad()
+    def shares(self, images: NDArray[np.floating], *, batch: int = 16) -> NDArray[np.float32]:
+        """Probability of each class.
+
+        Parameters
+        ----------
+        images : (n, y, x) array in [0, 1]
+            At 1.5 mm in canonical orientation; sides divisible by 32.
+
+        Returns
+        -------
+        (n, 4, y, x) float32 array
+            Background, LV, MYO, RV.
+        """
+        found = [np.zeros((0, CLASSES, *images.shape[1:]), np.float32)]
+        for first in range(0, len(images), batch):
+            block = torch.from_numpy(np.ascontiguousarray(images[first : first + batch]))
+            scores = self.network(block.float()[:, None].to(self.device))
+            found.append(scores.float().softmax(dim=1).cpu().numpy())
+        return np.concatenate(found)
+
+    def segment(self, images: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """Most likely label of every pixel, (n, y, x)."""
+        return self.shares(images).argmax(axis=1).astype(np.uint8)
+
+    def complete(
+        self,
+        images: NDArray[np.float32],
+        labels: NDArray[np.uint8],
+        may_hide: NDArray[np.bool_],
+    ) -> NDArray[np.uint8]:
+        """Fill unlabelled pixels (255) with the likeliest label that they may hide.
+
+        Given labels are kept as they are.
+
+        Parameters
+        ----------
+        images : (z, y, x) float32 array in [0, 1]
+        labels : (z, y, x) uint8 array
+        may_hide : (z, 4) bool array
+            Structures that unlabelled pixels of a slice may belong to; background always.
+
+        Returns
+        -------
+        (z, y, x) uint8 array without 255
+        """
+        allowed = may_hide.copy()
+        allowed[:, 0] = True
+        shares = np.where(allowed[:, :, None, None], self.shares(images), -1.0)
+        return np.where(labels == UNLABELLED, shares.argmax(axis=1), labels).astype(np.uint8)
+
+    @torch.no_grad()
+    def features(self, images: NDArray[np.floating], *, batch: int = 16) -> NDArray[np.float64]:
+        """Bottleneck features averaged over space, (n, channels), for Frechet distances."""
+        found = []
+        for first in range(0, len(images), batch):
+            block = torch.from_numpy(np.ascontiguousarray(images[first : first + batch]))
+            block = block.float()[:, None].to(self.device)
+            found.append(self.network.features(block).cpu().numpy())
+        return np.concatenate(found).astype(np.float64)

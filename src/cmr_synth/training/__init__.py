@@ -1,0 +1,1 @@
+"""What makes generators: one loop, recipes as YAML, checkpoints, moving averages."""

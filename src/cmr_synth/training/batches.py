@@ -1,0 +1,161 @@
+"""Training batches that depend on the seed and the image's number alone.
+
+Image number k of a run draws its slice, its augmentation and its noise from a random generator
+seeded with (seed, k). A resumed run, or one on more processes, therefore sees the same images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.cohorts.slices import SliceSet
+from cmr_synth.training.recipe import Augmentation
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch on the network's grid.
+
+    Parameters
+    ----------
+    images : (n, 1, rows, columns) float tensor in [0, 1]
+    labels : (n, rows, columns) int64 tensor
+        Engine labels, 255 unlabelled.
+    covered : (n, 1, rows, columns) float tensor
+        1 inside the scan's field of view, 0 where pixels are made up.
+    conditions : one mapping an image
+        Vendor, phase, pathology (text, empty where unknown) and z.
+    draws : one random generator an image
+        For noise and dropped conditions.
+    """
+
+    images: Tensor
+    labels: Tensor
+    covered: Tensor
+    conditions: tuple[dict[str, str | float], ...]
+    draws: tuple[np.random.Generator, ...]
+
+    def __len__(self) -> int:
+        return len(self.conditions)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal noise, (n, *shape), from each image's own generator."""
+        noise = [draw.standard_normal(shape, dtype=np.float32) for draw in self.draws]
+        return torch.from_numpy(np.stack(noise)).to(self.images.device)
+
+    def uniform(self) -> NDArray[np.float64]:
+        """One number in [0, 1) an image."""
+        return np.array([draw.random() for draw in self.draws])
+
+
+class Batches:
+    """Training batches from the training patients of a slice set."""
+
+    def __init__(
+        self,
+        slices: SliceSet,
+        *,
+        augmentation: Augmentation,
+        seed: int,
+        cohorts: Sequence[str] | None = None,
+        split: str = "train",
+        shape: tuple[int, int] = (128, 128),
+    ):
+        self.slices = slices
+        self.index = slices.where(split=split, cohorts=cohorts)
+        if self.index.size == 0:
+            raise ValueError(f"the slice set has no {split} slices of {cohorts or 'any cohort'}")
+        self.augmentation = augmentation
+        self.seed = seed
+        self.shape = shape
+
+    def batch(self, first: int, count: int) -> Batch:
+        """Images number `first` to `first + count - 1` of the run."""
+        numbers = range(first, first + count)
+        chosen = np.array([self._slice_of(k) for k in numbers])
+        draws = tuple(np.random.default_rng([self.seed, 1, k]) for k in numbers)
+        images = torch.from_numpy(self.slices.images[chosen]).float().div(255)[:, None]
+        labels = torch.from_numpy(self.slices.labels[chosen])
+        covered = torch.from_numpy(self.slices.covered[chosen]).float()[:, None]
+        theta = torch.stack([self._geometry(draw) for draw in draws])
+        images, labels, covered = warp(images, labels, covered, theta, self.shape)
+        images = torch.stack(
+            [_intensity(i, d, self.augmentation) for i, d in zip(images, draws, strict=True)]
+        )
+        rows = [self.slices.rows[i] for i in chosen]
+        conditions = tuple(
+            {"vendor": r.vendor, "phase": r.phase, "pathology": r.pathology, "z": r.z}
+            for r in rows
+        )
+        return Batch(images, labels, covered, conditions, draws)
+
+    def _slice_of(self, number: int) -> int:
+        epoch, place = divmod(number, len(self.index))
+        order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.index))
+        return int(self.index[order[place]])
+
+    def _geometry(self, draw: np.random.Generator) -> Tensor:
+        ranges = self.augmentation
+        angle, scale, dx, dy = draw.uniform(-1, 1, 4)
+        angle = np.deg2rad(angle * ranges.rotation_degrees)
+        zoom = np.exp(scale * np.log1p(ranges.scale))
+        # normalised coordinates of the wide grid; the crop is `ratio` of it
+        rows, columns = self.slices.images.shape[1:]
+        ry, rx = self.shape[0] / rows, self.shape[1] / columns
+        cos, sin = np.cos(angle) * zoom, np.sin(angle) * zoom
+        shift_x, shift_y = dx * 2 * ranges.shift * rx, dy * 2 * ranges.shift * ry
+        return torch.tensor(
+            [[cos * rx, -sin * ry, shift_x], [sin * rx, cos * ry, shift_y]], dtype=torch.float32
+        )
+
+
+def warp(
+    images: Tensor, labels: Tensor, covered: Tensor, theta: Tensor, shape: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sample all three at the same affine grid: pixels bicubic, labels by nearest indicator."""
+    grid = functional.affine_grid(theta, [len(images), 1, *shape], align_corners=False)
+    options = {"padding_mode": "border", "align_corners": False}
+    pixels = functional.grid_sample(images, grid, mode="bicubic", **options).clamp(0, 1)
+    known = [0, 1, 2, 3, UNLABELLED]
+    indicators = torch.stack([(labels == value).float() for value in known], dim=1)
+    share = functional.grid_sample(indicators, grid, mode="bilinear", **options)
+    values = torch.tensor(known)[share.argmax(dim=1)]
+    inside = functional.grid_sample(
+        covered, grid, mode="bilinear", padding_mode="zeros", align_corners=False
+    )
+    return pixels, values, (inside > 0.99).float()
+
+
+def _intensity(image: Tensor, draw: np.random.Generator, ranges: Augmentation) -> Tensor:
+    gamma, gain, bx, by = draw.uniform(-1, 1, 4)
+    noise, blur = draw.random(2)
+    if ranges.blur and blur > 0.5:
+        sigma = float((blur - 0.5) * 2 * ranges.blur) + 1e-3
+        x = torch.arange(-3.0, 4.0)
+        kernel = torch.exp(-0.5 * (x / sigma) ** 2)
+        kernel = kernel / kernel.sum()
+        padded = functional.pad(image[None], (3, 3, 3, 3), mode="replicate")
+        image = functional.conv2d(padded, kernel.view(1, 1, 1, -1))
+        image = functional.conv2d(image, kernel.view(1, 1, -1, 1))[0]
+    if ranges.gamma:
+        image = image.clamp(0, 1) ** float(np.exp(gamma * np.log1p(ranges.gamma)))
+    if ranges.gain:
+        image = image * float(np.exp(gain * np.log1p(ranges.gain)))
+    if ranges.bias:
+        y = torch.linspace(-1, 1, image.shape[-2])[:, None]
+        x = torch.linspace(-1, 1, image.shape[-1])[None, :]
+        image = image * torch.exp(np.log1p(ranges.bias) * (float(bx) * x + float(by) * y))
+    if ranges.noise:
+        sigma = float(noise * ranges.noise)
+        image = image + sigma * torch.from_numpy(
+            draw.standard_normal(image.shape, dtype=np.float32)
+        )
+    return image

@@ -1,0 +1,193 @@
+"""Training the flow: the velocity error of flow matching, and an adversarial few-step stage.
+
+The second stage (`adversarial.weight` above zero) trains the network at the times of a few-step
+sampler only, on its own intermediate pictures, with a patch discriminator that sees picture and
+mask; it returns the texture that a mean-square estimate averages away (in the spirit of
+adversarial diffusion distillation, Sauer et al. 2023, arXiv:2311.17042, with the real picture
+in the place of a teacher's).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.files import write_file
+from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, one_hot_mask
+from cmr_synth.generators.flow.sampler import euler, time_grid
+from cmr_synth.generators.weights import load_weights, save_weights, set_state, state_of
+from cmr_synth.training.batches import Batch
+from cmr_synth.training.recipe import Recipe
+
+
+class Adversarial(BaseModel):
+    """The few-step stage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    weight: float = Field(0.0, ge=0, description="of the generator's adversarial loss")
+    steps: int = Field(4, gt=0, description="steps of the sampler that is trained")
+    reconstruction: float = Field(1.0, ge=0, description="weight of the velocity error")
+    own_inputs: float = Field(0.5, ge=0, le=1, description="share started from own estimates")
+    channels: int = 32
+    layers: int = 3
+    rate: float = Field(2.0, gt=0, description="discriminator's learning rate, times the recipe's")
+
+
+class FlowLoss(BaseModel):
+    """Settings of the loss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    time_mean: float = -0.4
+    time_sd: float = 1.0
+    heart_weight: float = Field(1.0, ge=0, description="added to the weight 1 near the heart")
+    drop_vendor: float = 0.1
+    drop_phase: float = 0.15
+    drop_z: float = 0.15
+    drop_pathology: float = 0.3
+    drop_mask: float = Field(0.08, description="drops every condition too, for guidance")
+    adversarial: Adversarial = Adversarial()
+
+
+class FlowTask:
+    """The flow as the training loop sees it."""
+
+    def __init__(self, recipe: Recipe):
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.loss = FlowLoss(**recipe.loss)
+        self.network = FlowNetwork(FlowConfig(**recipe.model))
+        if recipe.initialize_from:
+            set_state(self.network, load_weights(Path(recipe.initialize_from)))
+        self.networks: dict[str, nn.Module] = {"flow": self.network}
+        self.rates = {"flow": 1.0}
+        if self.loss.adversarial.weight:
+            from monai.networks.nets import PatchDiscriminator
+
+            self.networks["discriminator"] = PatchDiscriminator(
+                spatial_dims=2,
+                in_channels=5,
+                channels=self.loss.adversarial.channels,
+                num_layers_d=self.loss.adversarial.layers,
+                norm="INSTANCE",
+            )
+            self.rates["discriminator"] = self.loss.adversarial.rate
+
+    def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """The velocity error; in the few-step stage the adversarial losses too."""
+        pictures = 2 * batch.images - 1
+        labels, conditions = self._dropped(batch)
+        mask = one_hot_mask(labels)
+        noise = batch.normal(*pictures.shape[1:])
+        if self.loss.adversarial.weight:
+            yield from self._adversarial(batch, pictures, noise, mask, conditions)
+            return
+        logit = self.loss.time_mean + self.loss.time_sd * batch.normal()
+        time = torch.sigmoid(logit)
+        estimate = self.networks["flow"](_mix(pictures, noise, time), time, mask, conditions)
+        yield "flow", self._velocity_error(estimate, pictures, time, batch)
+
+    def _adversarial(
+        self,
+        batch: Batch,
+        pictures: Tensor,
+        noise: Tensor,
+        mask: Tensor,
+        conditions: list[dict[str, Any]],
+    ) -> Iterator[tuple[str, Tensor]]:
+        settings = self.loss.adversarial
+        flow, discriminator = self.networks["flow"], self.networks["discriminator"]
+        times = torch.tensor(time_grid(settings.steps), dtype=torch.float32, device=noise.device)
+        step = torch.tensor((batch.uniform() * settings.steps).astype(np.int64))
+        own = torch.tensor(batch.uniform() < settings.own_inputs).to(noise.device) & (step > 0).to(
+            noise.device
+        )
+        time = times[step]
+        clean = pictures
+        if own.any():
+            with torch.no_grad():
+                before = times[(step - 1).clamp(min=0)]
+                guess = flow(_mix(pictures, noise, before), before, mask, conditions)
+            clean = torch.where(own.view(-1, 1, 1, 1), guess, pictures)
+        estimate = flow(_mix(clean, noise, time), time, mask, conditions)
+        inside = batch.covered
+        seen = torch.cat([estimate * inside, mask], dim=1)
+        adversarial = -discriminator(seen)[-1].mean(dim=(1, 2, 3))
+        error = self._velocity_error(estimate, pictures, time, batch)
+        yield "flow", settings.reconstruction * error + settings.weight * adversarial
+        real = discriminator(torch.cat([pictures * inside, mask], dim=1))[-1]
+        fake = discriminator(seen.detach())[-1]
+        hinge = functional.relu(1 - real) + functional.relu(1 + fake)
+        yield "discriminator", hinge.mean(dim=(1, 2, 3))
+
+    def _velocity_error(
+        self, estimate: Tensor, pictures: Tensor, time: Tensor, batch: Batch
+    ) -> Tensor:
+        """Squared velocity error per image, over pixels inside the scan's field of view."""
+        # velocity = (x - x_t) / (1 - t); time stays below 1, see the logit-normal
+        scale = 1 / (1 - time).clamp(min=0.02).view(-1, 1, 1, 1)
+        heart = ((batch.labels > 0) & (batch.labels != UNLABELLED)).float()[:, None]
+        near = functional.max_pool2d(heart, 9, stride=1, padding=4)
+        weight = batch.covered * (1 + self.loss.heart_weight * near)
+        error = ((estimate - pictures) * scale) ** 2 * weight
+        return error.sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp(min=1)
+
+    def _dropped(self, batch: Batch) -> tuple[Tensor, list[dict[str, Any]]]:
+        """Labels and conditions, some of them dropped to "unspecified"."""
+        labels, conditions = batch.labels.clone(), []
+        for i, (draw, given) in enumerate(zip(batch.draws, batch.conditions, strict=True)):
+            chance = draw.random(5)
+            kept: dict[str, Any] = dict(given)
+            for name, share, u in (
+                ("vendor", self.loss.drop_vendor, chance[0]),
+                ("phase", self.loss.drop_phase, chance[1]),
+                ("z", self.loss.drop_z, chance[2]),
+                ("pathology", self.loss.drop_pathology, chance[3]),
+            ):
+                if u < share:
+                    kept[name] = None
+            if chance[4] < self.loss.drop_mask:
+                labels[i] = UNLABELLED
+                kept = {}
+            conditions.append(kept)
+        return labels, conditions
+
+    @torch.no_grad()
+    def sheet(self, batch: Batch) -> NDArray[np.float32]:
+        """Real pictures, their masks, and synthetic pictures at 4 and at 12 steps."""
+        mask = one_hot_mask(batch.labels)
+        noise = batch.normal(*batch.images.shape[1:])
+        rows = [batch.images[:, 0], batch.labels.clamp(max=3) / 3]
+        for steps in (4, 12):
+            for done in euler(self.network, noise, mask, list(batch.conditions), steps=steps):
+                picture = done
+            rows.append((picture[:, 0].clamp(-1, 1) + 1) / 2)
+        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+
+    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
+        """Write `weights.safetensors` (8 bits per channel) and `config.json`."""
+        save_weights(folder / "weights-fp16.safetensors", state_of(self.network), bits=16)
+        save_weights(folder / "weights.safetensors", state_of(self.network), bits=8)
+        about = {
+            "family": "flow",
+            "config": self.network.config.model_dump(mode="json"),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "images_seen": images_seen,
+            "minutes": round(minutes, 1),
+        }
+        with write_file(folder / "config.json") as path:
+            path.write_text(json.dumps(about, indent=2) + "\n")
+
+
+def _mix(pictures: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+    t = time.view(-1, 1, 1, 1)
+    return t * pictures + (1 - t) * noise

@@ -1,0 +1,109 @@
+"""A training recipe: every field, its default and its check; a YAML file states departures."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cmr_synth.errors import InputError
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Augmentation(_Frozen):
+    """Ranges of the random changes made to every training slice."""
+
+    rotation_degrees: float = Field(20.0, ge=0, le=180, description="uniform, plus and minus")
+    scale: float = Field(0.15, ge=0, lt=1, description="uniform in log scale, plus and minus")
+    shift: float = Field(0.06, ge=0, le=0.5, description="share of the grid, plus and minus")
+    gamma: float = Field(0.0, ge=0, lt=1, description="log range of a gamma curve")
+    gain: float = Field(0.0, ge=0, lt=1, description="log range of a brightness factor")
+    noise: float = Field(0.0, ge=0, lt=1, description="largest sd of added Gaussian noise")
+    blur: float = Field(0.0, ge=0, description="largest sd of a Gaussian blur, in pixels")
+    bias: float = Field(0.0, ge=0, lt=1, description="log range of a linear bias field")
+
+
+class Recipe(_Frozen):
+    """One training run.
+
+    Length is counted in images seen, so that recipes compare across batch sizes and numbers of
+    processes. With a budget in minutes the schedule follows whichever of the two is further.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    family: str
+    cohorts: tuple[str, ...] | None = Field(None, description="of the slice set; None: all")
+    images: int = Field(gt=0, description="training length in images seen")
+    batch_size: int = Field(16, gt=0, description="over all processes together")
+    learning_rate: float = Field(4e-4, gt=0, description="peak, after warm-up")
+    final_learning_rate: float = Field(0.05, ge=0, le=1, description="share of the peak")
+    warmup_images: int = Field(3200, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
+    betas: tuple[float, float] = (0.9, 0.99)
+    gradient_norm: float = Field(1.0, gt=0, description="gradients are clipped to this")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay per step, ramped up from zero")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the processor computes it natively"
+    )
+    seed: int = Field(0, ge=0)
+    checkpoint_minutes: float = Field(5.0, gt=0)
+    sample_minutes: float = Field(15.0, gt=0)
+    initialize_from: str | None = Field(None, description="weights of an earlier stage")
+    augmentation: Augmentation = Augmentation()
+    model: dict[str, Any] = Field(default_factory=dict, description="the family's network")
+    loss: dict[str, Any] = Field(default_factory=dict, description="the family's loss")
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Read a recipe from a YAML file, or a bundled one by its name.
+
+    Raises
+    ------
+    InputError
+        Naming the file and the first field at fault.
+    """
+    path = Path(path)
+    text = _read(path)
+    try:
+        stated = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" at line {where.line + 1}" if where else ""
+        raise InputError(f"{path}: not valid YAML{line}; check its indentation.") from error
+    if not isinstance(stated, dict):
+        raise InputError(f"{path}: a recipe is a YAML mapping of fields, such as 'family: flow'.")
+    try:
+        return Recipe(**{"name": path.stem.lower(), **stated})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        more = f" ({len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
+        hint = "; known fields are " + ", ".join(Recipe.model_fields) if (
+            first["type"] == "extra_forbidden" and len(first["loc"]) == 1
+        ) else ""
+        raise InputError(f"{path}: field {field!r}: {first['msg']}{more}{hint}.") from error
+
+
+def bundled_recipes() -> tuple[str, ...]:
+    """Names of the recipes that come with the package."""
+    folder = files("cmr_synth") / "recipes"
+    return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml")))
+
+
+def _read(path: Path) -> str:
+    if path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: cannot be read as text ({error}).") from error
+    if path.stem in bundled_recipes() and path.parent == Path("."):
+        return (files("cmr_synth") / "recipes" / f"{path.stem}.yaml").read_text(encoding="utf-8")
+    raise InputError(
+        f"{path}: no such file; bundled recipes are {', '.join(bundled_recipes())}."
+    )

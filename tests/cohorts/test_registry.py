@@ -1,0 +1,197 @@
+"""What every cohort must hold to; a new adapter is tested by being in the table."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.cohorts import registry
+from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
+from cmr_synth.cohorts.registry import cohorts, load_cohort, parse_sources
+from cmr_synth.errors import InputError
+
+REAL = {"acdc": "acdc/training", "chla": "chla_chd", "sunnybrook": "sunnybrook"}
+
+
+@pytest.fixture(params=sorted(cohorts()))
+def cohort(request):
+    """Every adapter and a folder for it: real data, or drawn for the plain folder."""
+    name = request.param
+    if name in REAL:
+        return load_cohort(name), request.getfixturevalue("data_root") / REAL[name]
+    if name == "folder":
+        return load_cohort(name), request.getfixturevalue("folder")
+    pytest.skip(f"no data for third-party cohort {name!r}")
+
+
+@pytest.fixture
+def first_examinations(cohort):
+    """The first few examinations."""
+    adapter, root = cohort
+    return list(islice(adapter.examinations(root), 4))
+
+
+@pytest.mark.parametrize("name", sorted(cohorts()))
+def test_an_adapter_says_what_it_is(name):
+    adapter = load_cohort(name)
+    assert adapter.name == name
+    assert adapter.vendor is None or adapter.vendor in VENDORS
+    assert all(
+        isinstance(text, str) and text
+        for text in (adapter.title, adapter.licence, adapter.citation)
+    )
+
+
+def test_arrays_fit_together(first_examinations):
+    assert first_examinations
+    for e in first_examinations:
+        assert e.image.ndim == 3 and e.image.dtype == np.float32
+        assert e.labels.shape == e.image.shape and e.labels.dtype == np.uint8
+        assert set(np.unique(e.labels)) <= {0, LV, MYO, RV, UNLABELLED}
+        assert e.may_hide.shape == (len(e.image), 4) and e.may_hide.dtype == bool
+        assert e.z.shape == (len(e.image),) and e.z.dtype == np.float32
+        assert e.image.max() > e.image.min()
+
+
+def test_unlabelled_pixels_and_may_hide_agree(first_examinations):
+    for e in first_examinations:
+        unknown = (e.labels == UNLABELLED).any(axis=(1, 2))
+        assert not e.may_hide[:, 0].any()  # the background is not a structure
+        assert e.may_hide[unknown].any(axis=1).all()
+        assert not e.may_hide[~unknown & e.labelled].any()
+
+
+def test_geometry_is_that_of_a_short_axis_stack(first_examinations):
+    for e in first_examinations:
+        z, y, x = e.spacing
+        assert 3 <= z <= 20 and 0.4 <= y <= 3 and 0.4 <= x <= 3
+        assert e.z.min() >= 0 and e.z.max() <= 1
+        assert e.labelled.any()
+
+
+def test_conditions_are_known_words(first_examinations):
+    for e in first_examinations:
+        assert e.vendor is None or e.vendor in VENDORS
+        assert e.phase is None or e.phase in PHASES
+        assert e.pathology is None or e.pathology in PATHOLOGIES
+        assert e.patient and e.files
+
+
+def test_the_right_ventricle_lies_on_the_left(first_examinations):
+    for e in first_examinations:
+        if (e.labels == RV).any() and (e.labels == LV).any():
+            column = {v: np.nonzero(e.labels == v)[2].mean() for v in (LV, RV)}
+            assert column[RV] < column[LV]
+
+
+def test_reading_twice_gives_the_same(cohort):
+    adapter, root = cohort
+    one, two = (next(iter(adapter.examinations(root))) for _ in range(2))
+    assert one.patient == two.patient
+    np.testing.assert_array_equal(one.image, two.image)
+    np.testing.assert_array_equal(one.labels, two.labels)
+
+
+@pytest.mark.parametrize("name", sorted(cohorts()))
+def test_an_empty_folder_is_one_line(name, tmp_path):
+    with pytest.raises(InputError) as caught:
+        list(load_cohort(name).examinations(tmp_path))
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(InputError, match=r"no cohort is called 'acd'; known are acdc, chla"):
+        load_cohort("acd")
+
+
+def test_a_name_declared_twice_is_refused(monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    other = EntryPoint("acdc", "somebody.acdc", registry.GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [other])
+    with pytest.raises(ValueError, match="'acdc' is declared twice.*somebody.acdc"):
+        cohorts()
+
+
+def test_sources(tmp_path):
+    assert parse_sources([f"folder={tmp_path}"]) == [("folder", tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("acdc", "give data as NAME=PATH"),
+        ("acdc=", "give data as NAME=PATH"),
+        ("nobody=here", "no cohort is called 'nobody'"),
+        ("acdc=/no/such/folder", "no such folder"),
+    ],
+)
+def test_a_wrong_source_is_one_line(source, message):
+    with pytest.raises(InputError, match=message):
+        parse_sources([source])
+
+
+def test_acdc_reads_a_patient_as_documented(data_root):
+    root = data_root / "acdc" / "training"
+    ed, es = islice(load_cohort("acdc").examinations(root), 2)
+    assert (ed.patient, ed.phase, es.phase) == ("patient001", "ED", "ES")
+    assert ed.vendor == "siemens" and ed.pathology == "dcm"
+    assert (ed.labels == LV).sum() > (es.labels == LV).sum()
+    assert ed.files == ("patient001_frame01.nii.gz", "patient001_frame01_gt.nii.gz")
+
+
+def test_cropping_does_not_move_acdc(data_root):
+    """The full field of view and the crop give the same labels around the heart."""
+    crop = next(iter(load_cohort("acdc").examinations(data_root / "acdc" / "training")))
+    full_root = data_root / "acdc_fullfov" / "training"
+    whole = next(
+        (e for e in load_cohort("acdc").examinations(full_root) if e.patient == crop.patient), None
+    )
+    if whole is None:
+        whole = next(iter(load_cohort("acdc").examinations(full_root)))
+        same = load_cohort("acdc").examinations(data_root / "acdc" / "training")
+        crop = next(e for e in same if e.patient == whole.patient)
+    assert crop.spacing == pytest.approx(whole.spacing, rel=1e-4)
+    for value in (LV, MYO, RV):
+        assert (crop.labels == value).sum() == (whole.labels == value).sum()
+    np.testing.assert_allclose(crop.z, whole.z)
+
+
+def test_acdc_without_its_table_is_one_line(tmp_path):
+    (tmp_path / "patient001").mkdir()
+    with pytest.raises(InputError, match=r"Info.cfg: cannot be read"):
+        next(iter(load_cohort("acdc").examinations(tmp_path)))
+
+
+def test_acdc_without_a_frame_number_is_one_line(tmp_path):
+    (tmp_path / "patient001").mkdir()
+    (tmp_path / "patient001" / "Info.cfg").write_text("ED: one\nES: 12\n")
+    with pytest.raises(InputError, match=r"no frame number for ED; found 'one'"):
+        next(iter(load_cohort("acdc").examinations(tmp_path)))
+
+
+def test_chla_leaves_the_myocardium_open(data_root):
+    for e in islice(load_cohort("chla").examinations(data_root / "chla_chd"), 3):
+        assert not (e.labels == MYO).any() and not (e.labels == 0).any()
+        assert e.may_hide[:, MYO].all()
+        one_cavity = (e.labels == LV).any(axis=(1, 2)) != (e.labels == RV).any(axis=(1, 2))
+        assert e.may_hide[one_cavity][:, [LV, RV]].any(axis=1).all()
+
+
+def test_sunnybrook_knows_the_blood_pool_only(data_root):
+    for e in islice(load_cohort("sunnybrook").examinations(data_root / "sunnybrook"), 4):
+        assert set(np.unique(e.labels)) == {LV, UNLABELLED}
+        assert e.may_hide[:, [MYO, RV]].all() and not e.may_hide[:, LV].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("sunnybrook", "sunnybrook_train.npz"), ("chla", "chla_chd_training.npz")]
+)
+def test_a_damaged_archive_is_one_line(name, file, tmp_path: Path):
+    (tmp_path / file).write_bytes(b"PK\x03\x04 and then nothing")
+    with pytest.raises(InputError, match=rf"{file}: not a readable NumPy archive"):
+        next(iter(load_cohort(name).examinations(tmp_path)))

@@ -1,0 +1,70 @@
+"""Splits: every patient once, shares as asked, pathologies balanced, the seed decides."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cmr_synth.cohorts.splits import SPLITS, split_patients
+
+patients = st.integers(1, 80).flatmap(
+    lambda n: st.lists(
+        st.sampled_from(["dcm", "hcm", "normal", None]), min_size=n, max_size=n
+    ).map(lambda groups: {f"p{i:03d}": group for i, group in enumerate(groups)})
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(pathology_of=patients, seed=st.integers(0, 5))
+def test_every_patient_has_one_split(pathology_of, seed):
+    split = split_patients(pathology_of, seed=seed)
+    assert split.keys() == pathology_of.keys()
+    assert set(split.values()) <= set(SPLITS)
+    assert "train" in split.values()
+
+
+@settings(max_examples=50, deadline=None)
+@given(pathology_of=patients, test=st.floats(0, 0.3), validation=st.floats(0, 0.3))
+def test_shares_are_rounded_to_whole_patients(pathology_of, test, validation):
+    counts = Counter(split_patients(pathology_of, test=test, validation=validation).values())
+    n = len(pathology_of)
+    for name, share in (("test", test), ("validation", validation)):
+        at_least = 1 if share > 0 and n >= 3 else 0
+        assert counts[name] == max(round(share * n), at_least)
+
+
+@settings(max_examples=50, deadline=None)
+@given(pathology_of=patients, seed=st.integers(0, 5))
+def test_every_pathology_has_its_share_of_the_test_patients(pathology_of, seed):
+    split = split_patients(pathology_of, seed=seed)
+    tested = [p for p in split if split[p] == "test"]
+    for group, size in Counter(pathology_of.values()).items():
+        fair = size * len(tested) / len(pathology_of)
+        assert abs(sum(pathology_of[p] == group for p in tested) - fair) <= 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(pathology_of=patients, seed=st.integers(0, 5))
+def test_the_order_of_reading_does_not_matter(pathology_of, seed):
+    backwards = dict(reversed(pathology_of.items()))
+    assert split_patients(pathology_of, seed=seed) == split_patients(backwards, seed=seed)
+
+
+def test_the_seed_decides():
+    pathology_of = dict.fromkeys((f"p{i}" for i in range(40)), "normal")
+    assert split_patients(pathology_of, seed=0) == split_patients(pathology_of, seed=0)
+    assert split_patients(pathology_of, seed=0) != split_patients(pathology_of, seed=1)
+
+
+def test_a_share_of_nothing_takes_nobody():
+    pathology_of = dict.fromkeys("abcdef")
+    assert set(split_patients(pathology_of, test=0, validation=0).values()) == {"train"}
+
+
+@pytest.mark.parametrize(("test", "validation"), [(-0.1, 0.1), (0.1, -0.1), (0.6, 0.4)])
+def test_shares_must_leave_some_for_training(test, validation):
+    with pytest.raises(ValueError, match="must leave some for training"):
+        split_patients({"a": None}, test=test, validation=validation)

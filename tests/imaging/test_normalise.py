@@ -1,0 +1,118 @@
+"""What a grey value of 0 and of 1 mean, for every normalisation there is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cmr_synth.errors import InputError
+from cmr_synth.imaging.normalise import NORMALISATIONS, minmax, n4, percentile, zscore
+
+
+@pytest.fixture
+def image(heart):
+    """Blood bright, muscle dark, noise, in scanner units."""
+    heart = heart[::2, ::2]
+    noise = np.random.default_rng(0).normal(0, 15, (2, *heart.shape))
+    return (np.array([80, 600, 250, 550])[heart] + noise).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", NORMALISATIONS)
+def test_contract(name, image):
+    before = image.copy()
+    out = NORMALISATIONS[name](image)
+    np.testing.assert_array_equal(image, before)
+    assert out.shape == image.shape and out.dtype == np.float32 and np.isfinite(out).all()
+    if name != "zscore":
+        assert out.min() >= 0 and out.max() <= 1 and out.max() > 0.9
+    np.testing.assert_allclose(NORMALISATIONS[name](3 * image), out, atol=0.02)  # any unit
+
+
+@pytest.mark.parametrize("name", NORMALISATIONS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float64])
+def test_any_type_of_pixel(name, dtype, image):
+    whole = np.clip(image / 4, 0, 255).round()
+    np.testing.assert_allclose(
+        NORMALISATIONS[name](whole.astype(dtype)), NORMALISATIONS[name](whole), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", NORMALISATIONS)
+def test_a_constant_image_is_zero(name):
+    np.testing.assert_array_equal(NORMALISATIONS[name](np.full((1, 16, 16), 7.0)), 0)
+
+
+@pytest.mark.parametrize("name", NORMALISATIONS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_no_number_is_refused(name, bad, image):
+    image[0, 0, :3] = bad
+    with pytest.raises(InputError, match="3 NaN or infinite values"):
+        NORMALISATIONS[name](image)
+
+
+@pytest.mark.parametrize("name", NORMALISATIONS)
+def test_no_voxels_are_refused(name):
+    with pytest.raises(InputError, match="no voxels"):
+        NORMALISATIONS[name](np.zeros((0, 16, 16)))
+
+
+def test_percentile_clips_what_lies_beyond():
+    ramp = np.arange(1001, dtype=np.float32).reshape(1, 1, -1)
+    out = percentile(ramp)  # 10 .. 995
+    assert np.count_nonzero(out == 0) == 11 and np.count_nonzero(out == 1) == 6
+    assert out[0, 0, 502] == pytest.approx((502 - 10) / 985)
+    wide = percentile(ramp, low=0, high=100)
+    np.testing.assert_allclose(wide, ramp / 1000, atol=1e-6)
+    np.testing.assert_array_equal(wide, minmax(ramp))
+    assert not np.array_equal(NORMALISATIONS["percentile-2-98"](ramp), out)
+
+
+@pytest.mark.parametrize("name", ["percentile", "percentile-2-98", "minmax"])
+def test_rounding_never_leads_out_of_the_unit_interval(name):
+    rng = np.random.default_rng(0)
+    for scale in (1, 255, 4095):
+        for _ in range(40):
+            out = NORMALISATIONS[name](rng.random((1, 16, 16)) * scale - scale / 7)
+            assert out.min() >= 0 and out.max() <= 1
+
+
+@pytest.mark.parametrize("limits", [(50, 50), (99, 1), (-1, 99), (1, 101)])
+def test_impossible_percentiles(limits):
+    with pytest.raises(ValueError, match="0 <= low < high <= 100"):
+        percentile(np.ones((1, 4, 4)), low=limits[0], high=limits[1])
+
+
+def test_one_hot_pixel_spoils_minmax_but_not_percentile(image):
+    spoiled = image.copy()
+    spoiled[0, 0, 0] = 1e6
+    np.testing.assert_allclose(percentile(spoiled)[1], percentile(image)[1], atol=0.01)
+    assert minmax(spoiled).mean() < 0.01 < minmax(image).mean()
+
+
+def test_the_volume_is_one_unit(image):
+    """Slices keep their brightness relative to each other."""
+    image[1] *= 0.5
+    out = percentile(image)
+    assert out[1].max() < 0.6 * out[0].max()
+
+
+def test_zscore_of_the_foreground(image):
+    foreground = image > image.mean()
+    out = zscore(image)
+    assert out[foreground].mean() == pytest.approx(0, abs=1e-4)
+    assert out[foreground].std() == pytest.approx(1, abs=1e-4)
+
+
+def test_n4_evens_out_a_coil_that_is_near_one_side():
+    """The same tissue on both sides of a body in air, 1.5 times as bright on the left before."""
+    y, x = np.indices((96, 96))
+    body = ((y - 48) / 38) ** 2 + ((x - 48) / 44) ** 2 < 1
+    tissue = np.where(body, np.where((y + x) // 12 % 2, 200.0, 300.0), 10.0)
+    noise = np.random.default_rng(0).normal(0, 5, tissue.shape)
+    image = (tissue * np.exp(np.linspace(0.35, -0.35, 96)) + noise)[None]
+
+    def ratio(picture):
+        return picture[0, body & (x < 30)].mean() / picture[0, body & (x > 66)].mean()
+
+    assert ratio(percentile(image)) > 1.4
+    assert ratio(n4(image)) == pytest.approx(1, abs=0.05)
