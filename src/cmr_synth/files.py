@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from cmr_synth.errors import InputError
 
 
@@ -35,24 +37,33 @@ def write_file(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise InputError(_cannot_write(path, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def write_folder(path: Path) -> Iterator[Path]:
+def write_folder(path: Path, *, replaces: str | None = None) -> Iterator[Path]:
     """Yield a temporary folder beside `path` that takes its place at the end.
 
     An existing folder is replaced only when the new one is complete.
 
+    Parameters
+    ----------
+    path : Path
+    replaces : str, optional
+        Name of a file by which a folder that may be replaced is known; see
+        `require_replaceable`.
+
     Raises
     ------
     InputError
-        If the parent cannot be written to or is full; nothing is left behind then.
+        If something else is there, or the parent cannot be written to or is full; nothing is
+        left behind then.
     """
     path = Path(path)
+    require_replaceable(path, replaces)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".partial-"))
@@ -64,17 +75,44 @@ def write_folder(path: Path) -> Iterator[Path]:
         temporary.chmod(0o777 & ~_umask())
         if path.exists():
             path.replace(old)
-        try:
-            temporary.replace(path)
-        except OSError:
-            if old.exists():
-                old.replace(path)
-            raise
-    except OSError as error:
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
         raise InputError(_cannot_write(path, error)) from error
     finally:
+        if old.exists() and not path.exists():  # cut short between the two renames
+            old.replace(path)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def require_replaceable(path: Path, marker: str | None = None) -> None:
+    """Refuse to put a new folder where somebody keeps something else.
+
+    Parameters
+    ----------
+    path : Path
+        Where the folder is to be.
+    marker : str, optional
+        File name by which an older folder of the same kind is known. Without it, only a
+        missing or an empty folder will do.
+
+    Raises
+    ------
+    InputError
+        If `path` is a file, or a folder that holds anything but not `marker`.
+    """
+    try:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path}: is a file; choose another name for the folder.")
+        if not path.is_dir() or not any(path.iterdir()):
+            return
+        if marker is None or not (path / marker).is_file():
+            raise InputError(
+                f"{path}: holds other files, which are not replaced; choose a new folder or "
+                "an empty one."
+            )
+    except OSError as error:
+        raise InputError(_cannot_write(path, error)) from error
 
 
 def sha256(path: Path) -> str:
@@ -86,8 +124,8 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _cannot_write(path: Path, error: OSError) -> str:
-    reason = error.strerror or str(error)
+def _cannot_write(path: Path, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
     return f"{path}: cannot be written ({reason}); choose another folder or make room."
 
 

@@ -100,9 +100,7 @@ def test_slices_are_turned_into_radiological_display(tmp_path, write_pair):
 
 def test_the_table_states_what_names_do_not(folder):
     (folder / "cohort.csv").write_text(
-        "patient,phase,vendor,pathology,file\n"
-        "p0,,Philips,hcm,\n"
-        "somebody,es,,,p1_ED.nii.gz\n"
+        "patient,phase,vendor,pathology,file\np0,,Philips,hcm,\nsomebody,es,,,p1_ED.nii.gz\n"
     )
     found = {e.files[0]: e for e in examinations(folder)}
     assert found["p0_ES.nii.gz"].vendor == "philips"

@@ -195,3 +195,76 @@ def test_a_damaged_archive_is_one_line(name, file, tmp_path: Path):
     (tmp_path / file).write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(InputError, match=rf"{file}: not a readable NumPy archive"):
         next(iter(load_cohort(name).examinations(tmp_path)))
+
+
+CHLA_ROW = {
+    "Subjects": "1",
+    "Disease": "Cardiomyopathy",
+    "Pixel Size (dx)": "1.2",
+    "Pixel Size (dy)": "1.3",
+    "Spacing Between Slices": "9",
+}
+
+
+def write_chla(root: Path, row=CHLA_ROW, **change):
+    """One subject as CHLA has it, some arrays changed or, with None, left out."""
+    mask = np.zeros((3, 8, 8), np.uint8)
+    mask[:, 2:4, 2:4], mask[:, 4:6, 4:6] = 1, 3
+    arrays = {"Sbj1_ED_image": mask * 100, "Sbj1_ED_mask": mask} | change
+    np.savez(root / "chla_chd_training.npz", **{k: v for k, v in arrays.items() if v is not None})
+    (root / "metadata.csv").write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
+    return root
+
+
+def test_chla_reads_a_subject_as_documented(tmp_path):
+    (e,) = load_cohort("chla").examinations(write_chla(tmp_path))
+    assert e.spacing == (9.0, 1.3, 1.2) and e.pathology == "cm" and e.phase == "ED"
+
+
+def test_chla_without_a_mask_is_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"no array 'Sbj1_ED_mask' to go with 'Sbj1_ED_image'"):
+        list(load_cohort("chla").examinations(write_chla(tmp_path, Sbj1_ED_mask=None)))
+
+
+def test_chla_with_a_picture_of_another_kind_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="'Sbj1_ED_image' is no stack of slices"):
+        list(load_cohort("chla").examinations(write_chla(tmp_path, Sbj1_ED_image=np.array("a"))))
+
+
+@pytest.mark.parametrize("column", list(CHLA_ROW))
+def test_chla_without_a_column_is_one_line(column, tmp_path):
+    row = {k: v for k, v in CHLA_ROW.items() if k != column}
+    with pytest.raises(InputError, match=r"metadata.csv: .*no column") as caught:
+        list(load_cohort("chla").examinations(write_chla(tmp_path, row)))
+    assert column in str(caught.value)
+
+
+@pytest.mark.parametrize("size", ["wide", "", "nan", "0", "-1"])
+def test_chla_with_a_size_that_is_none_is_one_line(size, tmp_path):
+    row = CHLA_ROW | {"Pixel Size (dx)": size}
+    with pytest.raises(InputError, match=r"metadata.csv: cannot be read as CHLA's table"):
+        list(load_cohort("chla").examinations(write_chla(tmp_path, row)))
+
+
+def test_acdc_with_a_table_of_bytes_is_one_line(tmp_path):
+    (tmp_path / "patient001").mkdir()
+    (tmp_path / "patient001" / "Info.cfg").write_bytes(b"ED: \xff\xfe\n")
+    with pytest.raises(InputError, match=r"Info.cfg: cannot be read \(not text\)"):
+        next(iter(load_cohort("acdc").examinations(tmp_path)))
+
+
+def test_acdc_takes_no_unlabelled_slice_for_heart(tmp_path, write_pair):
+    """The position runs over the slices that are drawn; 255 is not drawn."""
+    labels = np.zeros((5, 96, 96), np.uint8)
+    for k, size in ((1, 40), (2, 30), (3, 20)):
+        labels[k, 30 : 30 + size, 30 : 30 + size] = LV
+    labels[4] = UNLABELLED
+    folder = tmp_path / "patient001"
+    folder.mkdir()
+    (folder / "Info.cfg").write_text("ED: 1\nES: 2\n")
+    for frame in ("01", "02"):
+        stem = f"patient001_frame{frame}"
+        write_pair(folder / f"{stem}.nii.gz", folder / f"{stem}_gt.nii.gz", labels=labels,
+                   pixels=labels)  # fmt: skip
+    e = next(iter(load_cohort("acdc").examinations(tmp_path)))
+    np.testing.assert_allclose(e.z, [0, 0, 0.5, 1, 1])

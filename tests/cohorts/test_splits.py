@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmr_synth.cohorts.splits import SPLITS, split_patients
+from cmr_synth.errors import InputError
 
 patients = st.integers(1, 80).flatmap(
-    lambda n: st.lists(
-        st.sampled_from(["dcm", "hcm", "normal", None]), min_size=n, max_size=n
-    ).map(lambda groups: {f"p{i:03d}": group for i, group in enumerate(groups)})
+    lambda n: st.lists(st.sampled_from(["dcm", "hcm", "normal", None]), min_size=n, max_size=n).map(
+        lambda groups: {f"p{i:03d}": group for i, group in enumerate(groups)}
+    )
 )
 
 
@@ -31,9 +32,18 @@ def test_every_patient_has_one_split(pathology_of, seed):
 def test_shares_are_rounded_to_whole_patients(pathology_of, test, validation):
     counts = Counter(split_patients(pathology_of, test=test, validation=validation).values())
     n = len(pathology_of)
+    left = n
     for name, share in (("test", test), ("validation", validation)):
         at_least = 1 if share > 0 and n >= 3 else 0
-        assert counts[name] == max(round(share * n), at_least)
+        assert counts[name] == min(max(round(share * n), at_least), left - 1)
+        left -= counts[name]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+@pytest.mark.parametrize(("test", "validation"), [(0.9, 0.05), (0.05, 0.9), (0.49, 0.49)])
+def test_somebody_is_left_to_train_with(n, test, validation):
+    split = split_patients(dict.fromkeys("abcde"[:n]), test=test, validation=validation)
+    assert len(split) == n and "train" in split.values()
 
 
 @settings(max_examples=50, deadline=None)
@@ -64,7 +74,9 @@ def test_a_share_of_nothing_takes_nobody():
     assert set(split_patients(pathology_of, test=0, validation=0).values()) == {"train"}
 
 
-@pytest.mark.parametrize(("test", "validation"), [(-0.1, 0.1), (0.1, -0.1), (0.6, 0.4)])
+@pytest.mark.parametrize(
+    ("test", "validation"), [(-0.1, 0.1), (0.1, -0.1), (0.6, 0.4), (float("nan"), 0.1)]
+)
 def test_shares_must_leave_some_for_training(test, validation):
-    with pytest.raises(ValueError, match="must leave some for training"):
+    with pytest.raises(InputError, match="must leave some for training"):
         split_patients({"a": None}, test=test, validation=validation)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
 from typing import Any
 
 import typer
 
-from cmr_synth.cli.console import fail
+from cmr_synth.cli.console import Interrupted, fail
 from cmr_synth.errors import InputError
 
 VERBS = {
@@ -27,9 +28,7 @@ VERBS = {
 }
 """Verb to `module:object`: a function, or a `typer.Typer` with verbs of its own."""
 
-
-class Interrupted(BaseException):
-    """Ctrl-C or a polite request to end; unwinds like any exception, so that files are tidied."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def build() -> typer.Typer:
@@ -64,12 +63,17 @@ def build() -> typer.Typer:
     return app
 
 
-def main() -> None:
-    """Run the command line and exit with its code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those that the program was called with.
+    """
+    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
     try:
-        build()(prog_name="cmr-synth")
+        build()(arguments, prog_name="cmr-synth")
     except InputError as error:
         fail(str(error))
     except (Interrupted, KeyboardInterrupt):
@@ -79,9 +83,14 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror or error}; check the path, the permissions and the room left.")
+        fail(
+            f"{where}{error.strerror or error}; check the path, the permissions and the room left."
+        )
     except MemoryError:
         fail("out of memory; use fewer or smaller masks at once, or a smaller batch.")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -13,8 +13,12 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 """The option that every verb has."""
 
-Tell = Callable[[float, str], None]
-"""Report the share that is done, 0 to 1, and a few words."""
+Tell = Callable[[float | None, str], None]
+"""Report the share that is done, 0 to 1 or None where it is not known, and a few words."""
+
+
+class Interrupted(BaseException):
+    """Ctrl-C or a polite request to end; unwinds like any exception, so that files are tidied."""
 
 
 def result(facts: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
@@ -67,5 +71,10 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Tell]:
         TextColumn("{task.fields[words]}"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=1.0, words="")
-        yield lambda share, words: bar.update(task, completed=share, words=words)
+        task = bar.add_task(title, total=None, words="")
+
+        def tell(share: float | None, words: str) -> None:
+            total = None if share is None else 1.0
+            bar.update(task, total=total, completed=share or 0.0, words=words)
+
+        yield tell

@@ -39,6 +39,8 @@ def staged(out: Path) -> Iterator[Path]:
                 file.replace(goal)
         except OSError as error:
             raise InputError(_cannot_write(out, error)) from error
+        except InputError as error:  # the hidden folder means nothing to the reader
+            raise InputError(str(error).replace(str(temporary), str(out))) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     finally:

@@ -14,9 +14,7 @@ SHOWN_FINDINGS = 4  # of each mask; all of them are in the sidecar
 
 
 def synthesize(
-    masks: Annotated[
-        list[Path], typer.Argument(metavar="MASK...", help="NIfTI masks, 2D to 4D.")
-    ],
+    masks: Annotated[list[Path], typer.Argument(metavar="MASK", help="NIfTI masks, 2D to 4D.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the images.")],
     vendor: Annotated[
         str | None, typer.Option(help="Scanner style, such as siemens; left open if not given.")
@@ -49,7 +47,7 @@ def synthesize(
 
     \b
     Example, after `cmr-synth demo --out demo-out`:
-      cmr-synth synthesize demo-out/masks/normal_mid_ED.nii.gz --vendor siemens --n 3 --out out
+      cmr-synth synthesize demo-out/masks/normal_mid_ES.nii.gz --vendor siemens --n 3 --out out
     """
     from cmr_synth.cli.masks import read_masks
     from cmr_synth.files import sha256

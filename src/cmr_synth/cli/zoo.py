@@ -38,8 +38,11 @@ def list_models(as_json: Json = False) -> None:
             about = f"damaged: {error}"
         facts.append(fact)
         lines.append(f"{entry.name:<16} {entry.source:<8} {about}")
-    result({"models": facts}, lines or [f"no models here; added ones go to {zoo.home()}"],
-           as_json=as_json)
+    result(
+        {"models": facts},
+        lines or [f"no models here; added ones go to {zoo.home()}"],
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -83,7 +86,7 @@ def verify(
 
 @app.command()
 def add(
-    source: Annotated[str, typer.Argument(help="A model's folder, or its .zip.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A model's folder, or its .zip.")],
     sha256: Annotated[
         str | None, typer.Option(help="What the weights must have, from a source you trust.")
     ] = None,
@@ -102,10 +105,10 @@ def add(
 
 @app.command()
 def pull(
-    source: Annotated[str, typer.Argument(help="Address of a .zip, or a hub id: owner/model.")],
-    sha256: Annotated[
-        str, typer.Option(help="Of the .zip; of weights.safetensors for a hub id.")
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Address of a .zip, or a hub id: owner/model.")
     ],
+    sha256: Annotated[str, typer.Option(help="Of the .zip; of weights.safetensors for a hub id.")],
     as_json: Json = False,
 ) -> None:
     """Download a model into the zoo, if its hash is the one given.

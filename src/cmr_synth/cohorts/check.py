@@ -108,9 +108,10 @@ def check(
             progress(f"{name} {examination.patient} {examination.phase or ''}".rstrip())
     if not seen:
         raise InputError(f"{root}: holds no examination of cohort {name!r}.")
-    assumed = getattr(cohort, "remarks", lambda _: [])(Path(root))
-    whole = [CohortFinding(code="assumed", message=m, severity="info") for m in assumed]
-    whole = [*_summary(seen), *whole, *_repeats(seen)]
+    remarks: Callable[[Path], list[str]] | None = getattr(cohort, "remarks", None)
+    said = remarks(Path(root)) if remarks is not None else []
+    assumed = [CohortFinding(code="assumed", message=m, severity="info") for m in said]
+    whole = [*_summary(seen), *assumed, *_repeats(seen)]
     by_patient = [*found, *_frames(seen)]
     by_patient.sort(key=lambda finding: finding.patient or "")  # stable: else as they were found
     return [*whole, *_plausibility(seen), *by_patient]
@@ -207,7 +208,8 @@ def _summary(seen: list[_Seen]) -> list[CohortFinding]:
     summary = [
         CohortFinding(
             code="read",
-            message=f"{len(patients)} patients, {len(seen)} examinations, {slices} labelled slices.",
+            message=f"{len(patients)} patients, {len(seen)} examinations, "
+            f"{slices} labelled slices.",
             severity="info",
         ),
         CohortFinding(code="spacing", message=f"Voxel spacing: {spacing}.", severity="info"),

@@ -61,7 +61,7 @@ class Examination:
     @property
     def labelled(self) -> NDArray[np.bool_]:
         """Slices on which at least one structure was drawn, (z,)."""
-        return np.isin(self.labels, (LV, MYO, RV)).any(axis=(1, 2))
+        return np.asarray(np.isin(self.labels, (LV, MYO, RV)).any(axis=(1, 2)))
 
 
 class Cohort(Protocol):

@@ -122,8 +122,9 @@ def examinations(root: Path) -> Iterator[Examination]:
                 f"{mask.name}: the mask has {mask.n_frames} frames, {image.name} has "
                 f"{image.n_frames}; give a mask with as many frames, empty where nothing is drawn."
             )
-        numbers = mask.array.reshape(-1, *mask.shape[-3:])  # (t, z, y, x)
-        pixels = image.array.reshape(numbers.shape)
+        # a stack is a cine of one frame: (t, z, y, x)
+        numbers = mask.array.astype(np.uint8, copy=False).reshape(-1, *mask.shape[-3:])
+        pixels = image.array.astype(np.float32, copy=False).reshape(numbers.shape)
         if guess is not None:
             _agree(guess, numbers, mask.name)
         labels = convert(numbers, convention, name=mask.name)

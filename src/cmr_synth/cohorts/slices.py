@@ -21,13 +21,14 @@ import cmr_synth
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts.examination import Examination
 from cmr_synth.cohorts.registry import load_cohort
-from cmr_synth.cohorts.splits import split_patients
+from cmr_synth.cohorts.splits import check_shares, split_patients
 from cmr_synth.errors import InputError
-from cmr_synth.files import write_folder
+from cmr_synth.files import require_replaceable, write_folder
 from cmr_synth.imaging.grid import WorkingGrid, place
 from cmr_synth.imaging.normalise import NORMALISATIONS
 
 WIDE_GRID = WorkingGrid(shape=(160, 160), spacing=1.5)
+ABOUT = "slice_set.json"
 FORMAT = 1
 Completion = Callable[[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]], NDArray]
 
@@ -91,7 +92,8 @@ class SliceSet:
         rows, columns = self.images.shape[1:]
         top, left = (rows - shape[0]) // 2, (columns - shape[1]) // 2
         window = (index, slice(top, top + shape[0]), slice(left, left + shape[1]))
-        return self.images[window].astype(np.float32) / 255, np.asarray(self.labels[window])
+        pixels = self.images[window].astype(np.float32) / np.float32(255)
+        return pixels.astype(np.float32), np.asarray(self.labels[window])
 
     @property
     def spacing(self) -> float:
@@ -109,18 +111,33 @@ def open_slice_set(folder: Path) -> SliceSet:
     """
     folder = Path(folder)
     try:
-        about = json.loads((folder / "slice_set.json").read_text())
+        about = json.loads((folder / ABOUT).read_text())
+        if about["format"] != FORMAT or not float(about["spacing_mm"]) > 0:
+            raise ValueError(f"{ABOUT} is not of format {FORMAT}")
         arrays = [
             np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             for name in ("images", "labels", "covered")
         ]
         with (folder / "slices.csv").open(newline="") as file:
             rows = tuple(_parse_row(row) for row in csv.DictReader(file))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        csv.Error,
+    ) as error:
         raise InputError(
             f"{folder}: not a readable slice set ({error}); make one with `cmr-synth cohort "
             "prepare NAME=PATH --out DIR`."
         ) from error
+    if any(not isinstance(a, np.ndarray) or a.dtype != np.uint8 or a.ndim != 3 for a in arrays):
+        raise InputError(
+            f"{folder}: not a slice set, its arrays are not (slices, rows, columns) of uint8; "
+            "prepare it again."
+        )
     if any(a.shape != arrays[0].shape or len(a) != len(rows) for a in arrays):
         raise InputError(f"{folder}: its files do not fit together; prepare it again.")
     return SliceSet(arrays[0], arrays[1], arrays[2], rows, about)
@@ -149,7 +166,7 @@ def prepare(
         `(images, labels, may_hide) -> labels` on the wide grid; completes partly labelled
         slices. Without it, unlabelled pixels stay 255.
     normalisation : str
-        A key of `NORMALISATIONS`, applied to each stack.
+        A key of `NORMALISATIONS` that leads to values from 0 to 1, applied to each stack.
     seed, test, validation
         See `split_patients`.
 
@@ -157,16 +174,30 @@ def prepare(
     ------
     str
         A line for every examination read.
+
+    Raises
+    ------
+    InputError
+        If an option or a source does not do, or `out` holds something else than a slice set.
     """
+    sources = list(sources)
+    names = [name for name, _ in sources]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"cohort {twice!r} is given twice; give each one folder.")
+    if normalisation not in NORMALISATIONS:
+        raise InputError(
+            f"no normalisation is called {normalisation!r}; known are {', '.join(NORMALISATIONS)}."
+        )
+    check_shares(test, validation)
+    require_replaceable(out, ABOUT)
     examinations: list[tuple[Examination, dict]] = []
     about: dict[str, Any] = {"format": FORMAT, "spacing_mm": WIDE_GRID.spacing, "cohorts": {}}
     for name, root in sources:
         cohort = load_cohort(name)
         count = 0
         for examination in cohort.examinations(root):
-            examinations.append(
-                (examination, _on_grid(examination, complete, NORMALISATIONS[normalisation]))
-            )
+            examinations.append((examination, _on_grid(examination, complete, normalisation)))
             count += 1
             yield f"{name} {examination.patient} {examination.phase or ''}".rstrip()
         if not count:
@@ -181,6 +212,10 @@ def prepare(
     for name in about["cohorts"]:
         pathology_of = {e.patient: e.pathology for e, _ in examinations if e.cohort == name}
         assigned = split_patients(pathology_of, seed=seed, test=test, validation=validation)
+        # a person examined twice under two numbers must not be on both sides
+        for again, first in getattr(load_cohort(name), "same_person", {}).items():
+            if again in assigned and first in assigned:
+                assigned[again] = assigned[first]
         splits.update({(name, patient): split for patient, split in assigned.items()})
 
     rows: list[SliceRow] = []
@@ -199,7 +234,7 @@ def prepare(
                     pathology=examination.pathology or "",
                     slice=int(k),
                     z=float(examination.z[k]),
-                    completed=bool(on_grid["completed"]),
+                    completed=bool(on_grid["completed"][k]),
                 )
             )
     if not rows:
@@ -210,39 +245,44 @@ def prepare(
         "split": {"seed": seed, "test": test, "validation": validation},
         "cmr_synth": cmr_synth.__version__,
     }
-    with write_folder(out) as folder:
+    with write_folder(out, replaces=ABOUT) as folder:
         for key, planes in arrays.items():
             np.save(folder / f"{key}.npy", np.stack(planes))
         with (folder / "slices.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, [f.name for f in fields(SliceRow)])
             writer.writeheader()
             writer.writerows(asdict(row) for row in rows)
-        (folder / "slice_set.json").write_text(json.dumps(about, indent=2) + "\n")
+        (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
 
 
-def _on_grid(examination: Examination, complete: Completion | None, normalise: Callable) -> dict:
+def _on_grid(examination: Examination, complete: Completion | None, normalisation: str) -> dict:
     """Resample one examination; completes first, so that the crop is centred on the whole heart."""
-    pixels = normalise(examination.image)
+    pixels = NORMALISATIONS[normalisation](examination.image)
+    if pixels.min() < 0 or pixels.max() > 1:
+        others = ", ".join(other for other in NORMALISATIONS if other != normalisation)
+        raise InputError(
+            f"normalisation {normalisation!r} leads to values beyond 0 to 1, which a slice set "
+            f"cannot hold; choose from {others}."
+        )
     labels, spacing = examination.labels, examination.spacing[1:]
     drawn = np.isin(labels, (LV, MYO, RV))
     if not drawn.any():
         empty = np.zeros((0, *WIDE_GRID.shape), np.uint8)
-        return {"images": empty, "labels": empty, "covered": empty, "completed": False}
+        return {"images": empty, "labels": empty, "covered": empty, "completed": ()}
     name = f"{examination.cohort} {examination.patient}"
     placement = place(drawn, spacing, grid=WIDE_GRID, name=name, must_fit=False)
-    completed = complete is not None and bool(examination.may_hide.any())
-    if completed:
-        assert complete is not None
+    hides = examination.may_hide.any(axis=1)
+    if complete is not None and hides.any():
         whole = complete(
             placement.image_to_grid(pixels), placement.labels_to_grid(labels), examination.may_hide
         )
-        heart = placement.labels_from_grid(whole)
-        placement = place(heart > 0, spacing, grid=WIDE_GRID, name=name, must_fit=False)
+        heart = np.isin(placement.labels_from_grid(whole), (LV, MYO, RV))
+        if heart.any():
+            placement = place(heart, spacing, grid=WIDE_GRID, name=name, must_fit=False)
     images = placement.image_to_grid(pixels)
-    fill = UNLABELLED if examination.may_hide.any() else 0
+    fill = UNLABELLED if hides.any() else 0
     on_grid = placement.labels_to_grid(labels, fill=fill)
-    if completed:
-        assert complete is not None
+    if complete is not None and hides.any():
         # a slice on which nothing was drawn cannot be trusted to hold a heart at all
         on_grid = np.where(
             examination.labelled[:, None, None],
@@ -254,7 +294,7 @@ def _on_grid(examination: Examination, complete: Completion | None, normalise: C
         "images": np.round(np.clip(images, 0, 1) * 255).astype(np.uint8),
         "labels": on_grid,
         "covered": covered,
-        "completed": completed,
+        "completed": hides & (complete is not None),
     }
 
 

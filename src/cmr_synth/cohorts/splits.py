@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from cmr_synth.errors import InputError
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -28,15 +30,20 @@ def split_patients(
         Shuffles patients within a pathology.
     test, validation : float
         Shares of the patients, rounded to the nearest whole patient, at least one each where
-        the share is not zero and the cohort has three patients or more.
+        the share is not zero and the cohort has three patients or more; one patient is always
+        left for training.
 
     Returns
     -------
     dict
         Patient to "train", "validation" or "test".
+
+    Raises
+    ------
+    InputError
+        If the shares are no shares.
     """
-    if test < 0 or validation < 0 or test + validation >= 1:
-        raise ValueError(f"test {test} and validation {validation} must leave some for training")
+    check_shares(test, validation)
     patients = sorted(pathology_of)
     shuffled = np.random.default_rng(seed).permutation(len(patients))
     ordered = [patients[i] for i in shuffled]
@@ -47,6 +54,16 @@ def split_patients(
         count = round(share * len(ordered))
         if share > 0 and len(ordered) >= 3:
             count = max(count, 1)
+        count = min(count, len(free) - 1)
         for k in range(count):
             split[free[int((k + 0.5) * len(free) / count)]] = name
     return split
+
+
+def check_shares(test: float, validation: float) -> None:
+    """Refuse shares that are negative or leave nobody to train with."""
+    if not (test >= 0 and validation >= 0 and test + validation < 1):
+        raise InputError(
+            f"shares: test {test} and validation {validation} must leave some for training; give "
+            "two numbers from 0 whose sum is below 1."
+        )

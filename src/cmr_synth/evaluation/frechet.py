@@ -40,7 +40,15 @@ def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     cross = root_a @ np.atleast_2d(cov_b) @ root_a
     eigenvalues = np.linalg.eigvalsh((cross + cross.T) / 2)
     overlap = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
-    return float(max(shift @ shift + np.trace(np.atleast_2d(cov_a)) + np.trace(np.atleast_2d(cov_b)) - 2 * overlap, 0.0))
+    return float(
+        max(
+            shift @ shift
+            + np.trace(np.atleast_2d(cov_a))
+            + np.trace(np.atleast_2d(cov_b))
+            - 2 * overlap,
+            0.0,
+        )
+    )
 
 
 def real_floor(
@@ -70,7 +78,9 @@ def real_floor(
     if len(train) < len(test):
         raise ValueError(f"{len(train)} training slices cannot match {len(test)} test slices")
     rng = np.random.default_rng(seed)
-    rows_of = {patient: np.flatnonzero(train_patients == patient) for patient in np.unique(train_patients)}
+    rows_of = {
+        patient: np.flatnonzero(train_patients == patient) for patient in np.unique(train_patients)
+    }
     found = []
     for _ in range(draws):
         order = rng.permutation(sorted(rows_of))

@@ -193,7 +193,9 @@ def draft_card(
                 vendor=vendors[0] if len(vendors) == 1 else None,
                 patients=len({row.patient for row in own}),
                 slices=len(own),
-                labels=f"completed by the segmenter on {completed} slices" if completed else "given",
+                labels=f"completed by the segmenter on {completed} slices"
+                if completed
+                else "given",
             )
         )
 

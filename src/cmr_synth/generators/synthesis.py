@@ -123,9 +123,7 @@ def synthesize(
     placed = _place(mask, grid, z=z, convention=convention)
     record = _record(mask, placed, card) | conditions | {"steps": steps, "guidance": guidance}
     record["device"] = str(getattr(model.generator, "device", "cpu"))
-    return _run(
-        mask, model, placed, record, conditions=conditions, n=n, seed=seed, batch=batch
-    )
+    return _run(mask, model, placed, record, conditions=conditions, n=n, seed=seed, batch=batch)
 
 
 def check_conditions(
@@ -198,9 +196,7 @@ def _place(mask: Scan, grid: WorkingGrid, *, z: float | None, convention: str | 
     )
 
 
-def _positions(
-    area: NDArray[np.int64], z: float | None, name: str
-) -> NDArray[np.float32] | None:
+def _positions(area: NDArray[np.int64], z: float | None, name: str) -> NDArray[np.float32] | None:
     single = np.count_nonzero(area) == 1
     if z is None:
         return None if single else slice_position(area.astype(np.float64))

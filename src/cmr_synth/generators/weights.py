@@ -26,13 +26,24 @@ def save_weights(path: Path, state: dict[str, Tensor], *, bits: int = 8) -> None
     bits : 8 or 16
         8: matrices and convolutions become int8 with one half-precision step per output
         channel (round to nearest of 127 steps each way); vectors stay in half precision.
+
+    Raises
+    ------
+    InputError
+        If a weight is NaN or beyond the range of half precision (65504), or the file cannot
+        be written.
     """
     if bits not in (8, 16):
         raise ValueError(f"bits must be 8 or 16, got {bits}")
     tensors: dict[str, Tensor] = {}
     for key, value in state.items():
         value = value.detach().float().cpu()
-        if bits == 8 and value.dim() >= 2:
+        if not (value.abs() <= torch.finfo(torch.half).max).all():
+            raise InputError(
+                f"{path}: weight {key!r} is NaN or beyond half precision (65504); the training "
+                "went astray, repeat it with a lower learning rate."
+            )
+        if bits == 8 and value.dim() >= 2 and value.numel():
             flat = value.reshape(len(value), -1)
             # the step is rounded to half precision first, so that it is the one used to read
             step = (flat.abs().amax(dim=1) / 127).clamp(min=1e-7).half()
@@ -83,7 +94,6 @@ def state_of(network: nn.Module) -> dict[str, Tensor]:
     return {**dict(network.named_parameters()), **dict(network.named_buffers())}
 
 
-@torch.no_grad()
 def set_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Copy a state made by `state_of` into a network, in place.
 
@@ -92,7 +102,18 @@ def set_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     InputError
         If a tensor is missing, unexpected, or of another shape.
     """
-    own = state_of(network)
+    copy_state(state_of(network), state)
+
+
+@torch.no_grad()
+def copy_state(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Copy tensors into those of the same names and shapes, in place.
+
+    Raises
+    ------
+    InputError
+        If a tensor is missing, unexpected, or of another shape.
+    """
     wrong = sorted(own.keys() ^ state.keys()) or sorted(
         k for k, v in own.items() if v.shape != state[k].shape
     )

@@ -1,4 +1,4 @@
-"""The zoo: pretrained models that come with the package, were added by the user, or lie in a folder.
+"""The zoo: pretrained models, bundled with the package, added by the user, or in any folder.
 
 A model is a folder with `weights.safetensors`, `config.json` and `card.yaml`. Nothing is loaded
 whose weights differ from the hash on the card, and nothing that is loaded can hold code.
@@ -86,13 +86,12 @@ def find(name: str | Path) -> Entry:
     folder = Path(name).expanduser()
     if folder.is_dir():
         if not (folder / CARD).is_file():
-            raise InputError(
-                f"{folder}: holds no {CARD}; a model folder holds {', '.join(FILES)}."
-            )
+            raise InputError(f"{folder}: holds no {CARD}; a model folder holds {', '.join(FILES)}.")
         return Entry(folder.resolve().name, folder, "folder")
     names = ", ".join(entry.name for entry in known) or "none yet"
     raise InputError(
-        f"no model is called {str(name)!r}; known are {names}. Give one of them or a model's folder."
+        f"no model is called {str(name)!r}; known are {names}. Give one of them, or the folder "
+        "of a model."
     )
 
 
@@ -241,12 +240,13 @@ def _add_folder(folder: Path, sha256: str | None) -> Entry:
         _require_hash(hash_of(folder / WEIGHTS), wanted, str(folder / WEIGHTS), "you gave")
     if (_BUNDLED / card.name / CARD).is_file():
         raise InputError(
-            f"{folder}: a bundled model is called {card.name!r} already; change the name on its card."
+            f"{folder}: a bundled model is called {card.name!r} already; change the name on its "
+            "card."
         )
     goal = home() / card.name
     if goal.exists() and goal.samefile(folder):
         return Entry(card.name, goal, "added")
-    with write_folder(goal) as temporary:
+    with write_folder(goal, replaces=CARD) as temporary:
         for name in FILES:
             shutil.copyfile(folder / name, temporary / name)
         verify(Entry(card.name, temporary, "folder"))

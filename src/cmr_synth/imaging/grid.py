@@ -152,9 +152,7 @@ def place(
         If the mask is empty, or larger than the grid and `must_fit`.
     """
     foreground = np.asarray(foreground, dtype=bool)
-    flat: NDArray[np.bool_] = np.any(
-        foreground.reshape(-1, *foreground.shape[-2:]), axis=0
-    )
+    flat: NDArray[np.bool_] = np.any(foreground.reshape(-1, *foreground.shape[-2:]), axis=0)
     if not flat.any():
         raise InputError(f"{name}: every voxel is background; paint or label a heart first.")
     centre, extent = [], []

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256
 from cmr_synth.generators.weights import load_weights, set_state
@@ -105,7 +105,12 @@ class Segmenter:
         allowed = may_hide.copy()
         allowed[:, 0] = True
         shares = np.where(allowed[:, :, None, None], self.shares(images), -1.0)
-        return np.where(labels == UNLABELLED, shares.argmax(axis=1), labels).astype(np.uint8)
+        found = np.where(labels == UNLABELLED, shares.argmax(axis=1), labels).astype(np.uint8)
+        return (
+            np.stack([_without_strays(f, g) for f, g in zip(found, labels, strict=True)])
+            if len(found)
+            else found
+        )
 
     @torch.no_grad()
     def features(self, images: NDArray[np.floating], *, batch: int = 16) -> NDArray[np.float64]:
@@ -116,3 +121,26 @@ class Segmenter:
             block = block.float()[:, None].to(self.device)
             found.append(self.network.features(block).cpu().numpy())
         return np.concatenate(found).astype(np.float64)
+
+
+def _without_strays(found: NDArray[np.uint8], given: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Drop completed pixels that do not belong to the heart of this slice.
+
+    Of each structure the connected parts that hold a given pixel are kept; where none was
+    given, the largest part is. Myocardium must touch the left-ventricular cavity.
+    """
+    from scipy import ndimage
+
+    kept = found.copy()
+    around_lv = ndimage.binary_dilation(found == LV, iterations=2)
+    for structure in (LV, MYO, RV):
+        parts, count = ndimage.label(found == structure)
+        if count == 0:
+            continue
+        sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+        anchor = (given == structure) | (around_lv if structure == MYO else False)
+        anchored = np.unique(parts[anchor & (parts > 0)])
+        keep = anchored if anchored.size else np.array([1 + int(sizes.argmax())])
+        stray = (parts > 0) & ~np.isin(parts, keep) & (given == UNLABELLED)
+        kept[stray] = 0
+    return kept

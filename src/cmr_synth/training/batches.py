@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.cohorts.slices import SliceSet
+from cmr_synth.errors import InputError
 from cmr_synth.training.recipe import Augmentation
 
 
@@ -72,7 +74,10 @@ class Batches:
         self.slices = slices
         self.index = slices.where(split=split, cohorts=cohorts)
         if self.index.size == 0:
-            raise ValueError(f"the slice set has no {split} slices of {cohorts or 'any cohort'}")
+            raise InputError(
+                f"the slice set has no {split} slices of {cohorts or 'any cohort'}; choose other "
+                "cohorts, or prepare it from more patients."
+            )
         self.augmentation = augmentation
         self.seed = seed
         self.shape = shape
@@ -92,8 +97,7 @@ class Batches:
         )
         rows = [self.slices.rows[i] for i in chosen]
         conditions = tuple(
-            {"vendor": r.vendor, "phase": r.phase, "pathology": r.pathology, "z": r.z}
-            for r in rows
+            {"vendor": r.vendor, "phase": r.phase, "pathology": r.pathology, "z": r.z} for r in rows
         )
         return Batch(images, labels, covered, conditions, draws)
 
@@ -122,11 +126,11 @@ def warp(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sample all three at the same affine grid: pixels bicubic, labels by nearest indicator."""
     grid = functional.affine_grid(theta, [len(images), 1, *shape], align_corners=False)
-    options = {"padding_mode": "border", "align_corners": False}
-    pixels = functional.grid_sample(images, grid, mode="bicubic", **options).clamp(0, 1)
+    sample = partial(functional.grid_sample, grid=grid, padding_mode="border", align_corners=False)
+    pixels = sample(images, mode="bicubic").clamp(0, 1)
     known = [0, 1, 2, 3, UNLABELLED]
     indicators = torch.stack([(labels == value).float() for value in known], dim=1)
-    share = functional.grid_sample(indicators, grid, mode="bilinear", **options)
+    share = sample(indicators, mode="bilinear")
     values = torch.tensor(known)[share.argmax(dim=1)]
     inside = functional.grid_sample(
         covered, grid, mode="bilinear", padding_mode="zeros", align_corners=False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,10 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cmr_synth.cohorts.slices import SliceSet
+from cmr_synth.cohorts.slices import SliceRow, SliceSet
+from cmr_synth.errors import InputError
+from cmr_synth.files import require_replaceable
 from cmr_synth.generators.weights import set_state, state_of
 from cmr_synth.training.batches import Batch, Batches
-from cmr_synth.training.checkpoint import load_checkpoint, save_checkpoint
+from cmr_synth.training.checkpoint import STATE, load_checkpoint, save_checkpoint
 from cmr_synth.training.recipe import Recipe
 
 
@@ -26,11 +28,13 @@ class Task(Protocol):
 
     `networks` are trained; their keys name them in logs and checkpoints. `losses` yields, in
     order, the name of a network to update and its loss for every image of the batch; the loop
-    steps that network before it asks for the next loss.
+    steps that network before it asks for the next loss. `words` are the conditions that the
+    networks know, such as {"vendor": ("siemens", "ge")}; empty if they take none.
     """
 
     networks: dict[str, nn.Module]
     rates: dict[str, float]  # factor on the recipe's learning rate, by network
+    words: Mapping[str, Sequence[str]]
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]: ...
 
@@ -50,7 +54,7 @@ class Step:
     images_seen: int
     share: float  # of the whole run, 0 to 1
     minutes: float  # spent, earlier runs of a resumed training included
-    losses: dict[str, float]  # averaged since the last report
+    losses: dict[str, float]  # averaged over the last 20 steps at most
 
 
 def train(
@@ -73,19 +77,46 @@ def train(
     resume : bool
         Continue from `out/checkpoint`. The result equals that of an uninterrupted run as long
         as the length is counted in images; with a budget in minutes the schedule follows time.
+
+    Raises
+    ------
+    InputError
+        If recipe, slices or folder do not do, or the loss is no longer finite. The checkpoint
+        is that of the last whole step that was kept.
     """
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
     from torch.utils.tensorboard import SummaryWriter
 
+    if minutes is not None and not minutes > 0:
+        raise InputError(f"minutes: {minutes:g} given; a training needs more than 0.")
+    batches = Batches(
+        slices, augmentation=recipe.augmentation, seed=recipe.seed, cohorts=recipe.cohorts
+    )
+    _require_known(task.words, (slices.rows[i] for i in batches.index))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{out}: cannot be made a folder ({error.strerror}); choose another."
+        ) from error
+    require_replaceable(out / "checkpoint", STATE)
+
+    AcceleratorState._reset_state()  # of an earlier training at another precision
     accelerator = Accelerator(mixed_precision=_precision(recipe.precision))
     ranks, rank = accelerator.num_processes, accelerator.process_index
     if recipe.batch_size % ranks:
-        raise ValueError(f"batch size {recipe.batch_size} does not divide over {ranks} processes")
+        raise InputError(
+            f"field 'batch_size': {recipe.batch_size} images cannot be dealt to {ranks} processes "
+            f"evenly; choose a multiple of {ranks}."
+        )
     own = recipe.batch_size // ranks
 
     optimizers: dict[str, Any] = {}
     for name, network in task.networks.items():
-        network.to(accelerator.device, memory_format=torch.channels_last)
+        network.to(accelerator.device)
+        # faster convolutions; torch's annotations do not know this overload
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizers[name] = torch.optim.AdamW(
             network.parameters(),
             lr=recipe.learning_rate,
@@ -100,18 +131,20 @@ def train(
     seen, spent = 0, 0.0
     if resume:
         state = load_checkpoint(
-            out / "checkpoint", networks=plain, averages=averages, optimizers=optimizers
+            out / "checkpoint",
+            networks=plain,
+            averages=averages,
+            optimizers=optimizers,
+            recipe=recipe,
         )
-        seen, spent = int(state["images_seen"]), float(state["minutes"])
+        seen, spent = state["images_seen"], state["minutes"]
     for name in plain:
         task.networks[name], optimizers[name] = accelerator.prepare(plain[name], optimizers[name])
 
-    batches = Batches(
-        slices, augmentation=recipe.augmentation, seed=recipe.seed, cohorts=recipe.cohorts
-    )
     log = SummaryWriter(str(out / "log")) if accelerator.is_main_process else None
     start = last_checkpoint = last_sheet = time.monotonic()
     sums: dict[str, list[float]] = {}
+    whole = True  # networks, averages and `seen` are those of the same step
 
     def checkpoint(now: float) -> None:
         if accelerator.is_main_process:
@@ -120,7 +153,11 @@ def train(
                 networks=plain,
                 averages=averages,
                 optimizers=optimizers,
-                state={"images_seen": seen, "minutes": spent + (now - start) / 60},
+                state={
+                    "images_seen": seen,
+                    "minutes": spent + (now - start) / 60,
+                    "recipe": recipe.model_dump(mode="json"),
+                },
             )
 
     try:
@@ -133,6 +170,7 @@ def train(
                 break
             batch = batches.batch(seen + rank * own, own)
             rate = recipe.learning_rate * _schedule(seen, share, recipe)
+            whole = False
             with accelerator.autocast():
                 for name, per_image in task.losses(_on(batch, accelerator.device)):
                     optimizer = optimizers[name]
@@ -140,40 +178,66 @@ def train(
                         group["lr"] = rate * task.rates[name]
                     optimizer.zero_grad(set_to_none=True)
                     accelerator.backward(per_image.mean())
-                    accelerator.clip_grad_norm_(plain[name].parameters(), recipe.gradient_norm)
+                    norm = accelerator.clip_grad_norm_(
+                        plain[name].parameters(), recipe.gradient_norm
+                    )
+                    loss = float(per_image.detach().mean())
+                    # every process has the same gradient, so that all of them stop
+                    if not (math.isfinite(loss) and math.isfinite(norm)):
+                        raise InputError(
+                            f"step {seen // recipe.batch_size + 1}: the loss of {name!r} is "
+                            f"{loss:g} and its gradient {float(norm):g}; train with a learning "
+                            f"rate lower than {recipe.learning_rate:g}."
+                        )
                     optimizer.step()
                     _average(averages[name], plain[name], recipe.ema, seen // recipe.batch_size)
-                    sums.setdefault(name, []).append(float(per_image.detach().mean()))
+                    sums.setdefault(name, []).append(loss)
             seen += recipe.batch_size
+            whole = True
             now = time.monotonic()
-            if log is not None and len(next(iter(sums.values()))) >= 20:
-                for name, values in sums.items():
-                    log.add_scalar(f"loss/{name}", float(np.mean(values)), seen)
-                log.add_scalar("learning_rate", rate, seen)
+            losses = {name: float(np.mean(values)) for name, values in sums.items()}
+            if len(next(iter(sums.values()))) >= 20:
                 sums.clear()
+                if log is not None:
+                    for name, loss in losses.items():
+                        log.add_scalar(f"loss/{name}", loss, seen)
+                    log.add_scalar("learning_rate", rate, seen)
             yield Step(
                 images_seen=seen,
                 share=min(share, 1.0),
                 minutes=spent + (now - start) / 60,
-                losses={k: float(np.mean(v)) for k, v in sums.items()},
+                losses=losses,
             )
             if now - last_checkpoint > 60 * recipe.checkpoint_minutes:
                 checkpoint(now)
                 last_checkpoint = now
             if log is not None and now - last_sheet > 60 * recipe.sample_minutes:
+                whole = False
                 with _averaged(plain, averages):
                     _write_sheet(task, batches, log, out, seen)
+                whole = True
                 last_sheet = now
-    finally:  # a cancelled run can be resumed
-        checkpoint(time.monotonic())
+    finally:  # a cancelled run can be resumed, from the last checkpoint if cut short in a step
+        if whole:
+            checkpoint(time.monotonic())
         if log is not None:
             log.close()
     if accelerator.is_main_process:
         task.networks.update(plain)
         with _averaged(plain, averages):
-            task.save(
-                out, images_seen=seen, minutes=spent + (time.monotonic() - start) / 60
-            )
+            task.save(out, images_seen=seen, minutes=spent + (time.monotonic() - start) / 60)
+
+
+def _require_known(words: Mapping[str, Sequence[str]], rows: Iterable[SliceRow]) -> None:
+    for row in rows:
+        for name, known in words.items():
+            word = getattr(row, name)
+            if word and word not in known:
+                raise InputError(
+                    f"{name} {word!r} of {row.cohort} {row.patient}: the network knows "
+                    f"{', '.join(known)}; leave the cohort out or add the word to the "
+                    "recipe's model."
+                )
 
 
 def _stop_together(accelerator: Any, wanted: bool) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,7 +14,11 @@ from cmr_synth.errors import InputError
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+_Decay = Annotated[float, Field(ge=0, lt=1)]
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class Augmentation(_Frozen):
@@ -45,13 +50,13 @@ class Recipe(_Frozen):
     final_learning_rate: float = Field(0.05, ge=0, le=1, description="share of the peak")
     warmup_images: int = Field(3200, ge=0)
     weight_decay: float = Field(0.01, ge=0)
-    betas: tuple[float, float] = (0.9, 0.99)
+    betas: tuple[_Decay, _Decay] = (0.9, 0.99)
     gradient_norm: float = Field(1.0, gt=0, description="gradients are clipped to this")
     ema: float = Field(0.999, ge=0, lt=1, description="decay per step, ramped up from zero")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the processor computes it natively"
     )
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     checkpoint_minutes: float = Field(5.0, gt=0)
     sample_minutes: float = Field(15.0, gt=0)
     initialize_from: str | None = Field(None, description="weights of an earlier stage")
@@ -71,23 +76,48 @@ def load_recipe(path: str | Path) -> Recipe:
     path = Path(path)
     text = _read(path)
     try:
-        stated = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        stated = yaml.load(text, _Loader)  # derived from the safe loader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f" at line {where.line + 1}" if where else ""
-        raise InputError(f"{path}: not valid YAML{line}; check its indentation.") from error
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise InputError(
+            f"{path}: not valid YAML{line} ({problem}); correct it there, or its indentation."
+        ) from error
     if not isinstance(stated, dict):
         raise InputError(f"{path}: a recipe is a YAML mapping of fields, such as 'family: flow'.")
+    return checked(Recipe, {"name": path.stem.lower(), **stated}, where=str(path))
+
+
+def checked(kind: type[Settings], stated: Any, *, where: str, under: str = "") -> Settings:
+    """Settings of a kind from a mapping.
+
+    Parameters
+    ----------
+    kind : type
+        A pydantic model.
+    stated : mapping
+    where : str
+        Named in the message: a file, or a recipe.
+    under : str
+        The field of `where` that holds the settings, if it is one.
+
+    Raises
+    ------
+    InputError
+        Naming the first field at fault.
+    """
     try:
-        return Recipe(**{"name": path.stem.lower(), **stated})
+        return kind.model_validate(stated)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        more = f" ({len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
-        hint = "; known fields are " + ", ".join(Recipe.model_fields) if (
-            first["type"] == "extra_forbidden" and len(first["loc"]) == 1
-        ) else ""
-        raise InputError(f"{path}: field {field!r}: {first['msg']}{more}{hint}.") from error
+        field = ".".join(str(part) for part in (under, *first["loc"]) if part != "")
+        message = first["msg"].removeprefix("Value error, ")
+        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        unknown = first["type"] == "extra_forbidden" and len(first["loc"]) == 1
+        known = ", ".join(kind.model_fields) or "none"
+        hint = f"; known fields are {known}" if unknown else ""
+        raise InputError(f"{where}: field {field!r}: {message}{more}{hint}.") from error
 
 
 def bundled_recipes() -> tuple[str, ...]:
@@ -96,14 +126,27 @@ def bundled_recipes() -> tuple[str, ...]:
     return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml")))
 
 
+class _Loader(yaml.SafeLoader):
+    """The safe loader, but a key given twice is an error and not the last one's win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def _read(path: Path) -> str:
     if path.is_file():
         try:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot be read as text ({error}).") from error
-    if path.stem in bundled_recipes() and path.parent == Path("."):
-        return (files("cmr_synth") / "recipes" / f"{path.stem}.yaml").read_text(encoding="utf-8")
-    raise InputError(
-        f"{path}: no such file; bundled recipes are {', '.join(bundled_recipes())}."
-    )
+    name = str(path).removesuffix(".yaml")
+    if name in bundled_recipes():
+        return (files("cmr_synth") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+    raise InputError(f"{path}: no such file; bundled recipes are {', '.join(bundled_recipes())}.")

@@ -25,7 +25,9 @@ class FlowGenerator:
 
     def __init__(self, network: FlowNetwork, *, device: str = "cpu"):
         self.device = torch.device(device)
-        self.network = network.eval().to(self.device, memory_format=torch.channels_last)
+        self.network = network.eval().to(self.device)
+        # faster convolutions; torch's annotations do not know this overload
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.config: FlowConfig = network.config
 
     @classmethod
@@ -84,11 +86,11 @@ class FlowGenerator:
         noise = np.stack([noise_for(seed, i, (1, *self.shape)) for i in indices])
         state = torch.from_numpy(noise).to(self.device)
         mask = one_hot_mask(torch.from_numpy(labels).long().to(self.device))
-        picture = state
         run = euler(self.network, state, mask, mappings, steps=steps, guidance=guidance)
-        for step, picture in enumerate(run, start=1):
+        for step, estimate in enumerate(run, start=1):
+            state = estimate
             yield Progress(step, steps)
-        yield Images(((picture[:, 0].clamp(-1, 1) + 1) / 2).cpu().numpy())
+        yield Images(((state[:, 0].clamp(-1, 1) + 1) / 2).cpu().numpy())
 
     def _labels(self, condition: Condition) -> np.ndarray:
         if condition.mask is None:

@@ -27,34 +27,36 @@ from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, one_hot_m
 from cmr_synth.generators.flow.sampler import euler, time_grid
 from cmr_synth.generators.weights import load_weights, save_weights, set_state, state_of
 from cmr_synth.training.batches import Batch
-from cmr_synth.training.recipe import Recipe
+from cmr_synth.training.recipe import Recipe, checked
 
 
 class Adversarial(BaseModel):
     """The few-step stage."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     weight: float = Field(0.0, ge=0, description="of the generator's adversarial loss")
     steps: int = Field(4, gt=0, description="steps of the sampler that is trained")
     reconstruction: float = Field(1.0, ge=0, description="weight of the velocity error")
     own_inputs: float = Field(0.5, ge=0, le=1, description="share started from own estimates")
-    channels: int = 32
-    layers: int = 3
+    channels: int = Field(32, gt=0)
+    layers: int = Field(3, gt=0)
     rate: float = Field(2.0, gt=0, description="discriminator's learning rate, times the recipe's")
 
 
 class FlowLoss(BaseModel):
     """Settings of the loss."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     time_mean: float = -0.4
-    time_sd: float = 1.0
+    time_sd: float = Field(1.0, gt=0)
     heart_weight: float = Field(1.0, ge=0, description="added to the weight 1 near the heart")
-    drop_vendor: float = 0.1
-    drop_phase: float = 0.15
-    drop_z: float = 0.15
-    drop_pathology: float = 0.3
-    drop_mask: float = Field(0.08, description="drops every condition too, for guidance")
+    drop_vendor: float = Field(0.1, ge=0, le=1)
+    drop_phase: float = Field(0.15, ge=0, le=1)
+    drop_z: float = Field(0.15, ge=0, le=1)
+    drop_pathology: float = Field(0.3, ge=0, le=1)
+    drop_mask: float = Field(
+        0.08, ge=0, le=1, description="drops every condition too, for guidance"
+    )
     adversarial: Adversarial = Adversarial()
 
 
@@ -62,14 +64,17 @@ class FlowTask:
     """The flow as the training loop sees it."""
 
     def __init__(self, recipe: Recipe):
+        where = f"recipe {recipe.name!r}"
+        self.loss = checked(FlowLoss, recipe.loss, where=where, under="loss")
+        config = checked(FlowConfig, recipe.model, where=where, under="model")
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
-        self.loss = FlowLoss(**recipe.loss)
-        self.network = FlowNetwork(FlowConfig(**recipe.model))
+        self.network = FlowNetwork(config)
         if recipe.initialize_from:
             set_state(self.network, load_weights(Path(recipe.initialize_from)))
         self.networks: dict[str, nn.Module] = {"flow": self.network}
         self.rates = {"flow": 1.0}
+        self.words = self.network.conditions.words
         if self.loss.adversarial.weight:
             from monai.networks.nets import PatchDiscriminator
 
@@ -133,8 +138,8 @@ class FlowTask:
         self, estimate: Tensor, pictures: Tensor, time: Tensor, batch: Batch
     ) -> Tensor:
         """Squared velocity error per image, over pixels inside the scan's field of view."""
-        # velocity = (x - x_t) / (1 - t); time stays below 1, see the logit-normal
-        scale = 1 / (1 - time).clamp(min=0.02).view(-1, 1, 1, 1)
+        # velocity = (x - x_t) / (1 - t); bounded, or late times would drown the others
+        scale = 1 / (1 - time).clamp(min=0.1).view(-1, 1, 1, 1)
         heart = ((batch.labels > 0) & (batch.labels != UNLABELLED)).float()[:, None]
         near = functional.max_pool2d(heart, 9, stride=1, padding=4)
         weight = batch.covered * (1 + self.loss.heart_weight * near)

@@ -10,26 +10,45 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.errors import InputError
 from cmr_synth.files import write_file
-from cmr_synth.generators.weights import save_weights, state_of
+from cmr_synth.generators.weights import load_weights, save_weights, set_state, state_of
 from cmr_synth.segmenter.network import CLASSES, SegmenterConfig, SegmenterNetwork
 from cmr_synth.training.batches import Batch
-from cmr_synth.training.recipe import Recipe
+from cmr_synth.training.recipe import Recipe, checked
+
+
+class SegmenterLoss(BaseModel):
+    """Settings of the loss: it has none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SegmenterTask:
     """The segmenter as the training loop sees it."""
 
     def __init__(self, recipe: Recipe):
+        where = f"recipe {recipe.name!r}"
+        checked(SegmenterLoss, recipe.loss, where=where, under="loss")
+        config = checked(SegmenterConfig, recipe.model, where=where, under="model")
+        if not 3 <= len(config.filters) <= 6 or min(config.filters) < 1:
+            raise InputError(
+                f"{where}: field 'model.filters': {config.filters} given; give 3 to 6 numbers of "
+                "channels, one a level."
+            )
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
-        self.network = SegmenterNetwork(SegmenterConfig(**recipe.model))
+        self.network = SegmenterNetwork(config)
+        if recipe.initialize_from:
+            set_state(self.network, load_weights(Path(recipe.initialize_from)))
         self.networks: dict[str, nn.Module] = {"segmenter": self.network}
         self.rates = {"segmenter": 1.0}
+        self.words: dict[str, tuple[str, ...]] = {}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Soft Dice over the structures plus cross-entropy, both on labelled pixels."""

@@ -1,0 +1,114 @@
+"""`cmr-synth cohort`: data sets of patients, looked over and prepared for training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cmr_synth.cli.console import Json, progress, result
+
+app = typer.Typer(help="Patient data sets: list, check, prepare.", no_args_is_help=True)
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(metavar="NAME=PATH", help="A cohort and its folder; several may follow."),
+]
+
+
+@app.command("list")
+def list_cohorts(as_json: Json = False) -> None:
+    """List the data sets that can be read.
+
+    \b
+    Example:
+      cmr-synth cohort list
+    """
+    from cmr_synth.cohorts.registry import cohorts, load_cohort
+
+    facts = []
+    for name in cohorts():
+        cohort = load_cohort(name)
+        fields = ("title", "vendor", "licence", "citation")
+        facts.append({"name": name} | {field: getattr(cohort, field) for field in fields})
+    lines = [f"{fact['name']:<12} {fact['title']} ({fact['licence']})" for fact in facts]
+    result({"cohorts": facts}, lines, as_json=as_json)
+
+
+@app.command()
+def check(sources: Sources, as_json: Json = False) -> None:
+    """Read every examination and report what is unusual.
+
+    \b
+    Example, on ACDC as its authors publish it:
+      cmr-synth cohort check acdc=ACDC/training
+    """
+    from cmr_synth.cohorts.check import check as check_cohort
+    from cmr_synth.cohorts.registry import parse_sources
+
+    found: dict[str, list[dict[str, Any]]] = {}
+    lines = []
+    with progress("check", quiet=as_json) as tell:
+        for name, root in parse_sources(sources):
+            findings = check_cohort(name, root, progress=lambda line: tell(None, line))
+            found[f"{name}={root}"] = [asdict(finding) for finding in findings]
+            lines.append(f"{name} in {root}")
+            lines += [f"  {finding.severity:<8} {finding.message}" for finding in findings]
+    result({"cohorts": found}, lines, as_json=as_json)
+
+
+@app.command()
+def prepare(
+    sources: Sources,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the slice set; replaced if there.")
+    ],
+    complete: Annotated[
+        bool,
+        typer.Option(help="Let the bundled segmenter fill in structures that were not drawn."),
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Of the split into training and test patients.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Put every labelled slice on one grid, split by patient, ready for training.
+
+    \b
+    Example, on ACDC as its authors publish it:
+      cmr-synth cohort prepare acdc=ACDC/training --out slices
+    """
+    facts = prepare_slices(sources, out, complete=complete, seed=seed, quiet=as_json)
+    counts = ", ".join(f"{count} {split}" for split, count in facts["slices"].items())
+    result(facts, [f"{out}: {counts} slices"], as_json=as_json)
+
+
+def prepare_slices(
+    sources: list[str], out: Path, *, complete: bool, seed: int = 0, quiet: bool = False
+) -> dict[str, Any]:
+    """Prepare a slice set and count its slices by split."""
+    from cmr_synth.cohorts.registry import parse_sources
+    from cmr_synth.cohorts.slices import open_slice_set
+    from cmr_synth.cohorts.slices import prepare as run
+    from cmr_synth.cohorts.splits import SPLITS
+
+    with progress("prepare", quiet=quiet) as tell:
+        completion = _completed if complete else None
+        for line in run(parse_sources(sources), out, complete=completion, seed=seed):
+            tell(None, line)
+    slices = open_slice_set(out)
+    counts = {split: len(slices.where(split=split)) for split in SPLITS}
+    return {"folder": str(out), "slices": counts, "cohorts": slices.about["cohorts"]}
+
+
+def _completed(images: Any, labels: Any, may_hide: Any) -> Any:
+    """The segmenter's completion; loaded only when a cohort has something to complete."""
+    return _segmenter().complete(images, labels, may_hide)
+
+
+@cache
+def _segmenter() -> Any:
+    from cmr_synth.segmenter.model import Segmenter
+
+    return Segmenter.load()

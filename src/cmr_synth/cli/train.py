@@ -1,0 +1,205 @@
+"""`cmr-synth train`: a recipe and patients' data become a model folder."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cmr_synth.cli.console import Interrupted, Json, fail, progress, remark, result
+from cmr_synth.errors import InputError
+
+if TYPE_CHECKING:
+    from cmr_synth.training.recipe import Recipe
+
+TASKS = {
+    "flow": "cmr_synth.training.families.flow:FlowTask",
+    "segmenter": "cmr_synth.training.families.segmenter:SegmenterTask",
+}
+"""What the recipe calls a family, to the networks and losses that are trained."""
+
+REMARK_SECONDS = 60.0  # where nobody watches a bar, one line of progress each
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a bundled recipe.")
+    ],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data", metavar="NAME=PATH", help="A cohort and its folder; may be repeated."
+        ),
+    ] = None,
+    slices: Annotated[
+        Path | None, typer.Option(help="A slice set from `cohort prepare`, in place of --data.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for model, checkpoint, log and samples.")
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Weights of an earlier stage to start from."),
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Budget, more than 0; the schedule ends with it.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the checkpoint in --out.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the whole recipe and train nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model, and write it as a folder that `zoo add` and `--model` accept.
+
+    \b
+    Example, on ACDC as its authors publish it:
+      cmr-synth train flow --data acdc=ACDC/training --out one --minutes 60
+    \b
+    A second stage starts from the weights of the first:
+      cmr-synth train flow-few-step --from one/weights.safetensors --slices one/slices --out two
+    \b
+    Ctrl-C ends the training after the step at hand, to be continued with --resume.
+    """
+    if data and slices:
+        raise typer.BadParameter("give either --data or --slices, not both.")
+    if not dry_run and out is None:
+        raise typer.BadParameter("missing --out, the folder for the model.")
+    if not dry_run and not (data or slices):
+        raise typer.BadParameter("missing --data NAME=PATH, or --slices.")
+    if minutes is not None and not minutes > 0:
+        raise typer.BadParameter("--minutes must be more than 0.")
+
+    from cmr_synth.training.recipe import load_recipe
+
+    resolved = load_recipe(recipe)
+    if resolved.family not in TASKS:
+        raise InputError(
+            f"{recipe}: field 'family': {resolved.family!r} is unknown; known are "
+            f"{', '.join(sorted(TASKS))}."
+        )
+    if start is not None:
+        if not start.is_file():
+            raise InputError(f"{start}: no such file; give the weights of an earlier stage.")
+        resolved = resolved.model_copy(update={"initialize_from": str(start)})
+    if dry_run:
+        _print_recipe(resolved, as_json)
+        return
+    assert out is not None
+    if (out / "checkpoint").exists() and not resume:
+        raise InputError(
+            f"{out}: holds a training already; continue it with --resume or choose another folder."
+        )
+    try:
+        facts = _run(resolved, data or [], slices, out, minutes, resume, quiet=as_json)
+    except (Interrupted, KeyboardInterrupt):
+        fail(f"interrupted; continue with --resume if {out}/checkpoint is there.")
+    if facts:
+        result(
+            facts,
+            [
+                f"{facts['folder']}: {facts['images_seen']} images in {facts['minutes']} minutes",
+                f"use it with --model {facts['folder']}, keep it with `cmr-synth zoo add`",
+            ],
+            as_json=as_json,
+        )
+
+
+def _print_recipe(recipe: Recipe, as_json: bool) -> None:
+    import yaml
+
+    stated = recipe.model_dump(mode="json")
+    text = yaml.safe_dump(stated, sort_keys=False, allow_unicode=True)
+    result(stated, [text.rstrip()], as_json=as_json)
+
+
+def _run(
+    recipe: Recipe,
+    data: list[str],
+    slices: Path | None,
+    out: Path,
+    minutes: float | None,
+    resume: bool,
+    *,
+    quiet: bool,
+) -> dict[str, Any]:
+    from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
+
+    from cmr_synth.cli.cohort import prepare_slices
+    from cmr_synth.cohorts.slices import open_slice_set
+    from cmr_synth.generators.card import draft_card, write_card
+    from cmr_synth.training.loop import train as run
+
+    task = _task(recipe)
+    # without the flag, processes launched on CPUs would not know of each other
+    processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    if slices is None:
+        slices = out / "slices"
+        if processes.is_main_process and not (resume and slices.exists()):
+            # the segmenter learns from what was drawn, not from its predecessor
+            prepare_slices(data, slices, complete=recipe.family != "segmenter", quiet=quiet)
+        processes.wait_for_everyone()
+    opened = open_slice_set(slices)
+    steps: Any = run(task, recipe, opened, out, minutes=minutes, resume=resume)
+    last, said = None, time.monotonic()
+    shown = processes.is_main_process and not quiet
+    title = recipe.name
+    with _asked_to_end() as ending, closing(steps), progress(title, quiet=not shown) as tell:
+        for last in steps:
+            losses = ", ".join(f"{name} {value:.4f}" for name, value in last.losses.items())
+            words = f"{last.images_seen} images, {losses}"
+            tell(last.share, words)
+            if shown and not sys.stderr.isatty() and time.monotonic() - said > REMARK_SECONDS:
+                remark(f"{last.share:.1%}, {last.minutes:.1f} minutes, {words}")
+                said = time.monotonic()
+            if ending():
+                raise Interrupted
+    if not processes.is_main_process:
+        return {}
+    card = draft_card(out, opened, cohorts=recipe.cohorts)
+    write_card(card, out / "card.yaml")
+    return {
+        "folder": str(out),
+        "name": card.name,
+        "sha256": card.sha256,
+        "images_seen": card.training.images_seen,
+        "minutes": card.training.minutes,
+    }
+
+
+def _task(recipe: Recipe) -> Any:
+    module, _, name = TASKS[recipe.family].partition(":")
+    return getattr(import_module(module), name)(recipe)
+
+
+@contextmanager
+def _asked_to_end() -> Iterator[Callable[[], bool]]:
+    """Let a first Ctrl-C wait for the step at hand, and a second one cut it short.
+
+    Further ones change nothing, so that what is being tidied up is tidied up.
+    """
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        if len(asked) == 2:
+            raise Interrupted
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, ask) for number in signals}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

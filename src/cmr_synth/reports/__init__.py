@@ -1,0 +1,1 @@
+"""Results for people: contact sheets and short pages; nothing is computed here."""

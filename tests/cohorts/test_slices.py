@@ -1,0 +1,294 @@
+"""The prepared slice set: what is written is what is opened, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.cohorts.slices import WIDE_GRID, open_slice_set, prepare
+from cmr_synth.errors import InputError
+
+
+def run(folder, out, **options):
+    """Prepare to the end; the lines said on the way."""
+    return list(prepare([("folder", folder)], out, **options))
+
+
+@pytest.fixture
+def slice_set(folder, tmp_path):
+    """The drawn cohort, prepared."""
+    run(folder, tmp_path / "set")
+    return tmp_path / "set"
+
+
+def test_every_labelled_slice_is_there(slice_set):
+    opened = open_slice_set(slice_set)
+    assert len(opened) == 4 * 2 * 4
+    assert opened.images.shape == opened.labels.shape == (32, *WIDE_GRID.shape)
+    assert opened.spacing == WIDE_GRID.spacing
+    assert {v for v in np.unique(opened.labels)} == {0, LV, MYO, RV}
+    assert {row.phase for row in opened.rows} == {"ED", "ES"}
+    assert opened.rows[0].vendor == "" and opened.rows[0].cohort == "folder"
+    assert not any(row.completed for row in opened.rows)
+
+
+def test_it_is_mapped_and_read_only(slice_set):
+    opened = open_slice_set(slice_set)
+    for array in (opened.images, opened.labels, opened.covered):
+        assert isinstance(array, np.memmap)
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_anatomy_survives_the_grid(slice_set, folder):
+    """Areas in mm2 on the grid are those of the masks, within the width of their outlines."""
+    from cmr_synth.cohorts.folder import examinations
+
+    opened = open_slice_set(slice_set)
+    row = 0
+    for examination in examinations(folder):
+        _, y, x = examination.spacing
+        for labels in examination.labels:
+            for value in (LV, MYO, RV):
+                there = (opened.labels[row] == value).sum() * opened.spacing**2
+                assert there == pytest.approx((labels == value).sum() * y * x, rel=0.06, abs=40)
+            row += 1
+
+
+def test_covered_is_the_scans_field_of_view(slice_set):
+    """The drawn scans are 144 mm wide, the grid 240 mm."""
+    covered = open_slice_set(slice_set).covered
+    assert set(np.unique(covered)) == {0, 1}
+    assert covered[0].mean() == pytest.approx((144 / 240) ** 2, rel=0.05)
+
+
+def test_splits_are_by_patient(slice_set):
+    opened = open_slice_set(slice_set)
+    splits = {}
+    for row in opened.rows:
+        splits.setdefault(row.patient, set()).add(row.split)
+    assert all(len(s) == 1 for s in splits.values())
+    chosen = [opened.where(split=s) for s in ("train", "validation", "test")]
+    np.testing.assert_array_equal(np.sort(np.concatenate(chosen)), np.arange(len(opened)))
+    assert opened.where(cohorts=["acdc"]).size == 0
+    assert opened.where(cohorts=["acdc", "folder"]).size == len(opened)
+
+
+def test_options_change_the_result(folder, tmp_path):
+    run(folder, tmp_path / "a")
+    run(folder, tmp_path / "b", normalisation="minmax", seed=3, test=0.5)
+    a, b = open_slice_set(tmp_path / "a"), open_slice_set(tmp_path / "b")
+    assert not np.array_equal(a.images, b.images)
+    assert [r.split for r in a.rows] != [r.split for r in b.rows]
+    assert b.about["normalisation"] == "minmax" and b.about["split"]["seed"] == 3
+    np.testing.assert_array_equal(a.labels, b.labels)
+
+
+def test_preparing_twice_gives_equal_files(folder, tmp_path):
+    run(folder, tmp_path / "a")
+    run(folder, tmp_path / "b")
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_completion_fills_what_was_not_drawn(folder, tmp_path):
+    """The wall is not drawn: it stays open, or the completer is asked about it alone."""
+    (folder / "cohort.yaml").write_text("labels: acdc\ndrawn: [LV, RV]\n")
+    asked = []
+
+    def complete(images, labels, may_hide):
+        asked.append(may_hide.copy())
+        assert images.shape == labels.shape and images.shape[1:] == WIDE_GRID.shape
+        return np.where(labels == UNLABELLED, 0, labels).astype(np.uint8)
+
+    run(folder, tmp_path / "open")
+    run(folder, tmp_path / "closed", complete=complete)
+    opened, closed = (open_slice_set(tmp_path / n) for n in ("open", "closed"))
+    assert (opened.labels == UNLABELLED).any() and not (closed.labels == UNLABELLED).any()
+    assert all(row.completed for row in closed.rows)
+    assert all(m[:, MYO].all() and not m[:, [LV, RV]].any() for m in asked)
+
+
+def test_only_slices_with_something_open_are_completed(folder, tmp_path, monkeypatch):
+    """The wall is drawn on the first slice of every stack and open on the others."""
+    from cmr_synth.cohorts import folder as adapter
+
+    whole = adapter.examinations
+
+    def partly(root):
+        for e in whole(root):
+            labels, may_hide = e.labels.copy(), e.may_hide.copy()
+            labels[1:][labels[1:] == MYO] = UNLABELLED
+            may_hide[1:, MYO] = True
+            yield replace(e, labels=labels, may_hide=may_hide)
+
+    monkeypatch.setattr(adapter, "examinations", partly)
+    run(folder, tmp_path / "open")
+    run(folder, tmp_path / "closed", complete=lambda i, y, m: np.where(y == UNLABELLED, MYO, y))
+    opened, closed = (open_slice_set(tmp_path / n) for n in ("open", "closed"))
+    assert not any(row.completed for row in opened.rows)
+    assert [row.completed for row in closed.rows] == [row.slice > 0 for row in closed.rows]
+
+
+def test_a_completion_that_finds_nothing_keeps_the_first_placement(folder, tmp_path):
+    (folder / "cohort.yaml").write_text("labels: acdc\ndrawn: [LV, RV]\n")
+    calls = []
+
+    def complete(images, labels, may_hide):
+        calls.append(1)
+        if len(calls) % 2:  # the first of two calls an examination, which looks for the heart
+            return np.zeros_like(labels)
+        return np.where(labels == UNLABELLED, 0, labels)
+
+    run(folder, tmp_path / "open")
+    run(folder, tmp_path / "none", complete=complete)
+    opened, nothing = (open_slice_set(tmp_path / n) for n in ("open", "none"))
+    np.testing.assert_array_equal(opened.images, nothing.images)
+
+
+def test_an_interrupted_run_leaves_nothing(folder, tmp_path):
+    out = tmp_path / "out" / "set"
+    running = prepare([("folder", folder)], out)
+    next(running)
+    running.close()
+    assert not out.parent.exists()
+
+
+def test_a_failure_while_writing_leaves_nothing(folder, tmp_path, monkeypatch):
+    out = tmp_path / "out" / "set"
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        run(folder, out)
+    assert list(out.parent.iterdir()) == []
+
+
+def test_an_older_set_stays_until_the_new_one_is_complete(slice_set, folder, monkeypatch):
+    before = {f.name: f.read_bytes() for f in slice_set.iterdir()}
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, slice_set)
+    assert {f.name: f.read_bytes() for f in slice_set.iterdir()} == before
+    assert [p.name for p in slice_set.parent.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("file", ["images.npy", "labels.npy", "slices.csv", "slice_set.json"])
+def test_a_missing_file_is_one_line(file, slice_set):
+    (slice_set / file).unlink()
+    with pytest.raises(InputError, match=r"not a readable slice set .*cohort prepare") as caught:
+        open_slice_set(slice_set)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_of_two_sets_do_not_open(slice_set):
+    text = (slice_set / "slices.csv").read_text().splitlines()
+    (slice_set / "slices.csv").write_text("\n".join(text[:-1]) + "\n")
+    with pytest.raises(InputError, match="do not fit together"):
+        open_slice_set(slice_set)
+
+
+def test_a_truncated_array_is_one_line(slice_set):
+    data = (slice_set / "images.npy").read_bytes()
+    (slice_set / "images.npy").write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="not a readable slice set"):
+        open_slice_set(slice_set)
+
+
+def test_nothing_labelled_is_one_line(tmp_path, write_pair):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "cohort.yaml").write_text("labels: acdc\n")
+    write_pair(
+        tmp_path / "own" / "a.nii.gz",
+        tmp_path / "own" / "a_gt.nii.gz",
+        labels=np.zeros((4, 96, 96), np.uint8),
+    )
+    with pytest.raises(InputError, match="no labelled slice in the data given"):
+        run(tmp_path / "own", tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_what_the_set_says_about_itself(slice_set):
+    about = json.loads((slice_set / "slice_set.json").read_text())
+    assert about["slices"] == 32 and about["cohorts"]["folder"]["examinations"] == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"normalisation": "nix"}, "no normalisation is called 'nix'; known are percentile, "),
+        ({"normalisation": "zscore"}, "'zscore' leads to values .*; choose from percentile, .*n4"),
+        ({"test": 0.9, "validation": 0.2}, "must leave some for training"),
+        ({"test": -1.0}, "must leave some for training"),
+    ],
+    ids=str,
+)
+def test_a_wrong_option_is_one_line(options, message, folder, tmp_path):
+    with pytest.raises(InputError, match=message) as caught:
+        run(folder, tmp_path / "set", **options)
+    assert "\n" not in str(caught.value) and not (tmp_path / "set").exists()
+
+
+def test_a_cohort_given_twice_is_one_line(folder, tmp_path):
+    with pytest.raises(InputError, match="cohort 'folder' is given twice"):
+        list(prepare([("folder", folder), ("folder", folder)], tmp_path / "set"))
+
+
+def test_something_else_is_not_replaced(folder, tmp_path):
+    """And this is said before the patients are read."""
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    with pytest.raises(InputError, match="thesis: holds other files"):
+        next(prepare([("folder", folder)], tmp_path / "thesis"))
+    assert (tmp_path / "thesis" / "chapter.tex").is_file()
+
+
+def test_an_older_set_is_replaced(slice_set, folder):
+    run(folder, slice_set, normalisation="minmax")
+    assert open_slice_set(slice_set).about["normalisation"] == "minmax"
+
+
+def edited(**fields):
+    """Damage: fields of slice_set.json changed."""
+
+    def damage(folder):
+        about = json.loads((folder / "slice_set.json").read_text())
+        (folder / "slice_set.json").write_text(json.dumps(about | fields))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda s: (s / "images.npy").write_bytes(b""),
+        lambda s: (s / "images.npy").write_bytes((s / "images.npy").read_bytes()[:20]),
+        lambda s: np.save(s / "labels.npy", np.zeros((32, 160, 160), np.float32)),
+        lambda s: np.save(s / "labels.npy", np.zeros(32, np.uint8)),
+        lambda s: np.savez(s / "labels.npz", 1) or (s / "labels.npz").replace(s / "labels.npy"),
+        lambda s: (s / "slices.csv").write_text("cohort,patient\nfolder,p0\n"),
+        lambda s: (s / "slices.csv").write_text("cohort,patient\n" + "x" * 200_000),
+        lambda s: (s / "slice_set.json").write_text("[]"),
+        lambda s: (s / "slice_set.json").write_text("{}"),
+        edited(format=2),
+        edited(format=None),
+        edited(spacing_mm=None),
+    ],
+    ids=["empty", "a start", "floats", "flat", "an archive", "columns missing", "long field"]
+    + ["a list", "nothing", "later format", "no format", "no spacing"],
+)
+def test_a_damaged_set_is_one_line(damage, slice_set):
+    damage(slice_set)
+    with pytest.raises(InputError, match="not a (readable )?slice set") as caught:
+        open_slice_set(slice_set)
+    assert "\n" not in str(caught.value) and str(slice_set) in str(caught.value)

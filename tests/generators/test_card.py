@@ -1,0 +1,102 @@
+"""Cards: written and read back, refused when wrong, drafted from a training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmr_synth.cohorts.slices import SliceRow, SliceSet
+from cmr_synth.errors import InputError
+from cmr_synth.generators.card import NOT_MEASURED, draft_card, read_card, write_card
+
+
+def test_a_card_survives_the_file(tiny_model: Path, tmp_path: Path) -> None:
+    card = read_card(tiny_model / "card.yaml")
+    write_card(card, tmp_path / "card.yaml")
+    assert read_card(tmp_path / "card.yaml") == card
+    assert card.measured.privacy == NOT_MEASURED
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("family: flow", "family: flow\ncolour: blue", "field 'colour'"),
+        ("name: tiny", "name: ../tiny", "field 'name'"),
+        ("spacing_mm: 3.0", "spacing_mm: 0", "field 'grid.spacing_mm'"),
+        ("licence: CC0 1.0", "", "field 'licence'"),
+        ("name: tiny", "name: [", "not a readable card"),
+    ],
+)
+def test_a_wrong_card_is_one_line_that_names_the_field(
+    own_tiny_model: Path, old: str, new: str, message: str
+) -> None:
+    path = own_tiny_model / "card.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=message) as caught:
+        read_card(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_card_says_what_a_model_folder_holds(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a model folder holds"):
+        read_card(tmp_path / "card.yaml")
+
+
+def test_a_card_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "card.yaml").write_text("- one\n- two\n")
+    with pytest.raises(InputError, match="YAML mapping"):
+        read_card(tmp_path / "card.yaml")
+
+
+def row(patient: str, split: str, vendor: str, phase: str) -> SliceRow:
+    return SliceRow(
+        cohort="acdc",
+        patient=patient,
+        split=split,
+        vendor=vendor,
+        phase=phase,
+        pathology="dcm",
+        slice=0,
+        z=0.5,
+        completed=patient == "b",
+    )
+
+
+def test_a_draft_counts_training_patients_and_lists_only_what_was_trained(
+    own_tiny_model: Path,
+) -> None:
+    path = own_tiny_model / "config.json"
+    about = json.loads(path.read_text())
+    about |= {"recipe": {"name": "mine"}, "images_seen": 64, "minutes": 0.5}
+    path.write_text(json.dumps(about))
+    rows = (
+        row("a", "train", "siemens", "ED"),
+        row("a", "train", "siemens", "ED"),
+        row("b", "train", "siemens", "ED"),
+        row("c", "test", "ge", "ES"),
+    )
+    empty = np.zeros((4, 8, 8), np.uint8)
+    facts = {"title": "A", "licence": "CC BY 4.0", "citation": "Somebody 2018"}
+    slices = SliceSet(empty, empty, empty, rows, {"spacing_mm": 1.5, "cohorts": {"acdc": facts}})
+    card = draft_card(own_tiny_model, slices)
+    assert card.name == "mine"
+    (use,) = card.training.cohorts
+    assert (use.patients, use.slices, use.vendor) == (2, 3, "siemens")
+    assert "1 slices" in use.labels
+    assert card.conditions.vendors == ("siemens",)
+    assert card.conditions.phases == ("ED",)
+    assert card.conditions.pathologies == ("dcm",)
+    assert "CC BY 4.0" in card.licence
+    assert card.grid.shape == (64, 64)
+
+
+def test_a_draft_without_configuration_is_one_line(tmp_path: Path) -> None:
+    empty = np.zeros((0, 8, 8), np.uint8)
+    slices = SliceSet(empty, empty, empty, (), {"spacing_mm": 1.5, "cohorts": {}})
+    with pytest.raises(InputError, match=r"config\.json: not a readable model configuration"):
+        draft_card(tmp_path, slices)

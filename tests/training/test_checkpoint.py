@@ -1,0 +1,180 @@
+"""Checkpoints: everything comes back bit for bit, and a damaged one is one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from cmr_synth.errors import InputError
+from cmr_synth.generators.weights import state_of
+from cmr_synth.training.checkpoint import load_checkpoint, save_checkpoint
+from cmr_synth.training.recipe import Augmentation, Recipe
+
+
+def parts(seed, width=3):
+    """A network with a buffer, its average, and an optimizer that has taken a step."""
+    torch.manual_seed(seed)
+    network = nn.Sequential(nn.Linear(2, width), nn.BatchNorm1d(width))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)
+    network(torch.randn(4, 2)).square().mean().backward()
+    optimizer.step()
+    average = {k: torch.randn_like(v.float()) for k, v in state_of(network).items()}
+    return {
+        "networks": {"a": network},
+        "averages": {"a": average},
+        "optimizers": {"a": optimizer},
+    }
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A written checkpoint."""
+    save_checkpoint(tmp_path / "c", **parts(0), state={"images_seen": 8, "minutes": 0.5})
+    return tmp_path / "c"
+
+
+def test_everything_comes_back(checkpoint):
+    written, read = parts(0), parts(1)
+    assert load_checkpoint(checkpoint, **read) == {"images_seen": 8, "minutes": 0.5}
+    for kind in ("networks", "averages"):
+        one, other = written[kind]["a"], read[kind]["a"]
+        if kind == "networks":
+            one, other = state_of(one), state_of(other)
+        assert one.keys() == other.keys()
+    own, theirs = state_of(written["networks"]["a"]), state_of(read["networks"]["a"])
+    for key, value in own.items():
+        torch.testing.assert_close(theirs[key], value, rtol=0, atol=0)
+    moments = [p["optimizers"]["a"].state_dict()["state"] for p in (written, read)]
+    for i, state in moments[0].items():
+        for key, value in state.items():
+            torch.testing.assert_close(moments[1][i][key], value, rtol=0, atol=0)
+
+
+def test_no_pickle_is_written(checkpoint):
+    assert sorted(p.name for p in checkpoint.iterdir()) == ["state.json", "state.safetensors"]
+    assert json.loads((checkpoint / "state.json").read_text())["images_seen"] == 8
+
+
+def without(*prefixes):
+    """Damage: tensors left out of a checkpoint that does not tell their number."""
+
+    def damage(folder):
+        kept = load_file(folder / "state.safetensors")
+        kept = {k: v for k, v in kept.items() if not k.startswith(prefixes)}
+        save_file(kept, folder / "state.safetensors")
+        state = json.loads((folder / "state.json").read_text())
+        del state["tensors"]
+        (folder / "state.json").write_text(json.dumps(state))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        without("average/"),
+        without("average/a/0.weight"),
+        without("optimizer/"),
+        without("optimizer/a/0/exp_avg"),
+        lambda c: (c / "state.json").write_text("{}"),
+        lambda c: (c / "state.json").write_text("[]"),
+        lambda c: (c / "state.json").write_text('{"images_seen": null, "minutes": 1}'),
+    ],
+    ids=["averages", "an average", "moments", "a moment", "no state", "a list", "no number"],
+)
+def test_a_checkpoint_that_lacks_something_is_one_line(damage, checkpoint):
+    damage(checkpoint)
+    with pytest.raises(InputError, match="this checkpoint cannot be resumed") as caught:
+        load_checkpoint(checkpoint, **parts(1))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tensor_too_few_is_noticed(checkpoint):
+    kept = load_file(checkpoint / "state.safetensors")
+    save_file(
+        {k: v for k, v in kept.items() if not k.startswith("optimizer/a/0/")},
+        checkpoint / "state.safetensors",
+    )
+    with pytest.raises(InputError, match="is not the one that state.json was written with"):
+        load_checkpoint(checkpoint, **parts(1))
+
+
+def test_numbers_that_are_none_leave_the_older_one(checkpoint):
+    ruined = parts(2)
+    ruined["averages"]["a"]["0.weight"][0, 0] = float("nan")
+    with pytest.raises(InputError, match="'average/a/0.weight' holds NaN .*lower learning rate"):
+        save_checkpoint(checkpoint, **ruined, state={"images_seen": 16, "minutes": 1})
+    assert load_checkpoint(checkpoint, **parts(1))["images_seen"] == 8
+
+
+RECIPE = Recipe(name="a", family="a", images=8, model={"channels": (8, 8)})
+
+
+@pytest.fixture
+def with_recipe(tmp_path):
+    state = {"images_seen": 8, "minutes": 1, "recipe": RECIPE.model_dump(mode="json")}
+    save_checkpoint(tmp_path / "c", **parts(0), state=state)
+    return tmp_path / "c"
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"images": 16}, {"checkpoint_minutes": 1.0}, {"sample_minutes": 1.0}], ids=str
+)
+def test_the_length_may_change(change, with_recipe):
+    assert load_checkpoint(with_recipe, **parts(1), recipe=RECIPE.model_copy(update=change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"model": {"channels": (8, 4)}}, {"augmentation": Augmentation(gamma=0.5)}],
+    ids=str,
+)
+def test_another_recipe_is_one_line(change, with_recipe):
+    (field,) = change
+    with pytest.raises(InputError, match=f"cannot be resumed .*field '{field}' of the recipe was"):
+        load_checkpoint(with_recipe, **parts(1), recipe=RECIPE.model_copy(update=change))
+
+
+def test_a_checkpoint_from_before_recipes_were_kept_is_resumed(checkpoint):
+    assert load_checkpoint(checkpoint, **parts(1), recipe=RECIPE)["images_seen"] == 8
+
+
+def test_a_newer_one_replaces_it(checkpoint):
+    save_checkpoint(checkpoint, **parts(2), state={"images_seen": 16, "minutes": 1})
+    assert load_checkpoint(checkpoint, **parts(1))["images_seen"] == 16
+    assert [p.name for p in checkpoint.parent.iterdir()] == ["c"]
+
+
+def truncate(folder):
+    data = (folder / "state.safetensors").read_bytes()
+    (folder / "state.safetensors").write_bytes(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate,
+        lambda c: (c / "state.safetensors").write_bytes(b""),
+        lambda c: (c / "state.safetensors").write_text("not tensors"),
+        lambda c: (c / "state.safetensors").unlink(),
+        lambda c: (c / "state.json").write_text("{"),
+        lambda c: (c / "state.json").unlink(),
+        shutil.rmtree,
+    ],
+    ids=["truncated", "empty", "text", "no tensors", "half a state", "no state", "no folder"],
+)
+def test_a_damaged_checkpoint_is_one_line(damage, checkpoint):
+    damage(checkpoint)
+    with pytest.raises(InputError, match="this checkpoint cannot be resumed") as caught:
+        load_checkpoint(checkpoint, **parts(1))
+    assert "\n" not in str(caught.value) and "--resume" in str(caught.value)
+
+
+def test_another_networks_checkpoint_is_one_line(checkpoint):
+    with pytest.raises(InputError, match=r"cannot be resumed \(these weights do not fit"):
+        load_checkpoint(checkpoint, **parts(1, width=5))

@@ -1,0 +1,122 @@
+"""Put a finished training into the package: weights, configuration and a measured card.
+
+    .venv/bin/python tools/bundle_model.py runs/flow-few-step --name flow \\
+        --slices prepared --earlier runs/flow --words tools/cards/flow.yaml
+
+`--words` holds what a person writes (title, description, licence, limits, default steps, machine);
+everything else on the card is counted or measured here, on the test patients of the slice set.
+Run it for the segmenter first: the other models are measured with the bundled one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+import cmr_synth
+from cmr_synth.cohorts.slices import SliceSet, open_slice_set
+from cmr_synth.evaluation.adherence import bootstrap_interval, dice_by_patient
+from cmr_synth.evaluation.held_out import Quality, counterparts, quality, real_slices
+from cmr_synth.files import write_folder
+from cmr_synth.generators.card import Card, draft_card, write_card
+from cmr_synth.generators.flow.generator import FlowGenerator
+from cmr_synth.segmenter.model import Segmenter
+
+WEIGHTS = Path(cmr_synth.__file__).parent / "weights"
+SEED = 2026
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--slices", type=Path, required=True)
+    parser.add_argument("--earlier", type=Path, nargs="*", default=[])
+    parser.add_argument("--words", type=Path, required=True)
+    options = parser.parse_args()
+
+    slices = open_slice_set(options.slices)
+    words = yaml.safe_load(options.words.read_text(encoding="utf-8"))
+    about = json.loads((options.run / "config.json").read_text(encoding="utf-8"))
+    stages = [_stage(folder) for folder in [*options.earlier, options.run]]
+    card = draft_card(
+        options.run, slices, cohorts=about["recipe"]["cohorts"], machine=words.pop("machine")
+    )
+    facts = card.model_dump(mode="json") | words | {"name": options.name}
+    facts["training"] |= {
+        "images_seen": sum(stage["images_seen"] for stage in stages),
+        "minutes": round(sum(stage["minutes"] for stage in stages), 1),
+        "recipe": {"stages": stages},
+    }
+    if card.family == "segmenter":
+        facts["measured"] = {"adherence": _segmenter(options.run, slices)}
+    else:
+        facts["measured"] = _generator(options.run, slices, facts["default_steps"])
+    with write_folder(WEIGHTS / options.name, replaces="card.yaml") as folder:
+        shutil.copy(options.run / "weights.safetensors", folder)
+        # paths of the machine that trained it say nothing to others
+        about["recipe"]["initialize_from"] = None
+        (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        write_card(Card(**facts), folder / "card.yaml")
+    print(f"{WEIGHTS / options.name}: {json.dumps(facts['measured'])}")
+
+
+def _stage(folder: Path) -> dict[str, Any]:
+    about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    recipe = {k: v for k, v in about["recipe"].items() if k != "initialize_from"}
+    return {"recipe": recipe, "images_seen": about["images_seen"], "minutes": about["minutes"]}
+
+
+def _segmenter(folder: Path, slices: SliceSet) -> dict[str, Any]:
+    test = real_slices(slices, "test", ["acdc"])
+    found = Segmenter.load(folder).segment(test.pixels)
+    scores = dice_by_patient(found, test.labels, test.patients)
+    figures: dict[str, Any] = {
+        "what": "Dice on real slices of ACDC test patients, pooled by patient, 95% interval",
+        "patients": len(np.unique(test.patients)),
+        "slices": len(test.pixels),
+    }
+    for structure, values in scores.items():
+        low, high = bootstrap_interval(values)
+        figures[structure] = [round(float(np.nanmean(values)), 4), round(low, 4), round(high, 4)]
+    return figures
+
+
+def _generator(folder: Path, slices: SliceSet, steps: int) -> dict[str, Any]:
+    segmenter = Segmenter.load()
+    test = real_slices(slices, "test", ["acdc"])
+    index = slices.where(split="test", cohorts=["acdc"])
+    generator = FlowGenerator.load(folder)
+    pictures = np.concatenate(list(counterparts(generator, slices, index, seed=SEED, steps=steps)))
+    found: Quality = quality(pictures, test, real_slices(slices, "train", ["acdc"]), segmenter)
+    protocol = {
+        "what": f"synthetic counterparts of real ACDC test slices at {steps} steps, seed {SEED}",
+        "patients": found.patients,
+        "slices": found.slices,
+        "segmenter": segmenter.hash,
+    }
+    return {
+        "fidelity": {
+            **protocol,
+            "features": "bottleneck of the bundled segmenter, not InceptionV3",
+            "frechet": round(found.frechet, 2),
+            "floor_real_train_to_real_test": [round(v, 2) for v in found.floor],
+            "ratio_to_floor": round(found.ratio, 2),
+        },
+        "adherence": {
+            **protocol,
+            "dice_real": {k: round(v[0], 4) for k, v in found.dice_real.items()},
+            "dice_synthetic": {k: round(v[0], 4) for k, v in found.dice_synthetic.items()},
+            "ratio": {k: round(v, 4) for k, v in found.adherence.items()},
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()
