@@ -1,8 +1,7 @@
-"""The command line called in this process, a tiny model, and masks on disk."""
+"""The command line called in this process, and masks on disk."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,79 +12,6 @@ import pytest
 
 from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.cli import main
-from cmr_synth.files import sha256
-from cmr_synth.generators.card import Card, write_card
-
-SHAPE, SPACING_MM = (64, 64), 3.0  # the same field of view as the real ones
-
-
-def write_tiny_model(folder: Path, *, name: str = "tiny", seed: int = 0) -> Path:
-    """Write a model folder; the network is as small as its parts allow."""
-    import torch
-
-    from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork
-    from cmr_synth.generators.weights import save_weights, state_of
-
-    config = FlowConfig(
-        shape=SHAPE,
-        spacing_mm=SPACING_MM,
-        channels=(8, 8),
-        attention=(False, False),
-        layers=1,
-        head_width=4,
-        groups=4,
-        vendors=("siemens", "philips", "ge"),
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = FlowNetwork(config)
-        for parameter in network.parameters():  # so that every condition shows
-            torch.nn.init.normal_(parameter, std=0.3)
-    folder.mkdir(parents=True)
-    save_weights(folder / "weights.safetensors", state_of(network))
-    about = {"family": "flow", "config": config.model_dump(mode="json")}
-    (folder / "config.json").write_text(json.dumps(about))
-    card = Card(
-        name=name,
-        family="flow",
-        version="1",
-        title="Tiny flow",
-        description="Random weights.",
-        licence="CC0 1.0",
-        citations=["Nobody <nobody@example.org>"],
-        grid={"shape": SHAPE, "spacing_mm": SPACING_MM},
-        conditions={
-            "vendors": config.vendors,
-            "phases": config.phases,
-            "pathologies": config.pathologies,
-        },
-        default_steps=2,
-        default_guidance=1.0,
-        training={
-            "cohorts": [],
-            "images_seen": 0,
-            "minutes": 0,
-            "machine": "none",
-            "recipe": "none",
-        },
-        sha256=sha256(folder / "weights.safetensors"),
-        limits=["Shows noise."],
-    )
-    write_card(card, folder / "card.yaml")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a tiny model; leave it as it is."""
-    return write_tiny_model(tmp_path_factory.mktemp("zoo") / "tiny")
-
-
-@pytest.fixture(autouse=True)
-def empty_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep the zoo of whoever runs the tests out of them."""
-    monkeypatch.setenv("CMR_SYNTH_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
 
 
 @dataclass(frozen=True)

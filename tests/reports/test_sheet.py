@@ -37,6 +37,15 @@ def test_a_picture_keeps_its_proportions() -> None:
     assert len(columns) == pytest.approx(60, abs=2) and len(rows) == pytest.approx(30, abs=2)
 
 
+def test_a_mask_may_be_among_the_pictures() -> None:
+    mask = colour_labels(np.full((8, 8), LV, np.uint8))
+    grey = np.full((8, 8), 0.5)
+    sheet = contact_sheet([SheetRow(pictures=[grey, mask, None])], tile=40)
+    colours = {"#" + bytes(pixel).hex() for pixel in np.asarray(sheet)[36 + 20]}
+    assert {COLOURS["LV"], "#808080"} <= colours
+    assert sheet.height > contact_sheet([SheetRow(pictures=[grey])], tile=40).height  # its legend
+
+
 def test_headings_masks_and_notes_take_their_room() -> None:
     row = SheetRow(pictures=[np.zeros((8, 8))] * 2)
     plain = contact_sheet([row])

@@ -25,6 +25,7 @@ VERBS = {
     "zoo": "cmr_synth.cli.zoo:app",
     "cohort": "cmr_synth.cli.cohort:app",
     "train": "cmr_synth.cli.train:train",
+    "app": "cmr_synth.cli.app:app",
 }
 """Verb to `module:object`: a function, or a `typer.Typer` with verbs of its own."""
 

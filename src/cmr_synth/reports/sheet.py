@@ -30,15 +30,16 @@ class SheetRow:
 
     Parameters
     ----------
-    pictures : sequence of (y, x) arrays in [0, 1], or None
-        One for each column; None leaves its place empty.
+    pictures : sequence of (y, x) arrays in [0, 1], (y, x, 3) uint8 arrays, or None
+        One for each column: grey, or in colours such as those of `colour_labels`; None leaves
+        its place empty.
     labels : (y, x) uint8 array, optional
         Engine labels of the mask, drawn first.
     name, detail : str
         Two short lines at the left.
     """
 
-    pictures: Sequence[NDArray[np.floating] | None]
+    pictures: Sequence[NDArray[Any] | None]
     labels: NDArray[np.uint8] | None = None
     name: str = ""
     detail: str = ""
@@ -94,7 +95,10 @@ def contact_sheet(
     starts = _column_starts(first, count, groups, tile)
     top = _MARGIN + (40 if title else 0) + (26 if subtitle else 0) + (12 if title else 0)
     head = (26 if groups else 0) + (22 if columns or with_masks else 0)
-    legend = 34 if with_masks or footnote else 0
+    with_colours = with_masks or any(
+        picture is not None and picture.ndim == 3 for row in rows for picture in row.pictures
+    )
+    legend = 34 if with_colours or footnote else 0
     width = starts[-1] + tile + _MARGIN
     height = top + head + len(rows) * (tile + _GAP) - _GAP + legend + _MARGIN
 
@@ -125,13 +129,15 @@ def contact_sheet(
         for x, picture in zip(starts, row.pictures, strict=True):
             if picture is None:
                 draw.rectangle((x, y, x + tile - 1, y + tile - 1), fill=_NOTHING)
+            elif picture.ndim == 3:
+                sheet.paste(_tile(picture, tile), (x, y))
             else:
                 grey = np.uint8(np.round(np.clip(picture, 0, 1) * 255))
                 sheet.paste(_tile(np.stack([grey] * 3, axis=-1), tile), (x, y))
         y += tile + _GAP
     y += 14
     x = left
-    for structure, name in NAMES.items() if with_masks else ():
+    for structure, name in NAMES.items() if with_colours else ():
         draw.rectangle((x, y + 3, x + 11, y + 14), fill=COLOURS[structure])
         draw.text((x + 18, y), name, font=_font(14), fill=_DIM)
         x += 18 + int(draw.textlength(name, font=_font(14))) + 22

@@ -34,9 +34,10 @@ class Adversarial(BaseModel):
     """The few-step stage."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    weight: float = Field(0.0, ge=0, description="of the generator's adversarial loss")
+    weight: float = Field(
+        0.0, ge=0, description="force on the picture, relative to that of the velocity error"
+    )
     steps: int = Field(4, gt=0, description="steps of the sampler that is trained")
-    reconstruction: float = Field(1.0, ge=0, description="weight of the velocity error")
     own_inputs: float = Field(0.5, ge=0, le=1, description="share started from own estimates")
     channels: int = Field(32, gt=0)
     layers: int = Field(3, gt=0)
@@ -111,24 +112,30 @@ class FlowTask:
     ) -> Iterator[tuple[str, Tensor]]:
         settings = self.loss.adversarial
         flow, discriminator = self.networks["flow"], self.networks["discriminator"]
-        times = torch.tensor(time_grid(settings.steps), dtype=torch.float32, device=noise.device)
-        step = torch.tensor((batch.uniform() * settings.steps).astype(np.int64))
-        own = torch.tensor(batch.uniform() < settings.own_inputs).to(noise.device) & (step > 0).to(
-            noise.device
-        )
-        time = times[step]
-        clean = pictures
-        if own.any():
+        device = noise.device
+        times = torch.tensor(time_grid(settings.steps), dtype=torch.float32, device=device)
+        step = torch.tensor((batch.uniform() * settings.steps).astype(np.int64), device=device)
+        wanted = torch.tensor(batch.uniform() < settings.own_inputs, device=device)
+        own = torch.nonzero(wanted & (step > 0)).flatten()
+        clean = pictures.clone()
+        if len(own):
             with torch.no_grad():
-                before = times[(step - 1).clamp(min=0)]
-                guess = flow(_mix(pictures, noise, before), before, mask, conditions)
-            clean = torch.where(own.view(-1, 1, 1, 1), guess, pictures)
+                before = times[step[own] - 1]
+                chosen = [conditions[int(i)] for i in own]
+                noisy = _mix(pictures[own], noise[own], before)
+                clean[own] = flow(noisy, before, mask[own], chosen)
+        time = times[step]
         estimate = flow(_mix(clean, noise, time), time, mask, conditions)
         inside = batch.covered
         seen = torch.cat([estimate * inside, mask], dim=1)
         adversarial = -discriminator(seen)[-1].mean(dim=(1, 2, 3))
         error = self._velocity_error(estimate, pictures, time, batch)
-        yield "flow", settings.reconstruction * error + settings.weight * adversarial
+        # both losses pull at the picture with forces of a fixed ratio, as in VQGAN (Esser et al.
+        # 2021, arXiv:2012.09841, eq. 7), there measured at the last layer
+        pull = torch.autograd.grad(error.mean(), estimate, retain_graph=True)[0].norm()
+        push = torch.autograd.grad(adversarial.mean(), estimate, retain_graph=True)[0].norm()
+        balance = (pull / push.clamp(min=1e-8)).clamp(max=1e4).detach()
+        yield "flow", error + settings.weight * balance * adversarial
         real = discriminator(torch.cat([pictures * inside, mask], dim=1))[-1]
         fake = discriminator(seen.detach())[-1]
         hinge = functional.relu(1 - real) + functional.relu(1 + fake)

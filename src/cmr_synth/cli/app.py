@@ -1,0 +1,45 @@
+"""`cmr-synth app`: napari with the plugin in its menus."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from cmr_synth.errors import InputError
+
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+
+
+def app() -> None:
+    """Open napari, with the plugin in its menus.
+
+    Drop a NIfTI scan or mask on the window to open it, or choose one with File > Open.
+    Hearts drawn in code and six real slices are under File > Open Sample > CMR Synth.
+    File > Save Selected Layers writes a scan or mask back on its own grid, as NIfTI.
+
+    \b
+    Example:
+      cmr-synth app
+    """
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in _SCREENS):
+        raise InputError(
+            "no display, and a window needs one; log in with one (ssh -X), use xvfb-run, or make "
+            "images without a window: cmr-synth synthesize --help"
+        )
+    try:
+        import napari
+        from qtpy import QtWidgets  # noqa: F401  without a Qt binding it is this that fails
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f'the app needs napari and Qt ({error}); get them: pip install "napari-cmr-synth[app]"'
+        ) from error
+    except ImportError as error:  # a library of the system that Qt needs
+        raise InputError(
+            f"napari cannot start ({error}); install what is missing with your system's packages."
+        ) from error
+    # Qt's loop lets no Python code run on Ctrl-C, so the system ends the program
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    napari.Viewer(title="CMR Synth")
+    napari.run()

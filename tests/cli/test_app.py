@@ -1,0 +1,74 @@
+"""`app`: one line where no window can open, and napari where one can."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+
+WITHOUT_NAPARI = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "napari":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from cmr_synth.cli import main
+main(["app"])
+"""
+
+
+@pytest.fixture
+def no_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Linux machine without a screen."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in SCREENS:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_no_display_is_one_line(run, no_display) -> None:
+    ended = run("app")
+    assert ended.code == 1
+    assert ended.line.startswith("cmr-synth: no display")
+
+
+def test_napari_absent_is_one_line_with_the_remedy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NAPARI],
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert 'pip install "napari-cmr-synth[app]"' in line
+    assert "No module named 'napari'" in line
+
+
+def test_a_viewer_opens_and_runs(run, no_display, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+    napari = SimpleNamespace(
+        Viewer=lambda **options: called.append("Viewer"), run=lambda: called.append("run")
+    )
+    qtpy = ModuleType("qtpy")
+    qtpy.QtWidgets = ModuleType("qtpy.QtWidgets")
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    monkeypatch.setitem(sys.modules, "napari", napari)
+    monkeypatch.setitem(sys.modules, "qtpy", qtpy)
+    monkeypatch.setitem(sys.modules, "qtpy.QtWidgets", qtpy.QtWidgets)
+    assert run("app").code == 0
+    assert called == ["Viewer", "run"]
+
+
+def test_help_says_where_the_plugin_is(run) -> None:
+    ended = run("app", "--help")
+    assert ended.code == 0
+    for word in ("cmr-synth app", "File > Open", "Open Sample > CMR Synth", "Save Selected"):
+        assert word in " ".join(ended.out.split())
