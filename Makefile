@@ -30,7 +30,7 @@ ON_SCREEN := on_screen() { \
 		if command -v xvfb-run >/dev/null; then xvfb-run -a -s "-screen 0 1920x1200x24" "$$@"; else "$$@"; fi; \
 	}; on_screen
 
-.PHONY: help install demo app test bench docs docs-images venv screen debian-packages clean
+.PHONY: help install demo app test bench docs docs-cli docs-images venv screen debian-packages clean
 .DEFAULT_GOAL := help
 
 help:
@@ -38,8 +38,9 @@ help:
 	@echo "make app          napari with the plugin open"
 	@echo "make test         lint, types, manifest and every test"
 	@echo "make install      engine and app into .venv"
-	@echo "make bench        speed, memory and quality tables"
+	@echo "make bench        speed, memory and, where patient data are, quality"
 	@echo "make docs         the documentation as a site, into site/"
+	@echo "make docs-cli     docs/reference/cli.md, from the help of the program"
 	@echo "make docs-images  the pictures in docs/img, from the real program"
 
 install: $(APP)
@@ -64,6 +65,9 @@ bench: $(TEST)
 
 docs: $(DOCS)
 	$(BIN)/python -m mkdocs build --strict
+
+docs-cli: $(ENGINE)
+	$(BIN)/python docs/make_cli_reference.py
 
 docs-images: $(APP) screen
 	$(ON_SCREEN) $(BIN)/python docs/make_images.py

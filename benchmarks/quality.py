@@ -1,10 +1,11 @@
 """Adherence, realism and variety of a model on ACDC patients that it never saw.
 
-    .venv/bin/python benchmarks/quality.py --slices prepared [--model flow] [--steps 2 4 8 16]
+    .venv/bin/python benchmarks/quality.py [--slices prepared] [--model flow] [--steps 2 4 8 16]
 
 `--slices` is a folder made by `cmr-synth cohort prepare` with its default seed, whose test
-patients no bundled model was trained with. Prints one line for every number of steps, and with
-`--json FILE` writes all figures.
+patients no bundled model was trained with. Without it one is found, or made from the ACDC data
+in the folder named by CMR_SYNTH_DATA; where there are none, one line says so and nothing is
+measured. Prints one line for every number of steps, and with `--json FILE` writes all figures.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from _slices import find_slices
 
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.held_out import counterparts, quality, real_slices
@@ -28,14 +30,21 @@ SEED = 2026
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--slices", type=Path, default=Path("prepared"))
+    parser.add_argument("--slices", type=Path)
     parser.add_argument("--model", default="flow")
     parser.add_argument("--steps", type=int, nargs="*")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--split", default="test", choices=("test", "validation"))
     options = parser.parse_args()
 
-    slices = open_slice_set(options.slices)
+    folder = options.slices or find_slices()
+    if folder is None:
+        print(
+            "no patient data, so quality is not measured; set CMR_SYNTH_DATA to the folder that "
+            "holds acdc/training, or give --slices."
+        )
+        return
+    slices = open_slice_set(folder)
     segmenter = Segmenter.load()
     model = load(options.model)
     test = real_slices(slices, options.split, ["acdc"])

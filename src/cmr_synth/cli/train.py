@@ -65,10 +65,11 @@ def train(
     \b
     Example, on ACDC as its authors publish it:
       cmr-synth train flow --data acdc=ACDC/training --out one --minutes 60
+
     \b
     A second stage starts from the weights of the first:
       cmr-synth train flow-few-step --from one/weights.safetensors --slices one/slices --out two
-    \b
+
     Ctrl-C ends the training after the step at hand, to be continued with --resume.
     """
     if data and slices:

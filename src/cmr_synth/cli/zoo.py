@@ -66,7 +66,7 @@ def show(model: Name, as_json: Json = False) -> None:
 def verify(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL]...", help="Names or folders; by default all."),
+        typer.Argument(metavar="MODEL", help="Names or folders; by default all."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -48,8 +48,9 @@ class Segmenter:
             about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             config = SegmenterConfig(**about["config"])
         except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = str(error).splitlines()[0]
             raise InputError(
-                f"{folder}: no readable segmenter ({error}); it needs config.json and "
+                f"{folder}: no readable segmenter ({reason}); it needs config.json and "
                 "weights.safetensors."
             ) from error
         network = SegmenterNetwork(config)

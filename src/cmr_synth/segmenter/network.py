@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,7 +23,9 @@ class SegmenterConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    filters: tuple[int, ...] = (32, 64, 128, 192, 192)
+    filters: tuple[Annotated[int, Field(gt=0)], ...] = Field(
+        (32, 64, 128, 192, 192), min_length=3, max_length=6
+    )
 
 
 class SegmenterNetwork(nn.Module):
