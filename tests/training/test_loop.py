@@ -25,12 +25,13 @@ from cmr_synth.training.loop import Step, train
 SMALL_FLOW = {
     "channels": (16, 16), "attention": (False, True), "layers": 1, "head_width": 8, "groups": 8
 }  # fmt: skip
+ADVERSARIAL = {"weight": 0.1, "channels": 4, "layers": 1, "own_inputs": 0.5}
 TASKS = {
     "two networks": (None, {}),
     "flow": (FlowTask, {"model": SMALL_FLOW}),
     "few-step flow": (
         FlowTask,
-        {"model": SMALL_FLOW, "loss": {"adversarial": {"weight": 0.1, "channels": 4, "layers": 1}}},
+        {"model": SMALL_FLOW, "loss": {"adversarial": ADVERSARIAL}},
     ),
     "segmenter": (SegmenterTask, {"model": {"filters": (4, 8, 8)}}),
 }

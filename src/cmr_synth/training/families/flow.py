@@ -38,7 +38,7 @@ class Adversarial(BaseModel):
         0.0, ge=0, description="force on the picture, relative to that of the velocity error"
     )
     steps: int = Field(4, gt=0, description="steps of the sampler that is trained")
-    own_inputs: float = Field(0.5, ge=0, le=1, description="share started from own estimates")
+    own_inputs: float = Field(0.0, ge=0, le=1, description="share started from own estimates")
     channels: int = Field(32, gt=0)
     layers: int = Field(3, gt=0)
     rate: float = Field(2.0, gt=0, description="discriminator's learning rate, times the recipe's")
