@@ -69,8 +69,9 @@ def test_images_do_not_depend_on_the_batch_nor_on_how_many_are_made(
     three = pixels(stack, model, n=3, seed=5, batch=4)
     one_by_one = pixels(stack, model, n=3, seed=5, batch=1)
     # float32 convolution order, CPU
-    np.testing.assert_allclose(three, one_by_one, atol=1e-5, rtol=0)
-    np.testing.assert_allclose(three[:1], pixels(stack, model, seed=5), atol=1e-5, rtol=0)
+    # float32 convolutions sum in another order for another batch; 1.03e-5 was seen
+    np.testing.assert_allclose(three, one_by_one, atol=5e-5, rtol=0)
+    np.testing.assert_allclose(three[:1], pixels(stack, model, seed=5), atol=5e-5, rtol=0)
     assert np.abs(three[0] - three[1]).mean() > 0.01
 
 

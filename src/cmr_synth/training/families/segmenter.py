@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
-from cmr_synth.errors import InputError
 from cmr_synth.files import write_file
 from cmr_synth.generators.weights import load_weights, save_weights, set_state, state_of
 from cmr_synth.segmenter.network import CLASSES, SegmenterConfig, SegmenterNetwork
@@ -36,11 +35,6 @@ class SegmenterTask:
         where = f"recipe {recipe.name!r}"
         checked(SegmenterLoss, recipe.loss, where=where, under="loss")
         config = checked(SegmenterConfig, recipe.model, where=where, under="model")
-        if not 3 <= len(config.filters) <= 6 or min(config.filters) < 1:
-            raise InputError(
-                f"{where}: field 'model.filters': {config.filters} given; give 3 to 6 numbers of "
-                "channels, one a level."
-            )
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.network = SegmenterNetwork(config)
