@@ -115,7 +115,7 @@ class Segmenter:
 
     @torch.no_grad()
     def features(self, images: NDArray[np.floating], *, batch: int = 16) -> NDArray[np.float64]:
-        """Bottleneck features averaged over space, (n, channels), for Frechet distances."""
+        """Features for Frechet distances, (n, d); see `SegmenterNetwork.features`."""
         found = []
         for first in range(0, len(images), batch):
             block = torch.from_numpy(np.ascontiguousarray(images[first : first + batch]))
