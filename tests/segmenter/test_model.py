@@ -126,7 +126,7 @@ def test_shares_are_probabilities_and_do_not_depend_on_the_batch(
 def test_features_are_one_row_a_picture(folder: Path, pictures: np.ndarray) -> None:
     segmenter = Segmenter.load(folder)
     features = segmenter.features(pictures)
-    assert features.shape == (3, FILTERS[-1])
+    assert features.shape == (3, 2 * FILTERS[1])  # mean and standard deviation of each map
     assert features.dtype == np.float64
     np.testing.assert_allclose(segmenter.features(pictures, batch=2), features, atol=1e-5)
     assert not np.allclose(features, segmenter.features(1 - pictures), atol=1e-3)
