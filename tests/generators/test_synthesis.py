@@ -113,7 +113,8 @@ def test_the_frames_of_a_cine_share_their_noise(model: zoo.Model) -> None:
     (synthetic,) = made(cine, model)
     frames = synthetic.scan.array
     assert frames.shape == cine.shape
-    np.testing.assert_allclose(frames[0], frames[2], atol=1e-5, rtol=0)  # the same mask
+    # the same mask; float32 convolutions differ a little by place in the batch
+    np.testing.assert_allclose(frames[0], frames[2], atol=5e-5, rtol=0)
     assert np.abs(frames[0] - frames[1]).max() > 1e-3
     assert synthetic.record["indices"] == [0, 1]
 
