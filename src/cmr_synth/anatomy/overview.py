@@ -1,0 +1,161 @@
+"""Everything a clinician reads off one mask at a glance: numbers of the slice, the stack, the beat.
+
+The measurements themselves are those of `measurements` and `plausibility`; here they are gathered
+for one slice of one frame, with NaN where there is nothing to measure instead of an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.anatomy.labels import LV, MYO, STRUCTURES
+from cmr_synth.anatomy.measurements import (
+    anterior_insertion_angle,
+    areas_mm2,
+    ejection_fraction,
+    mass_g,
+    volumes_ml,
+    wall_thickness_mm,
+)
+from cmr_synth.anatomy.plausibility import Finding, stack_findings
+from cmr_synth.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """What one frame of a mask measures.
+
+    Attributes
+    ----------
+    areas_mm2 : dict
+        Of the chosen slice, by structure.
+    wall_mm : dict
+        Mean wall thickness of the chosen slice by sector; empty where there is no wall to
+        measure. Without any RV to say where the septum is, one number under "all round".
+    volumes_ml : dict
+        Of the stack, by structure; NaN if it is a single slice.
+    mass_g : float
+        Of the wall; NaN if the stack is a single slice.
+    findings : tuple of Finding
+        In the order of the slices.
+    """
+
+    areas_mm2: dict[str, float]
+    wall_mm: dict[str, float]
+    volumes_ml: dict[str, float]
+    mass_g: float
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beat:
+    """The two phases that an ejection fraction compares.
+
+    Attributes
+    ----------
+    ed, es : int
+        Places in the list of volumes that was given.
+    fraction : dict
+        Ejection fraction by ventricle, "LV" and "RV"; NaN where one is not drawn in both.
+    """
+
+    ed: int
+    es: int
+    fraction: dict[str, float]
+
+
+def overview(
+    labels: NDArray[Any], spacing: tuple[float, float, float], index: int, *, name: str = "mask"
+) -> Overview:
+    """Measure one frame.
+
+    Parameters
+    ----------
+    labels : (z, y, x) integer array
+        Engine labels in the canonical radiological display.
+    spacing : (z, y, x) in mm
+        Distance between slices, then pixel size.
+    index : int
+        The slice whose areas and wall are wanted.
+    name : str
+        What error messages call the mask.
+
+    Returns
+    -------
+    Overview
+
+    Raises
+    ------
+    InputError
+        If the array is no stack of engine labels, or has no such slice.
+    """
+    findings = tuple(stack_findings(labels, spacing, name=name))
+    if not 0 <= index < len(labels):
+        raise InputError(f"{name}: there is no slice {index}, it has 0 to {len(labels) - 1}.")
+    in_plane = (spacing[1], spacing[2])
+    single = len(labels) == 1
+    nothing = dict.fromkeys(STRUCTURES, float("nan"))
+    return Overview(
+        areas_mm2=areas_mm2(labels[index], in_plane),
+        wall_mm=_wall(labels, in_plane, index),
+        volumes_ml=nothing if single else volumes_ml(labels, spacing),
+        mass_g=float("nan") if single else mass_g(labels, spacing),
+        findings=findings,
+    )
+
+
+def beat(volumes: Sequence[dict[str, float]]) -> Beat | None:
+    """Find end-diastole and end-systole: the frames with the largest and the smallest LV.
+
+    Parameters
+    ----------
+    volumes : sequence of dict
+        Volumes in mL by structure, one for each frame; frames without LV are left out.
+
+    Returns
+    -------
+    Beat or None
+        None if fewer than two frames show the LV, or all show the same volume.
+    """
+    lv = np.array([frame.get("LV", 0.0) for frame in volumes], dtype=np.float64)
+    drawn = np.flatnonzero(lv > 0)
+    if drawn.size < 2:
+        return None
+    ed, es = int(drawn[lv[drawn].argmax()]), int(drawn[lv[drawn].argmin()])
+    if ed == es:
+        return None
+    return Beat(
+        ed=ed,
+        es=es,
+        fraction={
+            ventricle: _ejected(volumes[ed].get(ventricle, 0.0), volumes[es].get(ventricle, 0.0))
+            for ventricle in ("LV", "RV")
+        },
+    )
+
+
+def _ejected(ed_ml: float, es_ml: float) -> float:
+    if not (ed_ml > 0 and es_ml > 0):  # a ventricle missing in one phase did not eject it all
+        return float("nan")
+    return ejection_fraction(ed_ml, es_ml)
+
+
+def _wall(labels: NDArray[Any], spacing: tuple[float, float], index: int) -> dict[str, float]:
+    plane = labels[index]
+    if not (plane == LV).any() or not (plane == MYO).any():
+        return {}
+    nearest = sorted(range(len(labels)), key=lambda other: abs(other - index))
+    for other in nearest:
+        try:
+            angle = anterior_insertion_angle(labels[other], spacing)
+        except InputError:  # no RV in that slice
+            continue
+        return wall_thickness_mm(plane, spacing, anterior_insertion=angle)
+    sectors = wall_thickness_mm(plane, spacing, anterior_insertion=0.0)
+    known = [thickness for thickness in sectors.values() if np.isfinite(thickness)]
+    return {"all round": float(np.mean(known))} if known else {}
