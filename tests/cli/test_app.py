@@ -52,19 +52,20 @@ def test_napari_absent_is_one_line_with_the_remedy() -> None:
     assert "No module named 'napari'" in line
 
 
-def test_a_viewer_opens_and_runs(run, no_display, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_app_opens_and_runs(run, no_display, monkeypatch: pytest.MonkeyPatch) -> None:
     called = []
-    napari = SimpleNamespace(
-        Viewer=lambda **options: called.append("Viewer"), run=lambda: called.append("run")
-    )
+    napari = SimpleNamespace(run=lambda: called.append("run"))
+    ours = ModuleType("napari_cmr_synth._app")
+    ours.open_app = lambda: called.append("open_app")
     qtpy = ModuleType("qtpy")
     qtpy.QtWidgets = ModuleType("qtpy.QtWidgets")
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     monkeypatch.setitem(sys.modules, "napari", napari)
+    monkeypatch.setitem(sys.modules, "napari_cmr_synth._app", ours)
     monkeypatch.setitem(sys.modules, "qtpy", qtpy)
     monkeypatch.setitem(sys.modules, "qtpy.QtWidgets", qtpy.QtWidgets)
     assert run("app").code == 0
-    assert called == ["Viewer", "run"]
+    assert called == ["open_app", "run"]
 
 
 def test_help_says_where_the_plugin_is(run) -> None:

@@ -84,6 +84,35 @@ def test_masks_of_one_name_are_told_apart_by_their_folders(
     ]
 
 
+def test_a_folder_of_masks(run, write_mask, tiny_model: Path, tmp_path: Path) -> None:
+    for k in range(2):
+        write_mask(draw_slice(seed=k)[None], f"masks/heart{k}.nii.gz")
+    out = tmp_path / "out"
+    assert run("synthesize", tmp_path / "masks", "--model", tiny_model, "--out", out).code == 0
+    assert sorted(p.name for p in out.glob("*.nii.gz")) == [
+        "heart0_any_seed0_000.nii.gz",
+        "heart1_any_seed0_000.nii.gz",
+    ]
+
+
+def test_resume_makes_what_is_missing(run, write_mask, tiny_model: Path, tmp_path: Path) -> None:
+    paths = [write_mask(draw_slice(seed=k)[None], f"heart{k}.nii.gz") for k in range(3)]
+    out = tmp_path / "out"
+    command = ("synthesize", *paths, "--model", tiny_model, "--out", out, "--resume")
+    assert run(*command).code == 0
+    first, middle, last = sorted(out.glob("*.nii.gz"))
+    before = first.stat().st_mtime_ns
+    middle.unlink()
+    ended = run(*command, "--json")
+    assert ended.code == 0
+    assert first.stat().st_mtime_ns == before
+    assert f"heart0.nii.gz: its images are in {out} already; skipped." in ended.err
+    assert json.loads(ended.out)["files"] == [str(first), str(middle), str(last)]
+    assert "2 of them from before" not in ended.out
+    ended = run(*command)
+    assert "3 synthetic images" in ended.out and "3 of them from before" in ended.out
+
+
 def test_other_files_in_the_folder_stay(run, mask: Path, tiny_model: Path) -> None:
     """Output beside the masks themselves."""
     assert run("synthesize", mask, "--model", tiny_model, "--out", mask.parent).code == 0

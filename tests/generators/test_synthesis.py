@@ -257,3 +257,40 @@ def test_the_mask_hash_knows_labels_from_labels(model: zoo.Model) -> None:
     again = made(replace(scan(draw_slice()[None]), name="other.nii"), model)[0].record
     assert one["mask"]["labels_sha256"] != other["mask"]["labels_sha256"]
     assert one["mask"]["labels_sha256"] == again["mask"]["labels_sha256"]
+
+
+@pytest.fixture(scope="module")
+def cine() -> Scan:
+    """Two frames of four slices, the first one empty."""
+    frames = np.stack([draw_stack(slices=4, phase=phase) for phase in ("ED", "ES")])
+    frames[:, 0] = 0
+    return scan(frames)
+
+
+@pytest.mark.parametrize(("slices", "frames"), [([2], [1]), ([1, 3], None), (None, [0])])
+def test_a_part_is_the_same_as_in_the_whole(cine: Scan, model: zoo.Model, slices, frames) -> None:
+    (whole,) = made(cine, model, seed=4)
+    (part,) = made(cine, model, seed=4, slices=slices, frames=frames)
+    asked = np.zeros(cine.shape[:2], dtype=bool)
+    asked[np.ix_(frames or [0, 1], slices or [0, 1, 2, 3])] = True
+    # float32 convolutions differ a little by place in the batch
+    np.testing.assert_allclose(part.scan.array[asked], whole.scan.array[asked], atol=5e-5, rtol=0)
+    assert not part.scan.array[~asked].any()
+    assert part.record["only"] == {"slices": slices or [0, 1, 2, 3], "frames": frames or [0, 1]}
+    assert whole.record["only"] is None
+    assert part.record["skipped_slices"] == ([] if slices else [0])
+    shared = set(part.record["slice_positions"])
+    assert {k: whole.record["slice_positions"][k] for k in shared} == part.record["slice_positions"]
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"slices": [4]}, "has no slice 4; choose 0 to 3"),
+        ({"frames": [-1]}, "has no frame -1; choose 0 to 1"),
+        ({"slices": [0]}, r"shows no heart on what was asked for.*\(1, 2, 3\)"),
+    ],
+)
+def test_a_part_that_is_not_there_is_refused(cine: Scan, model: zoo.Model, part, message) -> None:
+    with pytest.raises(InputError, match=message):
+        synthesize(cine, model, **part)

@@ -7,6 +7,7 @@ what to do), 2 for wrong usage. Modules of verbs import nothing heavy before the
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -72,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments : sequence of str, optional
         By default those that the program was called with.
     """
+    # Threads of torch that wait for each other shall sleep: by default they spin, and beside any
+    # other program every step takes ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
     try:
         build()(arguments, prog_name="cmr-synth")

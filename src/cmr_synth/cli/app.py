@@ -1,4 +1,4 @@
-"""`cmr-synth app`: napari with the plugin in its menus."""
+"""`cmr-synth app`: napari with the plugin's panels open."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 
 
 def app() -> None:
-    """Open napari, with the plugin in its menus.
+    """Open napari with the plugin: paint a heart and watch the MRI appear.
 
+    The panels lie in the order of work: Heart mask, Synthesize, Vendors and variants, Batch,
+    Record. The bar at the top opens hearts drawn in code, six real slices and a synthetic stack;
+    they are also under File > Open Sample > CMR Synth, and the panels under Plugins > CMR Synth.
     Drop a NIfTI scan or mask on the window to open it, or choose one with File > Open.
-    Hearts drawn in code and six real slices are under File > Open Sample > CMR Synth.
     File > Save Selected Layers writes a scan or mask back on its own grid, as NIfTI.
 
     \b
@@ -41,5 +43,7 @@ def app() -> None:
     # Qt's loop lets no Python code run on Ctrl-C, so the system ends the program
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    napari.Viewer(title="CMR Synth")
+    from napari_cmr_synth._app import open_app
+
+    open_app()
     napari.run()

@@ -41,7 +41,7 @@ def demo(
     Example:
       cmr-synth demo --out demo-out
     """
-    from cmr_synth.cli.output import staged
+    from cmr_synth.files import staged
     from cmr_synth.generators import zoo
     from cmr_synth.imaging.nifti import write_nifti
 

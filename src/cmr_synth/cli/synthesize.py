@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cmr_synth.cli.console import Json, progress, remark, result
-from cmr_synth.cli.masks import Labels
 
 SHOWN_FINDINGS = 4  # of each mask; all of them are in the sidecar
 
 
+class Labels(str, Enum):
+    """How a mask numbers its structures."""
+
+    auto = "auto"
+    acdc = "acdc"
+    mnms = "mnms"
+    ukbb = "ukbb"
+
+
 def synthesize(
-    masks: Annotated[list[Path], typer.Argument(metavar="MASK", help="NIfTI masks, 2D to 4D.")],
+    masks: Annotated[
+        list[Path],
+        typer.Argument(metavar="MASK", help="NIfTI masks, 2D to 4D, or folders of masks."),
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder for the images.")],
     vendor: Annotated[
         str | None, typer.Option(help="Scanner style, such as siemens; left open if not given.")
@@ -39,6 +52,14 @@ def synthesize(
     ] = None,
     batch: Annotated[int, typer.Option(help="Images computed at once.")] = 8,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps.")] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Skip masks whose images are there already, made by the same model with the "
+            "same conditions and seed.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make synthetic images that follow masks, on the masks' own grids.
@@ -49,67 +70,55 @@ def synthesize(
     Example, after `cmr-synth demo --out demo-out`:
       cmr-synth synthesize demo-out/masks/normal_mid_ES.nii.gz --vendor siemens --n 3 --out out
     """
-    from cmr_synth.cli.masks import read_masks
-    from cmr_synth.files import sha256
-    from cmr_synth.generators import zoo
+    from cmr_synth.generators.batch import BatchProgress, BatchRequest, run_batch
 
-    known_vendor = vendor.lower() if vendor else None
-    known_phase = phase.upper() if phase else None
-    known_pathology = pathology.lower() if pathology else None
-    read = read_masks(masks, labels)
-    card = zoo.require_generator(zoo.card_of(model))
-
-    from cmr_synth.generators.synthesis import Synthetic, check_conditions
-    from cmr_synth.generators.synthesis import synthesize as run
-
-    check_conditions(card, vendor=known_vendor, phase=known_phase, pathology=known_pathology)
-    for mask in read:
-        remark(f"{mask.scan.name}: {mask.labels}")
-        for note in mask.scan.notes:
-            remark(note)
-    loaded = zoo.load(model, device=device)
-
-    from cmr_synth.cli.output import staged
-    from cmr_synth.generators.record import write_synthetic
-
-    words = [known_vendor or "any", *filter(None, (known_phase, known_pathology))]
-    records: list[dict[str, Any]] = []
-    with progress("synthesize", quiet=as_json) as tell:
-        for number, mask in enumerate(read):
-            own: list[dict[str, Any]] = []
-            with staged(out) as folder:
-                for step in run(
-                    mask.scan,
-                    loaded,
-                    vendor=known_vendor,
-                    phase=known_phase,
-                    pathology=known_pathology,
-                    z=slice_position,
-                    n=n,
-                    seed=seed,
-                    steps=steps,
-                    guidance=guidance,
-                    batch=batch,
-                ):
-                    if not isinstance(step, Synthetic):
-                        tell((number + step.step / step.steps) / len(read), mask.stem)
-                        continue
-                    step.record["mask"] |= {
-                        "file_sha256": sha256(mask.path),
-                        "labels": mask.labels,
-                    }
-                    stem = "_".join(
-                        [mask.stem, *words, f"seed{seed}", f"{step.record['variant']:03d}"]
-                    )
-                    own.append(write_synthetic(step, folder, stem))
-            _warn(mask.scan.name, own[0])
-            records += own
+    request = BatchRequest(
+        labels=None if labels is Labels.auto else labels.value,
+        vendor=vendor.lower() if vendor else None,
+        phase=phase.upper() if phase else None,
+        pathology=pathology.lower() if pathology else None,
+        z=slice_position,
+        n=n,
+        seed=seed,
+        steps=steps,
+        guidance=guidance,
+        batch=batch,
+    )
+    events = run_batch(masks, out, request, model=model, device=device, resume=resume)
+    about: list[str] = []  # held back until it is known that every mask can be used
+    made: dict[int, tuple[dict[str, Any], ...]] = {}  # by place of the mask
+    skipped = 0
+    # closing: an interrupted run tidies up before the program ends
+    with progress("synthesize", quiet=as_json) as tell, closing(events):
+        for event in events:
+            if isinstance(event, BatchProgress):
+                _say(about)
+                tell(event.step / event.steps, f"{event.number + 1} of {event.total}")
+                continue
+            if event.records:
+                made[event.number] = event.records
+            if event.state == "waiting":
+                about += [f"{event.path.name}: {event.message}", *event.notes]
+            elif event.state == "skipped":
+                about.append(f"{event.path.name}: its images are in {out} already; skipped.")
+                skipped += len(event.records)
+            elif event.state == "done":
+                _warn(event.path.name, event.records[0])
+    _say(about)
+    records = [record for number in sorted(made) for record in made[number]]
     files = [str(out / record["file"]) for record in records]
+    there = f", {skipped} of them from before" if skipped else ""
     result(
         {"files": files, "model": records[0]["model"], "records": records},
-        [*files, f"{len(files)} synthetic images with sidecars in {out}"],
+        [*files, f"{len(files)} synthetic images with sidecars in {out}{there}"],
         as_json=as_json,
     )
+
+
+def _say(lines: list[str]) -> None:
+    """Say each line once."""
+    while lines:
+        remark(lines.pop(0))
 
 
 def _warn(name: str, record: dict[str, Any]) -> None:

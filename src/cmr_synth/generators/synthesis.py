@@ -6,13 +6,14 @@ slices of a stack share one placement, so that the synthetic stack is aligned.
 
 Image number i = variant * slices + slice decides the noise, whatever else is made beside it. The
 frames of a cine share the numbers of their slices: between them only what the mask moves, moves.
+A part of a stack or cine, asked for alone, is the same as in the whole.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -20,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
-from cmr_synth.anatomy.plausibility import stack_findings
+from cmr_synth.anatomy.plausibility import Finding, stack_findings
+from cmr_synth.anatomy.plausibility import findings as slice_findings
 from cmr_synth.cohorts.examination import slice_position
 from cmr_synth.errors import InputError
 from cmr_synth.generators.card import Card
@@ -47,7 +49,8 @@ class Synthetic:
     Parameters
     ----------
     scan : Scan
-        float32 in [0, 1]; 0 where the model's grid does not reach and on skipped slices.
+        float32 in [0, 1]; 0 where the model's grid does not reach, on skipped slices and on those
+        that were not asked for.
     record : dict
         For the JSON sidecar; see `cmr_synth.generators.record`.
     """
@@ -69,6 +72,8 @@ def synthesize(
     steps: int | None = None,
     guidance: float | None = None,
     batch: int = 8,
+    slices: Sequence[int] | None = None,
+    frames: Sequence[int] | None = None,
     convention: str | None = None,
 ) -> Iterator[Progress | Synthetic]:
     """Make synthetic images that follow a mask.
@@ -92,6 +97,9 @@ def synthesize(
         By default those on the model's card.
     batch : int
         Images made at once; changes speed and memory, not the images.
+    slices, frames : sequence of int, optional
+        Which to make, counted from 0; None makes all. Position, placement and noise are those
+        that they have in the whole mask.
     convention : str, optional
         Cohort whose in-plane orientation holds where the affine has lost the direction.
 
@@ -103,8 +111,8 @@ def synthesize(
     Raises
     ------
     InputError
-        Before anything is made: if the mask is empty, holds other labels, or is larger than the
-        model's grid, or if a condition is none that the model knows.
+        Before anything is made: if the mask is empty where it is asked for, holds other labels,
+        or is larger than the model's grid, or if a condition is none that the model knows.
     """
     card = model.card
     conditions = {"vendor": vendor, "phase": phase, "pathology": pathology}
@@ -120,8 +128,9 @@ def synthesize(
     if steps is not None and steps < 1:
         raise InputError(f"steps: {steps} given; give a whole number of 1 or more.")
     grid = WorkingGrid(shape=card.grid.shape, spacing=card.grid.spacing_mm)
-    placed = _place(mask, grid, z=z, convention=convention)
-    record = _record(mask, placed, card) | conditions | {"steps": steps, "guidance": guidance}
+    part = _Part.of(mask, slices=slices, frames=frames)
+    placed = _place(mask, grid, part, z=z, convention=convention)
+    record = _record(mask, placed, part, card) | conditions | {"steps": steps, "guidance": guidance}
     record["device"] = str(getattr(model.generator, "device", "cpu"))
     return _run(mask, model, placed, record, conditions=conditions, n=n, seed=seed, batch=batch)
 
@@ -153,6 +162,35 @@ def check_conditions(
 
 
 @dataclass(frozen=True)
+class _Part:
+    """Frames and slices that were asked for, in order; `whole` if nobody asked for less."""
+
+    frames: tuple[int, ...]
+    slices: tuple[int, ...]
+    whole: bool
+
+    @classmethod
+    def of(cls, mask: Scan, *, slices: Sequence[int] | None, frames: Sequence[int] | None) -> _Part:
+        chosen = []
+        for what, asked, there in (
+            ("frame", frames, mask.n_frames),
+            ("slice", slices, mask.n_slices),
+        ):
+            numbers = range(there) if asked is None else sorted({int(number) for number in asked})
+            for number in numbers:
+                if not 0 <= number < there:
+                    raise InputError(
+                        f"{mask.name}: has no {what} {number}; choose 0 to {there - 1}."
+                    )
+            chosen.append(tuple(numbers))
+        return cls(chosen[0], chosen[1], whole=slices is None and frames is None)
+
+    def __str__(self) -> str:
+        slices, frames = (", ".join(map(str, numbers)) for numbers in (self.slices, self.frames))
+        return f"slice {slices}" + (f" of frame {frames}" if self.frames != (0,) else "")
+
+
+@dataclass(frozen=True)
 class _Placed:
     """A mask on the model's grid. `drawn` lists (frame, slice), one for each of `labels`."""
 
@@ -164,7 +202,9 @@ class _Placed:
     findings: tuple[dict[str, Any], ...]
 
 
-def _place(mask: Scan, grid: WorkingGrid, *, z: float | None, convention: str | None) -> _Placed:
+def _place(
+    mask: Scan, grid: WorkingGrid, part: _Part, *, z: float | None, convention: str | None
+) -> _Placed:
     require_foreground(mask)
     orientation = in_plane_orientation(mask.affine, convention=convention)
     spacing = apply_to_spacing(orientation, mask.spacing)
@@ -172,16 +212,27 @@ def _place(mask: Scan, grid: WorkingGrid, *, z: float | None, convention: str | 
     labels = apply(orientation, stored.astype(np.uint8, copy=False))  # (t, z, y, x)
     findings = tuple(
         asdict(finding) | ({"frame": t} if mask.is_cine else {})
-        for t, stack in enumerate(labels)
-        for finding in stack_findings(stack, spacing, name=mask.name)
+        for t in part.frames
+        for finding in _findings(labels[t], spacing, part, name=mask.name)
         if finding.severity != "info"
     )
     heart = np.isin(labels, (LV, MYO, RV))
     placement = place(heart, spacing[1:], grid=grid, name=mask.name)
-    drawn = np.argwhere(heart.any(axis=(2, 3)))
+    everywhere = np.argwhere(heart.any(axis=(2, 3)))
+    asked = np.isin(everywhere[:, 0], part.frames) & np.isin(everywhere[:, 1], part.slices)
+    drawn = everywhere[asked]
+    if not len(drawn):
+        raise InputError(
+            f"{mask.name}: shows no heart on what was asked for ({part}); draw it there, or ask "
+            f"for slices that show it ({_listed(everywhere[:, 1])})."
+        )
     fill = UNLABELLED if (labels == UNLABELLED).any() else 0
-    on_grid = placement.labels_to_grid(labels[drawn[:, 0], drawn[:, 1]], fill=fill)
-    if not np.isin(on_grid, (LV, MYO, RV)).any():
+
+    def to_grid(planes: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return placement.labels_to_grid(labels[planes[:, 0], planes[:, 1]], fill=fill)
+
+    on_grid = to_grid(drawn)
+    if not (_shows_heart(on_grid) or (not part.whole and _shows_heart(to_grid(everywhere)))):
         raise InputError(
             f"{mask.name}: the heart is smaller than a pixel of the model's grid "
             f"({grid.spacing} mm); check the voxel spacing in its header."
@@ -194,6 +245,27 @@ def _place(mask: Scan, grid: WorkingGrid, *, z: float | None, convention: str | 
         z=_positions(heart.sum(axis=(0, 2, 3)), z, mask.name),
         findings=findings,
     )
+
+
+def _findings(
+    stack: NDArray[np.uint8], spacing: tuple[float, float, float], part: _Part, *, name: str
+) -> list[Finding]:
+    """Of a whole stack, or of the slices asked for, so that one slice costs no more than that."""
+    if part.whole or len(part.slices) == len(stack):
+        return stack_findings(stack, spacing, name=name)
+    return [
+        replace(finding, slice_index=k)
+        for k in part.slices
+        for finding in slice_findings(stack[k], spacing[1:], name=name)
+    ]
+
+
+def _shows_heart(labels: NDArray[np.uint8]) -> bool:
+    return bool(np.isin(labels, (LV, MYO, RV)).any())
+
+
+def _listed(numbers: NDArray[np.int64]) -> str:
+    return ", ".join(str(number) for number in np.unique(numbers))
 
 
 def _positions(area: NDArray[np.int64], z: float | None, name: str) -> NDArray[np.float32] | None:
@@ -259,10 +331,11 @@ def _on_mask_grid(mask: Scan, placed: _Placed, pictures: NDArray[np.float32]) ->
     return mask.with_array(array if mask.is_cine else array[0])
 
 
-def _record(mask: Scan, placed: _Placed, card: Card) -> dict[str, Any]:
+def _record(mask: Scan, placed: _Placed, part: _Part, card: Card) -> dict[str, Any]:
     """What is the same for all variants."""
     slices = sorted({k for _, k in placed.drawn})
-    skipped = sorted(set(range(mask.n_slices)) - set(slices))
+    skipped = sorted(set(part.slices) - set(slices))
+    only = None if part.whole else {"slices": list(part.slices), "frames": list(part.frames)}
     z = None if placed.z is None else {str(k): round(float(placed.z[k]), 4) for k in slices}
     return {
         "synthetic": True,
@@ -276,6 +349,7 @@ def _record(mask: Scan, placed: _Placed, card: Card) -> dict[str, Any]:
         "mask": {"name": mask.name, "labels_sha256": labels_hash(mask)},
         "slice_positions": z,
         "skipped_slices": skipped,
+        "only": only,
         "covered": _covered(mask, placed),
         "orientation": placed.orientation.reason,
         "findings": list(placed.findings),

@@ -12,7 +12,6 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
@@ -21,6 +20,8 @@ from cmr_synth.errors import InputError
 from cmr_synth.files import sha256 as hash_of
 from cmr_synth.files import write_folder
 from cmr_synth.generators.card import Card, read_card
+from cmr_synth.generators.device import available
+from cmr_synth.generators.device import require as require_device
 from cmr_synth.generators.interface import Generator
 from cmr_synth.generators.registry import families, load_family
 
@@ -149,9 +150,9 @@ def load(name: str | Path = DEFAULT, *, device: str | None = None) -> Model:
     card = verify(entry)
     require_generator(card)
     if device is None:
-        *_, device = _devices()
+        device = available()[-1]
     else:
-        _require_device(device)
+        require_device(device)
     return Model(load_family(card.family).load(entry.folder, device=device), card)
 
 
@@ -331,26 +332,3 @@ def _config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise InputError(f"{path}: is no JSON mapping; get the model again.")
     return config
-
-
-def _require_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        there = list(_devices())
-        raise InputError(
-            f"device {device!r} cannot be used here; available are {', '.join(there)}."
-        ) from error
-
-
-def _devices() -> Iterator[str]:
-    """Those of this machine, the fastest last."""
-    import torch
-
-    yield "cpu"
-    if torch.cuda.is_available():
-        yield "cuda"
-    if torch.backends.mps.is_available():
-        yield "mps"

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmr_synth.files import write_file
+from cmr_synth.reports.html import render
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from cmr_synth.generators.card import Card
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_page(
@@ -50,18 +49,10 @@ def write_page(
     InputError
         If the page cannot be written.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     png = io.BytesIO()
     sheet.save(png, format="PNG", optimize=True)
-    html = environment.get_template("images.html").render(
+    html = render(
+        "images.html",
         title=title,
         lead=lead,
         sheet=base64.b64encode(png.getvalue()).decode("ascii"),
