@@ -71,6 +71,7 @@ docs-cli: $(ENGINE)
 
 docs-images: $(APP) screen
 	$(ON_SCREEN) $(BIN)/python docs/make_images.py
+	$(ON_SCREEN) $(BIN)/python docs/make_app_images.py
 
 clean:
 	rm -rf demo-out site dist

@@ -8,7 +8,7 @@ however oblique the stack lies in the patient. The true geometry travels along i
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +105,9 @@ def labels_layer(
     return scan.array, attributes, "labels"
 
 
-def scan_of_layer(data: Any, attributes: Mapping[str, Any]) -> Scan:
+def scan_of_layer(
+    data: Any, attributes: Mapping[str, Any], *, beside: Sequence[Mapping[str, Any]] = ()
+) -> Scan:
     """Turn a layer back into a scan with its place in the patient.
 
     Parameters
@@ -114,12 +116,15 @@ def scan_of_layer(data: Any, attributes: Mapping[str, Any]) -> Scan:
         Pixels or labels of the layer.
     attributes : mapping
         `name`, `scale` and `metadata` of the layer, as napari hands them to a writer.
+    beside : sequence of mappings
+        The same of the layers that are saved together with it.
 
     Returns
     -------
     Scan
-        On the grid in the layer's metadata; else on that of an open layer of the same size and
-        scale, as when a mask was painted over a scan; else at an assumed place, with a warning.
+        On the grid in the layer's metadata; else on that of a layer beside it, or else an open
+        one, of the same size and scale, as when a mask was painted over a scan; else at an
+        assumed place, with a warning.
 
     Raises
     ------
@@ -145,7 +150,8 @@ def scan_of_layer(data: Any, attributes: Mapping[str, Any]) -> Scan:
 
     grid = (attributes.get("metadata") or {}).get(GRID)
     if not _fits(grid, array):
-        grid = _grid_of_open_layer(array, spacing)
+        together = ((other.get("metadata"), other.get("scale")) for other in beside)
+        grid = _grid_of(together, array, spacing) or _grid_of_open_layer(array, spacing)
     if grid is None:
         warnings.warn(
             f"{name}: where it lies in the patient is not known; the file says that it lies "
@@ -198,16 +204,29 @@ def _fits(grid: Any, array: NDArray[Any]) -> bool:
 
 
 def _grid_of_open_layer(array: NDArray[Any], spacing: NDArray[np.float64]) -> Scan | None:
-    """Grid of the open layers that this one was drawn over, if they agree on where that is."""
+    """Grid of the open layers that this one was drawn over."""
     import napari
 
     viewer = napari.current_viewer()
+    layers = viewer.layers if viewer is not None else ()
+    return _grid_of(((layer.metadata, layer.scale) for layer in layers), array, spacing)
+
+
+def _grid_of(
+    layers: Iterable[tuple[Any, Any]], array: NDArray[Any], spacing: NDArray[np.float64]
+) -> Scan | None:
+    """Grid of those layers (metadata, scale) that are as large, if they agree on where it is."""
     grids = [
-        layer.metadata[GRID]
-        for layer in (viewer.layers if viewer is not None else ())
-        if _fits(layer.metadata.get(GRID), array)
-        and np.allclose(np.asarray(layer.scale)[-3:], spacing, rtol=1e-3)
+        metadata[GRID]
+        for metadata, scale in layers
+        if metadata and _fits(metadata.get(GRID), array) and _same_scale(scale, spacing)
     ]
     if not grids or not all(np.allclose(g.affine, grids[0].affine, atol=1e-3) for g in grids):
         return None
     return grids[0]
+
+
+def _same_scale(scale: Any, spacing: NDArray[np.float64]) -> bool:
+    """Whether a layer has this spacing along the axes that it has: a slice has no z."""
+    own = np.asarray(scale if scale is not None else (), dtype=float)[-3:]
+    return own.size > 0 and np.allclose(own, spacing[-own.size :], rtol=1e-3)

@@ -1,12 +1,16 @@
-"""NIfTI files as layers: a mask becomes a labels layer, anything else an image."""
+"""NIfTI files and DICOM slices as layers: a mask becomes a labels layer, anything else an image.
+
+What a file holds is decided by its content, its name only says whether it is worth a look.
+"""
 
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,18 +19,19 @@ if TYPE_CHECKING:
 
     from ._layers import LayerData
 
-SUFFIXES = (".nii", ".nii.gz")
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+SUFFIXES = (".nii", ".nii.gz", *DICOM_SUFFIXES)
 FEW = 8  # ACDC and M&Ms use 4 numbers, 5 with 255; images of 8 bits use dozens
 
 _NAMED_A_MASK = re.compile(
     r"(^|[^a-z])(gt|labels?|masks?|seg|segmentation|contours?)([^a-z]|$)", re.IGNORECASE
 )
 
+Paths = str | Sequence[str]
 
-def get_reader(
-    path: str | Sequence[str],
-) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
-    """Offer a reader if every path is a NIfTI file by name.
+
+def get_reader(path: Paths) -> Callable[[Paths], list[Any]] | None:
+    """Offer a reader for folders, files named as scans are, and DICOM files of any name.
 
     Parameters
     ----------
@@ -38,31 +43,79 @@ def get_reader(
     callable or None
         Takes the same paths and gives layers.
     """
-    names = [path] if isinstance(path, str | Path) else list(path)
-    if names and all(str(name).lower().endswith(SUFFIXES) for name in names):
-        return read_layers
-    return None
+    names = _listed(path)
+    return open_layers if names and all(_may_be_ours(name) for name in names) else None
 
 
-def read_layers(path: str | Sequence[str]) -> list[LayerData]:
-    """Read NIfTI files, one layer each.
+def open_layers(path: Paths) -> list[Any]:
+    """Read what can be read; in a window, say of everything else why not.
 
     Parameters
     ----------
     path : str or list of str
-        .nii or .nii.gz files.
+        As for `read_layers`.
 
     Returns
     -------
     list of (data, attributes, layer type)
-        Masks keep the numbers of the file; what they seem to mean is shown, not applied.
+        `[(None,)]`, napari's sign for none, if nothing could be read.
 
     Raises
     ------
     InputError
-        If a file is missing, damaged or no NIfTI.
+        As `read_layers`, but only without a window: in one, napari would wrap it, offer another
+        reader instead of the reason, and open none of the files dropped together.
     """
-    return [_read_layer(name) for name in ([path] if isinstance(path, str | Path) else path)]
+    from cmr_synth.errors import InputError
+
+    if not in_a_window():
+        return read_layers(path)
+    from ._messages import show_problem
+
+    layers: list[Any] = []
+    for source in _sources(path):
+        try:
+            layers += _read(source)
+        except (InputError, MemoryError) as error:
+            show_problem(error)
+    return layers or [(None,)]
+
+
+def read_layers(path: Paths) -> list[LayerData]:
+    """Read NIfTI files, one layer each, and DICOM slices, one layer for each stack.
+
+    Parameters
+    ----------
+    path : str or list of str
+        .nii or .nii.gz files, DICOM files, or folders of DICOM files. Of several DICOM files the
+        folders are read that they lie in, because one slice belongs to a stack.
+
+    Returns
+    -------
+    list of (data, attributes, layer type)
+        Masks keep the numbers of the file; what they seem to mean is shown, not applied. A
+        synthetic image is named so, and carries its mark and its record.
+
+    Raises
+    ------
+    InputError
+        If a path is missing, damaged, or neither NIfTI nor DICOM.
+    """
+    return [layer for source in _sources(path) for layer in _read(source)]
+
+
+def prefer_in_napari() -> None:
+    """Make this the reader of NIfTI and DICOM files wherever the user has not chosen another.
+
+    napari's own reader claims these files as well, and without a preference napari asks which of
+    the two to take whenever a file is dropped.
+    """
+    from napari.settings import get_settings
+
+    settings = get_settings().plugins
+    chosen = {f"*{suffix}": "napari-cmr-synth" for suffix in SUFFIXES}
+    if not chosen.keys() <= settings.extension2reader.keys():
+        settings.extension2reader = chosen | settings.extension2reader
 
 
 def looks_like_labels(scan: Scan) -> bool:
@@ -87,21 +140,122 @@ def looks_like_labels(scan: Scan) -> bool:
     return whole and (named or (values.size <= FEW and values[-1] > 0))
 
 
-def _read_layer(path: str | Path) -> LayerData:
-    from cmr_synth.anatomy.labels import guess_convention
+def in_a_window() -> bool:
+    """Whether a napari window is there to show a message in; imports no napari to find out."""
+    napari = sys.modules.get("napari")
+    viewer = napari.current_viewer() if napari is not None else None
+    return getattr(viewer, "window", None) is not None
+
+
+def _listed(path: Paths) -> list[Path]:
+    return [Path(path)] if isinstance(path, str | Path) else [Path(name) for name in path]
+
+
+def _may_be_ours(path: Path) -> bool:
+    from cmr_synth.imaging.dicom import is_dicom
+
+    return path.is_dir() or path.name.lower().endswith(SUFFIXES) or is_dicom(path)
+
+
+def _sources(path: Paths) -> list[Path]:
+    """Files and folders to read, one after the other."""
+    from cmr_synth.imaging.dicom import is_dicom
+
+    paths = _listed(path)
+    slices = {name for name in paths if is_dicom(name)}
+    if len(slices) < 2:
+        return paths
+    return list(dict.fromkeys(name.parent if name in slices else name for name in paths))
+
+
+def _read(path: Path) -> list[LayerData]:
     from cmr_synth.errors import InputError
-    from cmr_synth.imaging.nifti import read_image, read_labels
+    from cmr_synth.imaging.dicom import is_dicom
+    from cmr_synth.imaging.nifti import read_image
+    from cmr_synth.imaging.readers import read_scans
 
-    from ._layers import image_layer, labels_layer
-
-    scan = read_image(path)
+    if path.is_dir() or is_dicom(path):
+        scans = read_scans(path)
+        for note in dict.fromkeys(note for scan in scans for note in scan.notes):
+            warnings.warn(note, stacklevel=2)
+        return [_image(scan, _mark_in_dicom(scan), None) for scan in scans]
+    try:
+        scan = read_image(path)
+    except InputError as error:
+        if path.name.lower().endswith(DICOM_SUFFIXES) and path.is_file():
+            raise InputError(
+                f"{path.name}: not a DICOM file, whatever its name says. Export the slice again."
+            ) from error
+        raise
     for note in scan.notes:
         warnings.warn(note, stacklevel=2)
-    if not looks_like_labels(scan):
-        return image_layer(scan)
+    mark = _mark_in_nifti(scan)
+    if looks_like_labels(scan):
+        return [_mask(path, mark)]
+    return [_image(scan, mark, _record_beside(path))]
+
+
+def _image(scan: Scan, mark: str, record: dict[str, Any] | None) -> LayerData:
+    from ._layers import image_layer
+    from ._results import RECORD
+
+    data, attributes, kind = image_layer(scan, description=mark)
+    if record is not None:
+        attributes["metadata"][RECORD] = record
+    if (mark or record is not None) and not scan.stem.lower().startswith("synthetic"):
+        attributes["name"] = f"synthetic {scan.stem}"
+    return data, attributes, kind
+
+
+def _mask(path: Path, mark: str) -> LayerData:
+    from cmr_synth.anatomy.labels import guess_convention
+    from cmr_synth.errors import InputError
+    from cmr_synth.imaging.nifti import read_labels
+
+    from ._layers import labels_layer
+
     mask = read_labels(path)
     try:
         guess = guess_convention(mask.array, name=mask.name)
     except InputError:  # empty, or numbers that no convention has: shown as they are
         guess = None
-    return labels_layer(mask, guess=guess)
+    return labels_layer(mask, guess=guess, description=mark)
+
+
+def _mark_in_nifti(scan: Scan) -> str:
+    """The description of a file that calls itself synthetic, else nothing."""
+    from cmr_synth.generators.record import MARK
+    from cmr_synth.imaging.nifti import NiftiOrigin
+
+    if not isinstance(scan.origin, NiftiOrigin):
+        return ""
+    stated = bytes(scan.origin.header["descrip"].item()).rstrip(b"\0").decode("ascii", "replace")
+    return stated if stated.startswith(MARK) else ""
+
+
+def _mark_in_dicom(scan: Scan) -> str:
+    """A mark if the first slice has the tag Synthetic Data (0008,001C) = YES."""
+    from pydicom import dcmread
+
+    from cmr_synth.generators.record import MARK
+    from cmr_synth.imaging.dicom import DicomOrigin
+
+    if not isinstance(scan.origin, DicomOrigin):
+        return ""
+    tag = (0x0008, 0x001C)
+    header = dcmread(scan.origin.files[0][0], stop_before_pixels=True, specific_tags=[tag])
+    stated = str(header[tag].value) if tag in header else ""
+    return f"{MARK} as its DICOM header says" if stated.upper() == "YES" else ""
+
+
+def _record_beside(path: Path) -> dict[str, Any] | None:
+    """What the sidecar says, if it is about this very file: its hash is in it."""
+    from cmr_synth.files import sha256
+
+    from ._writer import read_sidecar, sidecar_of
+
+    stated = read_sidecar(sidecar_of(path))
+    if stated is None or stated.pop("sha256", None) != sha256(path):
+        return None  # none, changed since, or of another file of the same name
+    stated.pop("file", None)
+    return stated

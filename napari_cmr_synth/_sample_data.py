@@ -1,11 +1,13 @@
-"""Something to try the plugin on: hearts drawn in code, and six real public-domain slices."""
+"""Something to try the plugin on: drawn hearts, six real slices (CC0), a synthetic stack."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cmr_synth.anatomy.labels import ConventionGuess
+    from cmr_synth.imaging.scan import Scan
 
     from ._layers import LayerData
 
@@ -52,15 +54,88 @@ def sunnybrook() -> list[LayerData]:
     ]
 
 
+def synthetic_stack() -> list[LayerData]:
+    """A drawn heart, and the MRI that the bundled flow makes of it.
+
+    In a window the mask comes at once and the images follow when they are made, so that the
+    window answers meanwhile; without one, the images are made here.
+    """
+    from ._layers import GRID, image_layer
+    from ._reader import in_a_window
+    from ._results import RECORD
+    from ._settings import get
+
+    mask = _drawn_scan("normal")
+    layer = _drawn_layer(mask, "normal")
+    if in_a_window():
+        _follow(mask, layer[1]["metadata"][GRID])
+        return [layer]
+    *_, made = _synthesis(mask, get("device"), get("vendor"))
+    from cmr_synth.generators.record import description
+
+    data, attributes, kind = image_layer(made.scan, description=description(made.record))
+    attributes["name"] = f"synthetic {mask.name}"
+    attributes["metadata"][RECORD] = made.record
+    return [(data, attributes, kind), layer]
+
+
+def _synthesis(mask: Scan, device: str, vendor: str) -> Iterator[Any]:
+    """Progress, then the one `Synthetic`; imports torch."""
+    from cmr_synth.generators.synthesis import synthesize
+    from cmr_synth.generators.zoo import DEFAULT
+
+    from ._models import loaded
+
+    model = loaded(DEFAULT, device)
+    return synthesize(
+        mask,
+        model,
+        vendor=vendor if vendor in model.card.conditions.vendors else None,
+        phase="ED" if "ED" in model.card.conditions.phases else None,
+    )
+
+
+def _follow(mask: Scan, grid: Scan) -> None:
+    """Make the images in a worker, and add them beside the mask once napari has added that."""
+    import napari
+
+    from ._jobs import Job
+    from ._layers import GRID
+    from ._results import add_result
+    from ._settings import get
+
+    viewer = napari.current_viewer()
+    device, vendor = (
+        get("device"),
+        get("vendor"),
+    )  # settings emit events: not in the worker
+
+    def show(made: Any) -> None:
+        own = [layer for layer in viewer.layers if layer.metadata.get(GRID) is grid]
+        if own:  # the user may have removed it meanwhile
+            add_result(viewer, made, own[0], name=f"synthetic {mask.name}")
+
+    Job("Synthetic stack", lambda: _synthesis(mask, device, vendor), on_result=show).start()
+
+
 def _drawn(anatomy: str) -> list[LayerData]:
+    return [_drawn_layer(_drawn_scan(anatomy), anatomy)]
+
+
+def _drawn_scan(anatomy: str) -> Scan:
     from cmr_synth.anatomy.template import draw_stack
 
-    from ._layers import labels_layer, scan_without_place
+    from ._layers import scan_without_place
 
     stack = draw_stack(anatomy=anatomy, spacing=DRAWN_SPACING)
-    scan = scan_without_place(stack, DRAWN_SPACING, f"{anatomy} heart, drawn")
+    return scan_without_place(stack, DRAWN_SPACING, f"{anatomy} heart, drawn")
+
+
+def _drawn_layer(scan: Scan, anatomy: str) -> LayerData:
+    from ._layers import labels_layer
+
     description = f"SYNTHETIC {anatomy} heart drawn in code, no patient"
-    return [labels_layer(scan, guess=_engine_labels(), description=description)]
+    return labels_layer(scan, guess=_engine_labels(), description=description)
 
 
 def _engine_labels() -> ConventionGuess:

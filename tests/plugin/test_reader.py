@@ -1,6 +1,8 @@
-"""Opening NIfTI files: masks become labels, images stay images, nothing is renumbered."""
+"""Opening files: masks become labels, images stay images, nothing is renumbered."""
 
 from __future__ import annotations
+
+import json
 
 import nibabel as nib
 import npe2
@@ -9,8 +11,10 @@ import pytest
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED, revert
 from cmr_synth.errors import InputError
-from napari_cmr_synth._layers import COLOURS, GRID, GUESS
+from cmr_synth.files import sha256
+from napari_cmr_synth._layers import COLOURS, DESCRIPTION, GRID, GUESS
 from napari_cmr_synth._reader import get_reader
+from napari_cmr_synth._results import RECORD
 
 PLUGIN = "napari-cmr-synth"
 
@@ -125,10 +129,94 @@ def test_what_was_assumed_is_said(plugins, tmp_path, pixels):
         read(tmp_path / "a.nii")
 
 
-def test_other_files_are_left_to_others():
-    assert get_reader("a.dcm") is None
+def test_other_files_are_left_to_others(tmp_path):
+    (tmp_path / "IM_001").write_bytes(b"no scan")
+    assert get_reader(str(tmp_path / "IM_001")) is None
+    assert get_reader("a.png") is None
     assert get_reader(["a.nii", "b.png"]) is None
     assert get_reader([]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.nii.gz", b"\x89PNG\r\n\x1a\n" + bytes(400), "a.nii.gz: "),
+        ("a.dcm", b"GIF89a" + bytes(400), "a.dcm: not a DICOM file"),
+        ("empty.nii", b"", "empty.nii: "),
+        ("folder", None, "no DICOM image found. Give the folder that holds the slices"),
+    ],
+)
+def test_what_is_no_scan_is_one_plain_line(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(InputError, match=f"{message}[^\n]*$"):
+        get_reader(str(path))(str(path))
+
+
+@pytest.fixture
+def dicom_folder(tmp_path, oblique_affine):
+    """Three slices of an oblique stack, named as exports often are."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+    folder = tmp_path / "exam"
+    folder.mkdir()
+    lps = np.diag([-1, -1, 1, 1]) @ oblique_affine
+    directions = lps[:3, :3] / np.linalg.norm(lps[:3, :3], axis=0)
+    for z in range(3):
+        data = Dataset()
+        data.SOPClassUID, data.SOPInstanceUID = MRImageStorage, generate_uid()
+        data.StudyInstanceUID, data.SeriesInstanceUID = "1.2.3", "1.2.3.4"
+        data.Modality, data.SeriesNumber, data.InstanceNumber = "MR", 5, z + 1
+        data.Rows, data.Columns, data.PixelSpacing = 12, 10, [1.5, 1.4]
+        data.ImagePositionPatient = [round(float(v), 5) for v in (lps @ [0, 0, z, 1])[:3]]
+        data.ImageOrientationPatient = [
+            round(float(v), 6) for v in (*directions[:, 0], *directions[:, 1])
+        ]
+        data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+        data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 16, 15, 1
+        data.PixelData = np.full((12, 10), 100 + z, "<i2").tobytes()
+        data.SyntheticData = "YES"
+        data.file_meta = FileMetaDataset()
+        data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        data.save_as(folder / f"IM_{z:04d}", enforce_file_format=True)
+    return folder
+
+
+@pytest.mark.parametrize("what", ["folder", "files"])
+def test_dicom_slices_become_a_stack(plugins, dicom_folder, oblique_affine, what):
+    paths = [str(dicom_folder)]
+    if what == "files":
+        paths = [str(path) for path in sorted(dicom_folder.iterdir())[:2]]
+    # IM_0001 and IM_0000 have no suffix; npe2 finds the reader by the digits at the end
+    layers = npe2.read(paths, stack=what == "files", plugin_name=PLUGIN)
+    ((data, attributes, kind),) = layers
+    assert kind == "image" and data.shape == (3, 12, 10)
+    grid = attributes["metadata"][GRID]
+    np.testing.assert_allclose(np.sort(np.unique(data)), [100, 101, 102])
+    corner = grid.affine @ [0, 0, list(data[:, 0, 0]).index(100), 1]  # base comes first
+    np.testing.assert_allclose(corner, oblique_affine @ [0, 0, 0, 1], atol=1e-3)
+
+
+def test_a_synthetic_dicom_stack_says_so(plugins, dicom_folder):
+    ((_, attributes, _),) = read(dicom_folder)
+    assert attributes["name"] == "synthetic exam series 5"
+    assert attributes["metadata"][DESCRIPTION].startswith("SYNTHETIC")
+
+
+def test_a_synthetic_file_keeps_its_mark_and_its_record(plugins, save, pixels, tmp_path):
+    path = save("a.nii.gz", pixels)
+    image = nib.load(path)
+    image.header["descrip"] = b"SYNTHETIC by a test"
+    nib.save(image, path)
+    record = {"synthetic": True, "seed": 5}
+    for sha, expected in ((sha256(path), record), ("0" * 64, None)):
+        sidecar = {"file": "a.nii.gz", "sha256": sha, **record}
+        (tmp_path / "a.json").write_text(json.dumps(sidecar))
+        ((_, attributes, _),) = read(path)
+        assert attributes["name"] == "synthetic a"
+        assert attributes["metadata"][DESCRIPTION] == "SYNTHETIC by a test"
+        assert attributes["metadata"].get(RECORD) == expected
 
 
 def test_a_text_file_named_nii_is_one_plain_line(tmp_path):

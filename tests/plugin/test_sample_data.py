@@ -9,6 +9,7 @@ import pytest
 
 from cmr_synth.anatomy.labels import LV, MYO, RV
 from napari_cmr_synth._layers import DESCRIPTION, GRID
+from napari_cmr_synth._results import RECORD
 
 PLUGIN = "napari-cmr-synth"
 
@@ -30,6 +31,17 @@ def test_drawn_hearts_are_whole_and_marked(plugins, anatomy):
     assert layer_type == "labels"
     assert {LV, MYO, RV} <= set(np.unique(data))
     assert attributes["metadata"][DESCRIPTION].startswith("SYNTHETIC")
+
+
+def test_the_synthetic_stack_is_marked_and_follows_its_mask(plugins):
+    (image, attributes, kind), (mask, of_mask, _) = open_sample(plugins, "synthetic_stack")
+    assert kind == "image" and image.shape == mask.shape
+    assert attributes["name"].startswith("synthetic")
+    assert attributes["metadata"][DESCRIPTION].startswith("SYNTHETIC")
+    assert attributes["metadata"][RECORD]["synthetic"] is True
+    np.testing.assert_array_equal(attributes["scale"], of_mask["scale"])
+    blood, wall = image[mask == LV], image[mask == MYO]
+    assert np.median(blood) > np.median(wall) + 0.1  # cine MRI: bright blood, dark muscle
 
 
 def test_sunnybrook_is_three_patients_and_fits_its_mask(plugins):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import nibabel as nib
 import npe2
 import numpy as np
 import pytest
+from PIL import Image
 
+from cmr_synth.anatomy.labels import LV, MYO, RV, revert
 from cmr_synth.errors import InputError
+from cmr_synth.files import sha256
 from napari_cmr_synth._layers import DESCRIPTION
-from napari_cmr_synth._writer import write_image, write_labels
+from napari_cmr_synth._masks import CONVENTION
+from napari_cmr_synth._results import RECORD
+from napari_cmr_synth._writer import write_image, write_labels, write_nnunet, write_sheet
 
 PLUGIN = "napari-cmr-synth"
 
@@ -120,3 +127,136 @@ def test_numbers_that_no_mask_file_holds_are_refused(tmp_path, number):
 def test_another_suffix_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"ends in \.nii or \.nii\.gz"):
         write_image(str(tmp_path / "a.gz"), np.zeros((8, 8)), {"name": "a", "metadata": {}})
+
+
+@pytest.fixture
+def pair(plugins, save, drawn_stack):
+    """An image and its mask in ACDC's numbers, as read from files."""
+    pixels = np.random.default_rng(4).normal(300, 80, drawn_stack.shape).astype(np.float32)
+    image = read(save("p1.nii.gz", pixels))
+    return [*image, *read(save("p1_gt.nii.gz", revert(drawn_stack, "acdc")))]
+
+
+def record(seed=3):
+    return {
+        "synthetic": True,
+        "model": {"name": "flow", "sha256": "0" * 64},
+        "seed": seed,
+        "variant": 0,
+    }
+
+
+def test_a_synthetic_image_is_written_with_its_record_and_read_with_it(pair, tmp_path):
+    data, attributes, _ = pair[0]
+    attributes["metadata"][RECORD] = record()
+    image, sidecar = write_image(str(tmp_path / "made.nii.gz"), data, attributes)
+    stated = json.loads((tmp_path / "made.json").read_text())
+    assert sidecar == str(tmp_path / "made.json")
+    assert stated == {"file": "made.nii.gz", "sha256": sha256(tmp_path / "made.nii.gz"), **record()}
+    assert nib.load(image).header["descrip"].item().startswith(b"SYNTHETIC")
+    ((_, again, _),) = read(tmp_path / "made.nii.gz")
+    assert again["metadata"][RECORD] == record() and again["name"] == "synthetic made"
+
+
+def test_a_file_that_is_no_record_is_not_replaced_by_one(pair, tmp_path):
+    data, attributes, _ = pair[0]
+    attributes["metadata"][RECORD] = record()
+    (tmp_path / "made.json").write_text('{"mine": 1}')
+    with pytest.raises(InputError, match="made.json: holds something else"):
+        write_image(str(tmp_path / "made.nii"), data, attributes)
+    assert (tmp_path / "made.json").read_text() == '{"mine": 1}'
+    assert not (tmp_path / "made.nii").exists()
+
+
+def test_a_sheet_shows_every_slice_and_the_outlines(pair, tmp_path):
+    plain, both = str(tmp_path / "plain.png"), str(tmp_path / "both.png")
+    assert npe2.write(plain, pair[:1], plugin_name=PLUGIN) == [plain]
+    assert npe2.write(both, pair, plugin_name=PLUGIN) == [both]
+    for path, coloured in ((plain, False), (both, True)):
+        with Image.open(path) as sheet:
+            assert sheet.format == "PNG" and sheet.width > 4 * 240
+            pixels = np.asarray(sheet.convert("RGB")).astype(int)
+        assert ((pixels.max(axis=-1) - pixels.min(axis=-1)) > 100).any() == coloured
+
+
+def test_a_sheet_of_a_slice_from_nowhere_needs_no_place(tmp_path, recwarn):
+    attributes = {"name": "a", "scale": (1.5, 1.5), "metadata": {}}
+    write_sheet(str(tmp_path / "a.png"), [(np.eye(32), attributes, "image")])
+    assert (tmp_path / "a.png").stat().st_size > 1000
+    assert not [w for w in recwarn if "where it lies" in str(w.message)]
+
+
+def test_layers_become_an_nnunet_case_and_then_another(pair, drawn_stack, tmp_path, oblique_affine):
+    folder = tmp_path / "Dataset001_Heart"
+    first = npe2.write(str(folder / "dataset.json"), pair, plugin_name=PLUGIN)
+    assert [path.removeprefix(str(folder)).strip("/") for path in first] == [
+        "imagesTr/p1_0000.nii.gz",
+        "labelsTr/p1.nii.gz",
+        "dataset.json",
+    ]
+    mask = nib.load(folder / "labelsTr" / "p1.nii.gz")
+    np.testing.assert_array_equal(np.asarray(mask.dataobj).transpose(), drawn_stack)  # ACDC no more
+    np.testing.assert_allclose(mask.affine, oblique_affine, atol=1e-4)
+
+    pair[0][1]["name"] = "synthetic GE p1, seed 3"
+    pair[0][1]["metadata"][RECORD] = record()
+    write_nnunet(str(folder), pair)
+    about = json.loads((folder / "dataset.json").read_text())
+    assert about["numTraining"] == 2
+    assert about["synthetic_cases"] == ["synthetic_GE_p1_seed_3"]
+    with pytest.raises(InputError, match="holds a case 'synthetic_GE_p1_seed_3' already"):
+        write_nnunet(str(folder), pair)
+
+
+def test_two_images_share_one_mask(pair, tmp_path):
+    image, mask = pair
+    other = (image[0] + 1, image[1] | {"name": "p1 vendor B"}, "image")
+    write_nnunet(str(tmp_path / "set"), [image, other, mask])
+    names = sorted(path.name for path in (tmp_path / "set" / "labelsTr").iterdir())
+    assert names == ["p1.nii.gz", "p1_vendor_B.nii.gz"]
+
+
+def test_a_mask_from_nowhere_lies_where_its_image_lies(pair, drawn_stack, tmp_path, oblique_affine):
+    painted = {"name": "painted", "scale": pair[0][1]["scale"], "metadata": {}}
+    write_nnunet(str(tmp_path / "set"), [pair[0], (drawn_stack, painted, "labels")])
+    mask = nib.load(tmp_path / "set" / "labelsTr" / "p1.nii.gz")
+    np.testing.assert_allclose(mask.affine, oblique_affine, atol=1e-4)
+
+
+def test_the_convention_that_was_confirmed_counts(pair, drawn_stack, tmp_path):
+    image, (data, attributes, kind) = pair
+    attributes["metadata"][CONVENTION] = "mnms"  # the user insists, against the topology
+    write_nnunet(str(tmp_path / "set"), [image, (data, attributes, kind)])
+    mask = np.asarray(nib.load(tmp_path / "set" / "labelsTr" / "p1.nii.gz").dataobj).transpose()
+    for theirs, ours in ((LV, RV), (MYO, MYO), (RV, LV)):
+        np.testing.assert_array_equal(mask == ours, drawn_stack == theirs)
+
+
+def test_numbers_that_nobody_understands_are_asked_about(pair, drawn_stack, tmp_path):
+    only_one = (drawn_stack == LV).astype(np.uint8)
+    attributes = pair[1][1] | {"metadata": {}, "name": "only one"}
+    with pytest.raises(InputError, match=r"^only one: what its numbers mean is not sure \(Only"):
+        write_nnunet(str(tmp_path / "set"), [pair[0], (only_one, attributes, "labels")])
+    assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("a.json", "is a folder with dataset.json in it"), ("a.png/dataset.json", None)],
+)
+def test_an_nnunet_data_set_is_a_folder(pair, tmp_path, name, message):
+    if message is None:
+        assert write_nnunet(str(tmp_path / name), pair)
+        return
+    with pytest.raises(InputError, match=message):
+        write_nnunet(str(tmp_path / name), pair)
+
+
+def test_napari_keeps_its_own_folder_and_picture_writers(plugins):
+    manager = plugins
+    manager.register(npe2.PluginManifest.from_distribution("napari"))
+    ours = [w.command for w in manager.iter_compatible_writers(["image"]) if "cmr" in w.command]
+    assert ours  # asked for by name, they are there
+    for path, types in (("a.png", ["image"]), ("folder", ["image", "labels"])):
+        writer, _ = manager.get_writer(path, types)
+        assert writer.command.startswith("napari.")

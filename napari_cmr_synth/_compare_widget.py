@@ -1,0 +1,336 @@
+"""Vendors and variants: one mask under every vendor side by side, or from many seeds to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QEvent, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.errors import InputError
+
+from ._canvas import guard_removal
+from ._conditions_form import ConditionsForm, group
+from ._gallery import Gallery
+from ._grid_view import GridView
+from ._jobs import Job
+from ._live import in_view
+from ._mask_picker import MaskPicker, word_wrapped
+from ._masks import engine_labels, numbers_of, unwrapped
+from ._messages import show_problem
+from ._models import loaded
+from ._options import SynthesisOptions
+from ._results import add_result
+
+if TYPE_CHECKING:
+    import napari
+
+    from cmr_synth.generators.synthesis import Synthetic
+    from cmr_synth.generators.zoo import Model
+    from cmr_synth.imaging.scan import Scan
+
+VARIANTS = 6  # to begin with
+
+
+class CompareWidget(QWidget):
+    """Shows what a mask can become before anything is kept.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    parent : QWidget, optional
+    """
+
+    finished = Signal()
+    """Nothing runs any more, and the buttons are ready again."""
+
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._viewer = unwrapped(viewer)
+        guard_removal(self._viewer)
+        self._job: Job | None = None
+        self._mask_in_gallery: Any = None
+        self.picker = MaskPicker(self._viewer)
+        self.form = ConditionsForm()
+        self.form.variants.setValue(VARIANTS)
+        self.grid_view = GridView(self._viewer, self)
+        self._build()
+        self.grid_view.left.connect(self._show_state)
+        self.picker.layer_changed.connect(self._on_layer)
+        self.picker.edited.connect(self._on_mask)
+        self._on_layer()
+        self._on_mask()
+        self.form.scope.setCurrentIndex(self.form.scope.findData("slice"))  # the quickest
+        moved, show = self._viewer.dims.events.current_step, self._show_slice
+        moved.connect(show)
+        self.destroyed.connect(lambda *_: moved.disconnect(show))  # the viewer outlives its docks
+        self._show_state()
+
+    def event(self, event: QEvent) -> bool:
+        """Leave the grid when the panel is taken out of the window: nobody else would."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.cancel()
+            self.leave()
+        return super().event(event)
+
+    @property
+    def running(self) -> bool:
+        """Whether pictures are being made."""
+        return self._job is not None
+
+    def compare_vendors(self) -> None:
+        """Make the mask with every vendor of the model, each into a cell of the grid."""
+        from cmr_synth.generators.what_if import across_vendors
+
+        def make(mask: Scan, model: Model, options: SynthesisOptions, **part: Any) -> Any:
+            chosen = options.keywords()
+            del chosen["n"], chosen["vendor"]
+            return across_vendors(mask, model, **chosen, **part)
+
+        self._start("Vendors side by side", make, self._show_vendor, first=self.leave)
+
+    def make_variants(self) -> None:
+        """Fill the gallery from as many seeds as asked for; what it held is discarded."""
+        from cmr_synth.generators.what_if import across_seeds
+
+        def make(mask: Scan, model: Model, options: SynthesisOptions, **part: Any) -> Any:
+            return across_seeds(mask, model, **options.keywords(), **part)
+
+        self._start("Variants", make, self._show_variant, first=self.discard)
+
+    def leave(self) -> None:
+        """Turn the grid off and show again what was shown before."""
+        self.grid_view.leave(keep=self.keep_vendors.isChecked())
+
+    def keep(self) -> None:
+        """Turn the chosen thumbnails into layers and discard the others."""
+        chosen = self.gallery.chosen()
+        for synthetic in chosen:
+            add_result(self._viewer, synthetic, self._mask_in_gallery)
+        self.discard()
+        self.status.setText(f"{len(chosen)} kept as layer{'s' * (len(chosen) != 1)}.")
+
+    def discard(self) -> None:
+        """Empty the gallery; no layer changes."""
+        self.gallery.clear()
+        self._mask_in_gallery = None
+        self._show_state()
+
+    def cancel(self) -> None:
+        """Stop after the step that runs; what is finished stays."""
+        if self._job is not None:
+            self._job.cancel()
+            self.cancel_button.setEnabled(False)
+            self.status.setText("Cancelling after this step.")
+
+    def _start(
+        self,
+        title: str,
+        make: Callable[..., Iterator[Any]],
+        show: Callable[[Synthetic, Any], object],
+        *,
+        first: Callable[[], object],
+    ) -> None:
+        """Do what comes `first` and start a job, unless one runs or there is no mask to follow."""
+        if self.running:
+            return
+        self.picker.look_again()  # strokes of the last moments count
+        try:
+            layer = self.picker.layer
+            numbers = numbers_of(layer)
+            drawn = _drawn_slices(numbers)
+            options = self.form.options(
+                convention=self.picker.convention, single=np.count_nonzero(drawn) <= 1
+            )
+            if options.convention is None:
+                engine_labels(numbers, None)  # refuses and says why
+            frame, k = in_view(self._viewer, layer)
+            if options.scope == "slice" and drawn.any() and not drawn[k]:
+                raise InputError(
+                    f"{layer.name}: nothing is drawn on slice {k}, which is in view; move to one "
+                    "that shows the heart, or make all slices."
+                )
+        except InputError as error:
+            self.status.setText(str(error))
+            show_problem(error)
+            return
+        first()
+        part = {
+            "slices": [k] if options.scope == "slice" else None,
+            "frames": [frame] if numbers.is_cine else None,
+        }
+
+        def run() -> Iterator[Any]:
+            mask = engine_labels(numbers, options.convention)
+            return make(mask, loaded(options.model, options.device), options, **part)
+
+        self._job = Job(
+            title, run, on_result=partial(show, layer=layer), on_done=self._done, parent=self
+        )
+        self._job.progressed.connect(self._show_progress)
+        self._job.finished.connect(self._end)
+        self.progress.setRange(0, 0)  # busy: nobody knows how long, until the first step is done
+        self.status.setText("Loading the model.")
+        self._show_state()
+        self._job.start()
+
+    def _show_vendor(self, synthetic: Synthetic, layer: Any) -> None:
+        picture = add_result(self._viewer, synthetic, layer, name=synthetic.record["vendor"])
+        picture.contrast_limits = (0.0, 1.0)  # the model's own scale, the same for every vendor
+        card = self.form.card
+        self.grid_view.show(picture, of=len(card.conditions.vendors) if card else 1)
+
+    def _show_variant(self, synthetic: Synthetic, layer: Any) -> None:
+        self._mask_in_gallery = layer
+        self._show_slice()
+        self.gallery.add(synthetic)
+
+    def _show_progress(self, step: int, steps: int) -> None:
+        self.progress.setRange(0, steps)
+        self.progress.setValue(step)
+        if self._job is not None and not self._job.cancelled:
+            self.status.setText(f"Step {step} of {steps}.")
+
+    def _done(self, cancelled: bool, error: BaseException | None) -> None:
+        if isinstance(error, InputError):
+            self.status.setText(str(error))
+        elif error is not None:
+            self.status.setText(f"Failed: {type(error).__name__}.")
+        else:
+            self.status.setText("Cancelled; what was finished is kept." if cancelled else "")
+
+    def _end(self) -> None:
+        self._job = None
+        self._show_state()
+        self.finished.emit()
+
+    def _on_layer(self) -> None:
+        layer = self.picker.layer
+        # a cine would be more than can be compared by eye: its frame in view is made
+        self.form.offer_scopes(3 if layer is None else min(layer.ndim, 3))
+        self._show_state()
+
+    def _on_mask(self) -> None:
+        """The mask was edited: several labelled slices have positions of their own."""
+        layer = self.picker.layer
+        several = layer is not None and np.count_nonzero(_drawn_slices(numbers_of(layer))) > 1
+        self.form.show_position("from the stack" if several else None)
+
+    def _show_slice(self, event: Any = None) -> None:
+        if self._mask_in_gallery is not None:
+            self.gallery.show_slice(*in_view(self._viewer, self._mask_in_gallery))
+
+    def _show_state(self) -> None:
+        ready = not self.running
+        for button in (self.compare_button, self.make_button):
+            button.setEnabled(ready and self.picker.layer is not None)
+        self.back_button.setEnabled(ready and self.grid_view.active)
+        self.keep_button.setEnabled(ready and bool(self.gallery.selectedItems()))
+        self.discard_button.setEnabled(ready and self.gallery.count() > 0)
+        self.progress.setVisible(not ready)
+        self.cancel_button.setVisible(not ready)
+        self.cancel_button.setEnabled(not ready)
+
+    def _build(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 4, 0)
+        column.addWidget(group("Mask", self.picker))
+        column.addWidget(self.form)
+        column.addStretch()
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(content)
+
+        self.compare_button = _button(
+            "Compare vendors",
+            "Make the mask with every vendor of the model, from one seed.",
+            self.compare_vendors,
+        )
+        self.back_button = _button(
+            "Back to the mask",
+            "Turn the grid off and show again what was shown before.",
+            self.leave,
+        )
+        self.keep_vendors = QCheckBox("Keep the pictures as layers")
+        self.make_button = _button(
+            "Make variants",
+            "Make the mask from as many seeds as there are variants, counting on from the seed.",
+            self.make_variants,
+        )
+        self.gallery = Gallery()
+        self.gallery.itemSelectionChanged.connect(self._show_state)
+        self.keep_button = _button(
+            "Keep chosen", "The chosen become layers, the others are discarded.", self.keep
+        )
+        self.discard_button = _button("Discard all", "Empty the gallery.", self.discard)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.cancel_button = _button("Cancel", "Stop after the step that runs.", self.cancel)
+        self.status = word_wrapped("")
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(scroll, stretch=1)
+        layout.addWidget(
+            group(
+                "Vendors", _stacked(_row(self.compare_button, self.back_button), self.keep_vendors)
+            )
+        )
+        layout.addWidget(
+            group(
+                "Variants",
+                _stacked(
+                    self.make_button, self.gallery, _row(self.keep_button, self.discard_button)
+                ),
+            )
+        )
+        layout.addWidget(_row(self.progress, self.cancel_button))
+        layout.addWidget(self.status)
+        self.setMinimumWidth(280)
+
+
+def _drawn_slices(numbers: Scan) -> NDArray[np.bool_]:
+    """Slices on which anything is drawn in any frame, (slices,)."""
+    drawn = (numbers.array != 0) & (numbers.array != UNLABELLED)
+    slices: NDArray[np.bool_] = drawn.reshape(-1, *drawn.shape[-3:]).any(axis=(0, 2, 3))
+    return slices
+
+
+def _button(text: str, tip: str, pressed: Callable[[], object]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.clicked.connect(lambda *_: pressed())
+    return button
+
+
+def _row(*widgets: QWidget) -> QWidget:
+    return _laid_out(QHBoxLayout, widgets)
+
+
+def _stacked(*widgets: QWidget) -> QWidget:
+    return _laid_out(QVBoxLayout, widgets)
+
+
+def _laid_out(kind: type[QHBoxLayout] | type[QVBoxLayout], widgets: tuple[QWidget, ...]) -> QWidget:
+    whole = QWidget()
+    layout = kind(whole)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return whole

@@ -1,0 +1,310 @@
+"""Model, conditions and sampling as a form; every entry is what the model's card allows."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QDoubleSpinBox,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from cmr_synth.errors import InputError
+
+from . import _models, _settings
+from ._card_dialog import CardDialog
+from ._mask_picker import narrow_combo
+from ._messages import show_problem
+from ._options import Scope, SynthesisOptions
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QComboBox
+
+    from cmr_synth.generators.card import Card
+
+UNSPECIFIED = "unspecified"
+LARGEST_THROWN_SEED = 2**31  # short enough to read out; more can be typed
+SCOPES: dict[Scope, str] = {
+    "slice": "Slice in view",
+    "stack": "All slices",
+    "cine": "All frames",
+}
+TITLES = {"siemens": "Siemens", "philips": "Philips", "ge": "GE", "canon": "Canon"}
+
+
+class ConditionsForm(QWidget):
+    """What to make and how; which mask it is made of is not its concern.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+    """
+
+    changed = Signal()
+    """Any entry that changes the picture."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._card: Card | None = None
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for title, inside in (
+            ("Model", self._build_model()),
+            ("Picture", self._build_conditions()),
+            ("Sampling", self._build_sampling()),
+        ):
+            column.addWidget(group(title, inside))
+        self._on_model()
+        self._offer(self.vendor, _settings.get("vendor"))
+
+    @property
+    def card(self) -> Card | None:
+        """The card of the chosen model."""
+        return self._card
+
+    def options(self, *, convention: str | None, single: bool) -> SynthesisOptions:
+        """What the form is set to.
+
+        Parameters
+        ----------
+        convention : str or None
+            Meaning of the mask's numbers.
+        single : bool
+            Whether the mask has one labelled slice at most, which then takes the position given.
+
+        Raises
+        ------
+        InputError
+            If the seed is no whole number or there is no model.
+        """
+        if self._card is None:
+            raise InputError("there is no model to use; add one: cmr-synth zoo add FOLDER")
+        text = self.seed.text().strip()
+        if not (text.isascii() and text.isdigit()):
+            raise InputError(f"seed {text!r}: give a whole number of 0 or more, or throw the dice.")
+        given = single and self.position.value() >= 0
+        return SynthesisOptions(
+            model=self._card.name,
+            vendor=self.vendor.currentData(),
+            phase=self.phase.currentData(),
+            z=round(self.position.value(), 3) if given else None,
+            pathology=self.pathology.currentData(),
+            steps=self.steps.value() or None,
+            guidance=round(self.guidance.value(), 3) if self.guidance.value() >= 0 else None,
+            seed=int(text),
+            n=self.variants.value(),
+            scope=self.scope.currentData(),
+            convention=convention,
+            device=device_setting(),
+            batch=self.batch.value(),
+        )
+
+    def offer_scopes(self, axes: int) -> None:
+        """Offer what a mask of so many axes can be made into.
+
+        Parameters
+        ----------
+        axes : int
+            2 for a slice, 3 for a stack, 4 for a cine.
+        """
+        wanted = self.scope.currentData()
+        self.scope.clear()
+        for scope, least in (("slice", 2), ("stack", 3), ("cine", 4)):
+            if axes >= least:
+                of_frame = " of the frame in view" if (scope, axes) == ("stack", 4) else ""
+                self.scope.addItem(SCOPES[scope] + of_frame, scope)
+        at = self.scope.findData(wanted)
+        self.scope.setCurrentIndex(at if at >= 0 else self.scope.count() - 1)
+
+    def show_position(self, text: str | None) -> None:
+        """Show the position that follows from a stack, or let it be given.
+
+        Parameters
+        ----------
+        text : str or None
+            None for a single slice.
+        """
+        self.position.setVisible(text is None)
+        self.position_text.setVisible(text is not None)
+        self.position_text.setText(text or "")
+
+    def throw_dice(self) -> None:
+        """Set another seed."""
+        self.seed.setText(str(secrets.randbelow(LARGEST_THROWN_SEED)))
+
+    def remember(self) -> None:
+        """Make model and vendor the defaults of the next session."""
+        for key, value in (
+            ("model", self.model.currentData()),
+            ("vendor", self.vendor.currentData() or ""),
+        ):
+            try:
+                if _settings.get(key) != value:
+                    _settings.put(key, value)
+            except InputError:  # a vendor that only this model knows is no lasting default
+                continue
+
+    def _on_model(self, *_: object) -> None:
+        name = self.model.currentData()
+        try:
+            self._card = _models.card(name) if name else None
+        except InputError as error:
+            self._card = None
+            show_problem(error)
+        card = self._card
+        self.card_button.setEnabled(card is not None)
+        if card is None:
+            return
+        self.model.setToolTip(f"{card.title}\nLicence: {card.licence}")
+        for combo, words in (
+            (self.vendor, card.conditions.vendors),
+            (self.phase, card.conditions.phases),
+            (self.pathology, card.conditions.pathologies),
+        ):
+            self._fill(combo, words)
+        steps, guidance = card.default_steps, card.default_guidance
+        self.steps.setSpecialValueText(f"{steps} (model's own)" if steps else "none")
+        self.guidance.setSpecialValueText(
+            "none" if guidance is None else f"{guidance:g} (model's own)"
+        )
+        self.changed.emit()
+
+    def _fill(self, combo: QComboBox, words: tuple[str, ...]) -> None:
+        """Offer other words; what was chosen stays so if it is among them."""
+        from cmr_synth.cohorts.examination import PATHOLOGIES
+
+        chosen = combo.currentData()
+        combo.blockSignals(True)
+        combo.clear()
+        combo.addItem(UNSPECIFIED, None)
+        for word in words:
+            combo.addItem(TITLES.get(word, PATHOLOGIES.get(word, word)), word)
+        combo.blockSignals(False)
+        self._offer(combo, chosen)
+
+    def _offer(self, combo: QComboBox, word: str | None) -> None:
+        combo.setCurrentIndex(max(0, combo.findData(word)) if word else 0)
+
+    def _show_card(self) -> None:
+        if self._card is not None:
+            CardDialog(self._card, self).show()
+
+    def _build_model(self) -> QWidget:
+        self.model = narrow_combo()
+        names = _models.choices()
+        for name in names:
+            self.model.addItem(name, name)
+        if not names:
+            self.model.addItem("No model in the zoo", None)
+        self._offer(self.model, _settings.get("model"))
+        self.model.currentIndexChanged.connect(self._on_model)
+        self.card_button = QPushButton("Card")
+        self.card_button.setToolTip("Licence, training data, measured quality and limits")
+        self.card_button.clicked.connect(self._show_card)
+        return side_by_side(self.model, self.card_button)
+
+    def _build_conditions(self) -> QWidget:
+        self.vendor, self.phase, self.pathology = (narrow_combo() for _ in range(3))
+        self.position = QDoubleSpinBox()
+        self.position.setRange(-0.05, 1.0)
+        self.position.setSingleStep(0.05)
+        self.position.setSpecialValueText(UNSPECIFIED)
+        self.position.setValue(-0.05)
+        self.position.setToolTip("0 is the base, 1 the apex. A stack has its own positions.")
+        self.position_text = QLabel()
+        self.position_text.setToolTip("0 is the base, 1 the apex; they follow from the stack.")
+        for combo in (self.vendor, self.phase, self.pathology):
+            combo.currentIndexChanged.connect(self._on_entry)
+        self.position.valueChanged.connect(self._on_entry)
+        return _form(
+            ("Vendor", self.vendor),
+            ("Phase", self.phase),
+            ("Position", side_by_side(self.position, self.position_text)),
+            ("Pathology", self.pathology),
+        )
+
+    def _build_sampling(self) -> QWidget:
+        self.scope = narrow_combo()
+        self.offer_scopes(3)
+        self.variants = QSpinBox()
+        self.variants.setRange(1, 100)
+        self.variants.setToolTip("Different pictures of the same mask and conditions")
+        self.seed = QLineEdit(str(SynthesisOptions().seed))
+        self.seed.setToolTip("The same seed gives the same picture.")
+        self.dice = QToolButton()
+        self.dice.setText("\N{DIE FACE-5}")
+        self.dice.setToolTip("Another seed")
+        self.dice.clicked.connect(self.throw_dice)
+        self.steps = QSpinBox()
+        self.steps.setRange(0, 1000)
+        self.steps.setToolTip("Network evaluations; a model looks best at its own number.")
+        self.guidance = QDoubleSpinBox()
+        self.guidance.setRange(-0.1, 20.0)
+        self.guidance.setSingleStep(0.1)
+        self.guidance.setValue(-0.1)
+        self.guidance.setToolTip("Above 1 exaggerates the conditions, and doubles the time.")
+        self.batch = QSpinBox()
+        self.batch.setRange(1, 64)
+        self.batch.setValue(SynthesisOptions().batch)
+        self.batch.setToolTip("Images made at once: speed and memory, not pixels")
+        self.seed.textChanged.connect(self._on_entry)
+        self.steps.valueChanged.connect(self._on_entry)
+        self.guidance.valueChanged.connect(self._on_entry)
+        return _form(
+            ("Make", self.scope),
+            ("Variants", self.variants),
+            ("Seed", side_by_side(self.seed, self.dice)),
+            ("Steps", self.steps),
+            ("Guidance", self.guidance),
+            ("Batch", self.batch),
+        )
+
+    def _on_entry(self, *_: object) -> None:
+        self.changed.emit()
+
+
+def device_setting() -> str | None:
+    """The device of the preferences; None for the fastest that is there."""
+    stated = _settings.get("device")
+    return None if stated in ("", "auto") else stated
+
+
+def group(title: str, inside: QWidget) -> QGroupBox:
+    """A titled frame around a widget."""
+    box = QGroupBox(title)
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(8, 12, 8, 8)
+    layout.addWidget(inside)
+    return box
+
+
+def side_by_side(wide: QWidget, *others: QWidget) -> QWidget:
+    """Widgets in a row, of which the first takes what room there is."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(wide, stretch=1)
+    for widget in others:
+        layout.addWidget(widget)
+    return row
+
+
+def _form(*rows: tuple[str, Any]) -> QWidget:
+    widget = QWidget()
+    form = QFormLayout(widget)
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for title, field in rows:
+        form.addRow(title, field)
+    return widget

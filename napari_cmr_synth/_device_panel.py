@@ -1,0 +1,69 @@
+"""Where the pictures are made and why there, always in view, and the diagnostics one click away."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from cmr_synth.errors import InputError
+from cmr_synth.generators.device import Device
+
+from ._mask_picker import word_wrapped
+
+SAID_MS = 2000
+
+
+class DevicePanel(QWidget):
+    """One sentence on the device, and a button that copies what a report of a fault needs.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+    """
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.sentence = word_wrapped("")
+        self.copy = QPushButton("Copy diagnostics")
+        self.copy.setToolTip(
+            "Versions, system, processor, memory, torch and models, as text for a report."
+        )
+        self.copy.clicked.connect(self._copy)
+        buttons = QHBoxLayout()
+        buttons.addStretch()
+        buttons.addWidget(self.copy)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.sentence)
+        layout.addLayout(buttons)
+        self._back = QTimer(self)
+        self._back.setSingleShot(True)
+        self._back.setInterval(SAID_MS)
+        self._back.timeout.connect(lambda: self.copy.setText("Copy diagnostics"))
+
+    def foresee(self, wanted: str | None) -> None:
+        """Show what a model would run on; imports no torch.
+
+        Parameters
+        ----------
+        wanted : str or None
+            "cpu", "cuda", "mps"; None or "auto" for the fastest.
+        """
+        from cmr_synth.generators.device import choose
+
+        try:
+            self.show_device(choose(wanted))
+        except InputError as error:
+            self.sentence.setText(str(error))
+
+    def show_device(self, device: Device) -> None:
+        """Show the device in use."""
+        self.sentence.setText(f"<b>{device.title}.</b> {device.reason}")
+
+    def _copy(self) -> None:
+        from cmr_synth.generators.device import diagnostics
+
+        QGuiApplication.clipboard().setText(diagnostics())
+        self.copy.setText("Copied")
+        self._back.start()

@@ -1,0 +1,164 @@
+"""Pictures side by side in napari's grid, with one camera and one contrast, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from ._masks import unwrapped
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+LINKED = ("contrast_limits", "gamma", "colormap", "interpolation2d")
+"""What one of the pictures and all the others change together."""
+
+IN_A_ROW = 3  # more than these are easier to compare in a block
+
+_GRID = ("enabled", "stride", "shape", "spacing")
+_CAMERA = ("center", "zoom", "angles")
+
+
+@dataclass(frozen=True)
+class _View:
+    """What a person sees of a viewer, apart from the layers themselves."""
+
+    visible: dict[Any, bool]  # by layer
+    grid: dict[str, Any]
+    camera: dict[str, Any]
+
+
+class GridView(QObject):
+    """Shows some layers alone, side by side, each with its name; then gives the old view back.
+
+    All cells share napari's camera, so that they are panned and zoomed together. Turning the grid
+    off with napari's own button leaves it as well.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    left = Signal()
+    """After the old view is back."""
+
+    def __init__(self, viewer: Any, parent: QObject | None = None):
+        super().__init__(parent)
+        self._viewer = unwrapped(viewer)
+        self._before: _View | None = None
+        self._shown: list[Image] = []
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self._leave_if_empty)
+
+    @property
+    def active(self) -> bool:
+        """Whether the viewer shows the pictures side by side."""
+        return self._before is not None
+
+    @property
+    def layers(self) -> list[Image]:
+        """The pictures that are still in the viewer."""
+        return [layer for layer in self._shown if layer in self._viewer.layers]
+
+    def show(self, layer: Image, *, of: int) -> None:
+        """Put a picture into the next cell; the first one hides what was there before.
+
+        Parameters
+        ----------
+        layer : napari Image layer
+            In the viewer already.
+        of : int
+            How many there will be, so that the cells do not move as they are filled.
+        """
+        first = not self.active
+        if first:
+            self._enter(layer, of)
+        self._shown.append(layer)
+        _name(layer, shown=True)
+        others = [shown for shown in self.layers if shown is not layer]
+        if others:
+            for name in LINKED:
+                setattr(layer, name, getattr(others[0], name))
+            self._viewer.layers.link_layers(self.layers, LINKED)
+        if first:
+            self._viewer.reset_view()
+
+    def leave(self, *, keep: bool) -> None:
+        """Give the old view back; does nothing if it is there.
+
+        Parameters
+        ----------
+        keep : bool
+            Leave the pictures among the layers, each on its own again; else they are removed.
+        """
+        if not self.active:
+            return
+        before, self._before = self._before, None
+        pictures, self._shown = self.layers, []
+        viewer = self._viewer
+        _grid(viewer).events.enabled.disconnect(self._on_grid)
+        viewer.layers.events.removed.disconnect(self._on_removed)
+        # in this order: napari 0.9 crashes when it draws a grid that has lost all it showed
+        for name, value in before.grid.items():
+            setattr(_grid(viewer), name, value)
+        for layer, visible in before.visible.items():
+            layer.visible = visible  # one that was deleted meanwhile does not mind
+        if len(pictures) > 1:
+            viewer.layers.unlink_layers(pictures)
+        for picture in pictures:
+            if keep:
+                _name(picture, shown=False)
+            else:
+                viewer.layers.remove(picture)
+        for name, value in before.camera.items():
+            setattr(_camera(viewer), name, value)
+        self.left.emit()
+
+    def _enter(self, layer: Image, cells: int) -> None:
+        viewer = self._viewer
+        grid, camera = _grid(viewer), _camera(viewer)
+        self._before = _View(
+            visible={other: other.visible for other in viewer.layers if other is not layer},
+            grid={name: getattr(grid, name) for name in _GRID},
+            camera={name: getattr(camera, name) for name in _CAMERA},
+        )
+        for other in self._before.visible:
+            other.visible = False
+        grid.stride = 1
+        grid.shape = (1, cells) if cells <= IN_A_ROW else (-1, -1)
+        grid.spacing = 2  # pixels of the screen
+        grid.enabled = True
+        grid.events.enabled.connect(self._on_grid)
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    def _on_grid(self, event: Any) -> None:
+        if not event.value:
+            self.leave(keep=True)
+
+    def _on_removed(self, event: Any) -> None:
+        if event.value in self._shown:
+            self._soon.start()  # the list may be busy removing more than this one
+
+    def _leave_if_empty(self) -> None:
+        if self.active and not self.layers:
+            self.leave(keep=True)
+
+
+def _grid(viewer: Any) -> Any:
+    """The grid of a viewer, which napari 0.9 moved."""
+    return viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
+
+
+def _camera(viewer: Any) -> Any:
+    """The camera of a viewer, which napari 0.9 moved."""
+    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+
+def _name(layer: Image, *, shown: bool) -> None:
+    """Write a layer's name on its picture, where napari can."""
+    if hasattr(layer, "name_overlay"):
+        layer.name_overlay.visible = shown

@@ -1,0 +1,191 @@
+"""Which layer is the mask, and what its numbers mean: two combo boxes and the reason in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSizePolicy, QWidget
+
+from ._layers import SURE_ENOUGH
+from ._masks import SHOWN, confirm, confirmed, guess, mask_layers, unwrapped
+
+QUIET_MS = 400  # after the last stroke, until what is painted is looked at again
+CHOOSE = "Choose the meaning of the numbers"
+
+
+class MaskPicker(QWidget):
+    """Follows the labels layers of a viewer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    parent : QWidget, optional
+    """
+
+    layer_changed = Signal()
+    """Another layer was chosen, or none is left."""
+
+    edited = Signal()
+    """The chosen mask or its convention changed; not at every stroke, but soon after the last."""
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._viewer = unwrapped(viewer)
+        self._layer: Any = None
+        self._listening: list[tuple[Any, Any]] = []
+        self.layers = narrow_combo(self)
+        self.layers.setToolTip("Labels layer with the heart that the picture shall follow.")
+        self.conventions = narrow_combo(self)
+        self.conventions.setToolTip(
+            "ACDC and M&Ms write the same numbers for different structures. The guess goes by "
+            "topology: the myocardium encloses the LV."
+        )
+        self.conventions.addItem(CHOOSE, None)
+        for convention, shown in SHOWN.items():
+            self.conventions.addItem(shown, convention)
+        self.reason = word_wrapped("")
+
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.addRow("Mask", self.layers)
+        form.addRow("Numbers", self.conventions)
+        form.addRow(self.reason)
+
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(QUIET_MS)
+        self._soon.timeout.connect(self.look_again)
+        self.layers.activated.connect(self._on_layer_picked)
+        self.conventions.activated.connect(self._on_convention_picked)
+        events = self._viewer.layers.events
+        for emitter in (events.inserted, events.removed, events.reordered, events.renamed):
+            emitter.connect(self._on_layers)
+        # a viewer outlives its docks; the closure lets go of both when this one is deleted
+        connected = [
+            (emitter, self._on_layers)
+            for emitter in (events.inserted, events.removed, events.reordered, events.renamed)
+        ]
+        listening = self._listening
+        self.destroyed.connect(lambda *_: _disconnect([*connected, *listening]))
+        self._on_layers()
+
+    @property
+    def layer(self) -> Any:
+        """The chosen labels layer, or None if there is none."""
+        return self._layer
+
+    @property
+    def convention(self) -> str | None:
+        """Meaning of its numbers as chosen or guessed; None while nobody knows."""
+        return self.conventions.currentData()
+
+    def choose(self, layer: Any) -> None:
+        """Choose a mask, as a click in the combo box does."""
+        wanted = unwrapped(layer)
+        for index in range(self.layers.count()):
+            if self.layers.itemData(index) is wanted:
+                self.layers.setCurrentIndex(index)
+                self._on_layer_picked()
+
+    def confirm(self) -> None:
+        """Keep the convention shown with the layer, as what the user agreed to."""
+        if self._layer is not None and self.convention and not confirmed(self._layer):
+            confirm(self._layer, self.convention)
+            self._show_reason()
+
+    def _on_layers(self, event: Any = None) -> None:
+        known = mask_layers(self._viewer)
+        self.layers.clear()
+        for layer in known:
+            self.layers.addItem(layer.name, layer)
+        self.layers.setEnabled(bool(known))
+        if not known:
+            self.layers.addItem("No mask: paint or open one", None)
+        active = self._viewer.layers.selection.active
+        chosen = next(
+            (layer for layer in (self._layer, active) if layer in known),
+            known[0] if known else None,
+        )
+        self.layers.setCurrentIndex(known.index(chosen) if chosen is not None else 0)
+        if chosen is not self._layer:
+            self._follow(chosen)
+
+    def _on_layer_picked(self, *_: object) -> None:
+        if self.layers.currentData() is not self._layer:
+            self._follow(self.layers.currentData())
+
+    def _on_convention_picked(self, *_: object) -> None:
+        if self._layer is not None and self.convention is not None:
+            confirm(self._layer, self.convention)
+        self._show_reason()
+        self.edited.emit()
+
+    def _follow(self, layer: Any) -> None:
+        _disconnect(self._listening)
+        self._layer = layer
+        if layer is not None:
+            for emitter in (layer.events.paint, layer.events.data, layer.events.labels_update):
+                emitter.connect(self._on_edit)
+                self._listening.append((emitter, self._on_edit))
+        self._guess()
+        self.layer_changed.emit()
+        self.edited.emit()
+
+    def _on_edit(self, event: Any = None) -> None:
+        self._soon.start()
+
+    def look_again(self) -> None:
+        """Take account of what was painted up to now."""
+        self._soon.stop()
+        if self._layer is not None and not confirmed(self._layer):
+            self._guess()
+        self.edited.emit()
+
+    def _guess(self) -> None:
+        """Show what is known about the numbers of the chosen layer."""
+        layer = self._layer
+        seems = guess(layer) if layer is not None else None
+        known = confirmed(layer) if layer is not None else None
+        if known is None and seems is not None and seems.confidence >= SURE_ENOUGH:
+            known = seems.convention
+        self.conventions.setCurrentIndex(max(0, self.conventions.findData(known)))
+        self.conventions.setEnabled(layer is not None)
+        self._show_reason()
+
+    def _show_reason(self) -> None:
+        layer = self._layer
+        if layer is None:
+            self.reason.setText("A mask is a labels layer with LV, myocardium and RV.")
+        elif confirmed(layer):
+            self.reason.setText("Confirmed by you.")
+        elif (seems := guess(layer)) is None:
+            self.reason.setText("Nothing is drawn yet, or the numbers follow no known convention.")
+        elif seems.confidence >= SURE_ENOUGH:
+            self.reason.setText(f"Guessed: {seems.reason} Synthesize confirms it.")
+        else:
+            self.reason.setText(f"Not sure: {seems.reason} Please choose.")
+
+
+def narrow_combo(parent: QWidget | None = None) -> QComboBox:
+    """A combo box that never widens its dock, however long its entries are."""
+    combo = QComboBox(parent)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(8)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return combo
+
+
+def word_wrapped(text: str) -> QLabel:
+    """A label that grows downward instead of sideways."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def _disconnect(connected: list[tuple[Any, Any]]) -> None:
+    for emitter, callback in connected:
+        emitter.disconnect(callback)
+    connected.clear()

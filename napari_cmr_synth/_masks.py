@@ -1,0 +1,297 @@
+"""Labels layers as masks: which there are, what their numbers mean, and the scan they make.
+
+A mask keeps the numbers it came with. What they mean is, in this order: what the user said, what
+was guessed when the file was read, what its topology suggests now.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.anatomy.labels import (
+    CONVENTIONS,
+    MYO,
+    STRUCTURES,
+    UNLABELLED,
+    ConventionGuess,
+    convert,
+    guess_convention,
+)
+from cmr_synth.errors import InputError
+from cmr_synth.imaging.scan import Scan, require_foreground
+
+from ._layers import GUESS, SURE_ENOUGH, labels_layer, scan_of_layer
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+OVERLAY = "cmr_overlay"
+"""Key of `layer.metadata`: a labels layer that marks something else than structures."""
+
+CONVENTION = "cmr_label_convention"
+"""Key of `layer.metadata`: the convention that the user confirmed, a key of `CONVENTIONS`."""
+
+SHOWN = {
+    "acdc": "ACDC: 1 RV, 2 MYO, 3 LV",
+    "mnms": "M&Ms: 1 LV, 2 MYO, 3 RV",
+    "ukbb": "UK Biobank: 1 LV, 2 MYO, 3 RV",
+}
+"""How a combo box names each convention."""
+
+ENGINE = "mnms"
+"""The convention with the engine's own numbers."""
+
+MOST_PLANES = 24  # that a guess looks at: enough for any stack, and quick on a long cine
+
+
+def unwrapped(thing: Any) -> Any:
+    """The viewer or layer itself.
+
+    napari hands plugin widgets a proxy that wraps all it gives in turn; layers from it are not
+    `is` the ones that events carry, and cannot be compared or kept.
+    """
+    return getattr(thing, "__wrapped__", thing)
+
+
+def mask_layers(viewer: Any) -> list[Labels]:
+    """The labels layers of a viewer, the topmost first.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+
+    Returns
+    -------
+    list of Labels
+    """
+    from napari.layers import Labels
+
+    return [layer for layer in reversed(list(unwrapped(viewer).layers)) if is_mask(layer, Labels)]
+
+
+def is_mask(layer: Any, kind: type | None = None) -> bool:
+    """Whether a layer is a labels layer of 2 to 4 axes, and no overlay of the plugin's own."""
+    if kind is None:
+        from napari.layers import Labels as kind  # noqa: N813
+    if not isinstance(layer, kind) or layer.metadata.get(OVERLAY):
+        return False
+    return not layer.multiscale and layer.ndim in (2, 3, 4)
+
+
+def mask_scan(layer: Any, convention: str) -> Scan:
+    """Read a labels layer as engine labels.
+
+    Parameters
+    ----------
+    layer : napari Labels layer
+        ([t,] [z,] y, x) numbers; a single slice becomes a stack of one.
+    convention : str
+        Meaning of its numbers, a key of `CONVENTIONS`.
+
+    Returns
+    -------
+    Scan
+        ([t,] z, y, x) uint8 engine labels, a copy: painting on does not change it.
+
+    Raises
+    ------
+    InputError
+        If the layer is no mask, is empty, or holds numbers that the convention lacks.
+    """
+    return engine_labels(numbers_of(layer), convention)
+
+
+def numbers_of(layer: Any) -> Scan:
+    """Copy a labels layer with the numbers that it has; quick, for the GUI thread.
+
+    Parameters
+    ----------
+    layer : napari Labels layer
+        ([t,] [z,] y, x) numbers; a single slice becomes a stack of one.
+
+    Returns
+    -------
+    Scan
+        ([t,] z, y, x); painting on does not change it.
+
+    Raises
+    ------
+    InputError
+        If the layer is no mask.
+    """
+    layer = unwrapped(layer)
+    if layer is None:
+        raise InputError(
+            "there is no mask to follow; open one, paint one with the Heart mask widget, or take "
+            "a sample: File > Open Sample > CMR Synth."
+        )
+    if not is_mask(layer):
+        raise InputError(
+            f"{getattr(layer, 'name', 'mask')}: is {_kind(layer)}, a mask is a labels layer of 2 "
+            "to 4 axes. Choose one; a right click on an image turns it into one (Convert to "
+            "Labels)."
+        )
+    attributes = {"name": layer.name, "scale": layer.scale, "metadata": layer.metadata}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a place that nobody knows matters to files only
+        scan = scan_of_layer(layer.data, attributes)
+    return scan.with_array(np.array(scan.array))
+
+
+def engine_labels(numbers: Scan, convention: str | None) -> Scan:
+    """Convert the numbers of a mask; may take a moment for a long cine, so for a worker thread.
+
+    Parameters
+    ----------
+    numbers : Scan
+        From `numbers_of`.
+    convention : str or None
+        A key of `CONVENTIONS`.
+
+    Returns
+    -------
+    Scan
+        uint8 engine labels.
+
+    Raises
+    ------
+    InputError
+        If no convention is given, or the mask is empty or holds numbers that it lacks.
+    """
+    name = numbers.name
+    require_foreground(numbers)
+    if convention not in CONVENTIONS:
+        raise InputError(
+            f"{name}: what do its numbers mean? Choose the label convention: "
+            f"{'; '.join(SHOWN.values())}."
+        )
+    extra = _extra_labels(numbers.array, convention)
+    if extra:
+        listed = ", ".join(str(n) for n in extra[:6]) + (", ..." if len(extra) > 6 else "")
+        raise InputError(
+            f"{name}: found label{'s' * (len(extra) > 1)} {listed}; {SHOWN[convention]}. Erase "
+            "what is not LV, myocardium or RV blood pool, or choose another label convention."
+        )
+    return numbers.with_array(convert(numbers.array, convention, name=name))
+
+
+def guess(layer: Any) -> ConventionGuess | None:
+    """What the numbers of a mask seem to mean.
+
+    Parameters
+    ----------
+    layer : napari Labels layer
+
+    Returns
+    -------
+    ConventionGuess or None
+        None if the mask is empty, has numbers that no convention has, or is no mask.
+    """
+    layer = unwrapped(layer)
+    if not is_mask(layer):
+        return None
+    known = layer.metadata.get(GUESS)
+    if isinstance(known, ConventionGuess):
+        return known
+    try:
+        return guess_convention(_some_planes(layer.data), name=layer.name)
+    except InputError:
+        return None
+
+
+def confirmed(layer: Any) -> str | None:
+    """The convention that the user confirmed for a mask, if any."""
+    stated = unwrapped(layer).metadata.get(CONVENTION)
+    return stated if stated in CONVENTIONS else None
+
+
+def confirm(layer: Any, convention: str) -> None:
+    """Keep what the user said about a mask's numbers, and colour its structures by it.
+
+    Parameters
+    ----------
+    layer : napari Labels layer
+        Its numbers stay as they are.
+    convention : str
+        A key of `CONVENTIONS`.
+    """
+    from napari.utils.colormaps import DirectLabelColormap
+
+    layer = unwrapped(layer)
+    layer.metadata[CONVENTION] = convention
+    said = ConventionGuess(convention, 1.0, "Chosen by you.")
+    one_voxel = Scan(
+        array=np.zeros((1, 1, 1), np.uint8), spacing=(1.0,) * 3, affine=np.eye(4), name=layer.name
+    )
+    _, attributes, _ = labels_layer(one_voxel, guess=said)
+    layer.colormap = DirectLabelColormap(color_dict=attributes["colormap"])
+    layer.features = attributes["features"]
+
+
+def convention_of(layer: Any) -> str | None:
+    """The convention to read a mask by: confirmed, or guessed with enough confidence."""
+    stated = confirmed(layer)
+    if stated is not None:
+        return stated
+    seems = guess(layer)
+    return seems.convention if seems and seems.confidence >= SURE_ENOUGH else None
+
+
+def structure_numbers(layer: Any) -> dict[str, int]:
+    """The number that each structure has in a mask.
+
+    Parameters
+    ----------
+    layer : napari Labels layer
+
+    Returns
+    -------
+    dict
+        From "LV", "MYO" and "RV" to the number to paint with: by the convention confirmed or
+        guessed, else the engine's own.
+    """
+    table = CONVENTIONS[convention_of(layer) or ENGINE]
+    return {
+        structure: next(number for number, ours in table.items() if ours == label)
+        for structure, label in STRUCTURES.items()
+    }
+
+
+def _kind(layer: Any) -> str:
+    kind = type(layer).__name__.lower()
+    if kind == "labels":
+        return f"a labels layer of {layer.ndim} axes" + (", multiscale" * layer.multiscale)
+    return f"a{'n' * (kind[0] in 'aeiou')} {kind} layer"
+
+
+def _extra_labels(array: NDArray[Any], convention: str) -> list[int]:
+    """Numbers that the convention lacks; plane by plane, so that a cine needs no copy."""
+    known = [*CONVENTIONS[convention], UNLABELLED]
+    found: set[int] = set()
+    for plane in _planes(array):
+        if plane.dtype == np.uint8:
+            counts = np.bincount(plane.ravel(), minlength=256)
+            found.update(np.flatnonzero(counts).tolist())
+        else:
+            found.update(np.unique(plane).tolist())
+    return sorted(number for number in found if number not in known)
+
+
+def _some_planes(data: Any) -> NDArray[Any]:
+    """Evenly chosen (y, x) planes, those with a label before those without, as (z, y, x)."""
+    planes = [plane for plane in _planes(data) if plane.any()]
+    if not planes:
+        return np.zeros((1, *np.shape(data)[-2:]), np.uint8)
+    with_wall = [plane for plane in planes if (plane == MYO).any()] or planes
+    chosen = np.unique(np.linspace(0, len(with_wall) - 1, MOST_PLANES).round().astype(int))
+    return np.stack([with_wall[i] for i in chosen])
+
+
+def _planes(data: Any) -> Iterator[NDArray[Any]]:
+    for index in np.ndindex(*np.shape(data)[:-2]):
+        yield np.asarray(data[index])

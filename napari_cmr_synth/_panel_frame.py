@@ -1,0 +1,248 @@
+"""The frame that results share: heading lines, plot, tables, remarks, facts, and their export.
+
+It formats a `cmr_synth.reports.panel.Content` and computes nothing. A panel sets `content` and
+puts its own buttons above.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ._messages import show_note, show_problem
+
+if TYPE_CHECKING:
+    from cmr_synth.reports.panel import Content, Table
+
+PLOT_HEIGHT = 220
+MOST_ROWS = 12  # of a table that are shown without scrolling in it
+
+_SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
+
+
+class PanelFrame(QWidget):
+    """Shows one result.
+
+    Parameters
+    ----------
+    empty : str
+        What to say while there is no result.
+    parent : QWidget, optional
+    """
+
+    def __init__(self, empty: str, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._empty = empty
+        self._content: Content | None = None
+        self._canvas: Any = None
+
+        self._body = QWidget()
+        self._rows = QVBoxLayout(self._body)
+        self._rows.setContentsMargins(0, 0, 6, 0)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(self._body)
+
+        self.html_button = QPushButton("Save as HTML...")
+        self.html_button.setToolTip("A page in one file, to read and to pass on")
+        self.html_button.clicked.connect(lambda: self._ask("HTML page (*.html)", ".html"))
+        self.json_button = QPushButton("Save as JSON...")
+        self.json_button.setToolTip("All numbers, for programs")
+        self.json_button.clicked.connect(lambda: self._ask("JSON (*.json)", ".json"))
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.html_button)
+        buttons.addWidget(self.json_button)
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scroll, 1)
+        layout.addLayout(buttons)
+        self.content = None
+
+    @property
+    def content(self) -> Content | None:
+        """The result that is shown; None shows that there is none."""
+        return self._content
+
+    @content.setter
+    def content(self, content: Content | None) -> None:
+        self._content = content
+        self._canvas = None
+        _clear(self._rows)
+        for button in (self.html_button, self.json_button):
+            button.setEnabled(content is not None)
+        if content is None:
+            self._rows.addWidget(_text(self._empty))
+            self._rows.addStretch(1)
+            return
+        self._rows.addWidget(_text(content.title, "font-weight: bold; font-size: 13pt;"))
+        if content.lead:
+            self._rows.addWidget(_text(content.lead))
+        if content.lines:
+            self._rows.addLayout(_lines(content))
+        if content.plot is not None:
+            self._canvas = self._plot(content)
+            self._rows.addWidget(self._canvas)
+        for remark in content.remarks:
+            self._rows.addWidget(_text(f"⚠ {remark}"))
+        for table in content.tables:
+            if table.title:
+                self._rows.addWidget(_text(table.title, "font-weight: bold;"))
+            self._rows.addWidget(_table(table))
+        if content.facts:
+            self._rows.addWidget(_text("How it was made", "font-weight: bold;"))
+            self._rows.addLayout(_facts(content))
+        self._rows.addStretch(1)
+
+    @property
+    def canvas(self) -> Any:
+        """The matplotlib canvas of the plot, or None."""
+        return self._canvas
+
+    def save(self, path: str | Path) -> Path | None:
+        """Write the result; a problem is shown.
+
+        Parameters
+        ----------
+        path : path
+            Ends in .html or .json.
+
+        Returns
+        -------
+        Path or None
+            The file, if it was written.
+        """
+        from cmr_synth.errors import InputError
+        from cmr_synth.reports.panel import write_content
+
+        assert self._content is not None
+        try:
+            written = write_content(self._content, path)
+        except InputError as error:
+            show_problem(error)
+            return None
+        show_note(f"Saved {written}")
+        return written
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Draw the plot again in the ink of another theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and self._canvas is not None:
+            self._draw(self._canvas)
+
+    def _ask(self, kinds: str, ending: str) -> None:
+        assert self._content is not None
+        name = "".join(c if c.isalnum() or c in " -_." else "_" for c in self._content.title)
+        path, _ = QFileDialog.getSaveFileName(self, "Save the result", name + ending, kinds)
+        if path:
+            self.save(path if path.lower().endswith(ending) else path + ending)
+
+    def _plot(self, content: Content) -> Any:
+        # here, because matplotlib takes half a second that opening the panel need not wait for
+        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
+        from matplotlib.figure import Figure
+
+        canvas = FigureCanvasQTAgg(Figure(layout="constrained"))
+        canvas.setFixedHeight(PLOT_HEIGHT)
+        canvas.setMinimumWidth(120)
+        canvas.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        canvas.setStyleSheet("background: transparent;")
+        canvas.setToolTip(content.plot_says)
+        canvas.setAccessibleName(content.plot_says)
+        self._draw(canvas)
+        return canvas
+
+    def _draw(self, canvas: Any) -> None:
+        from cmr_synth.reports.panel import draw
+
+        draw(self._content, canvas.figure, ink=_ink())
+        canvas.draw_idle()
+
+
+def _ink() -> str:
+    """Colour of text in napari's theme."""
+    from napari.settings import get_settings
+    from napari.utils.theme import get_theme
+
+    return get_theme(get_settings().appearance.theme).text.as_hex()
+
+
+def _text(text: str, style: str = "") -> QLabel:
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(_SELECTABLE)
+    # a long hash has no place to break at, and must not widen the dock
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    if style:
+        label.setStyleSheet(style)
+    return label
+
+
+def _lines(content: Content) -> QGridLayout:
+    grid = QGridLayout()
+    grid.setColumnStretch(1, 1)
+    for row, line in enumerate(content.lines):
+        name = QLabel(line.name)
+        grid.addWidget(name, 2 * row, 0)
+        grid.addWidget(_text(line.shown, "font-weight: bold;"), 2 * row, 1)
+        if line.note:
+            grid.addWidget(_text(line.note, "font-size: 9pt;"), 2 * row + 1, 0, 1, 2)
+    return grid
+
+
+def _facts(content: Content) -> QGridLayout:
+    grid = QGridLayout()
+    grid.setColumnStretch(1, 1)
+    for row, (name, value) in enumerate(content.facts):
+        grid.addWidget(QLabel(name), row, 0, Qt.AlignmentFlag.AlignTop)
+        # zero-width spaces let a hash break
+        words = (w if len(w) < 24 else "\u200b".join(w) for w in value.split(" "))
+        grid.addWidget(_text(" ".join(words)), row, 1)
+    return grid
+
+
+def _table(table: Table) -> QTableWidget:
+    from cmr_synth.reports.panel import show
+
+    widget = QTableWidget(len(table.rows), len(table.columns))
+    widget.setHorizontalHeaderLabels(list(table.columns))
+    widget.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    widget.verticalHeader().setVisible(False)
+    widget.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+    for row, cells in enumerate(table.rows):
+        for column, cell in enumerate(cells):
+            widget.setItem(row, column, QTableWidgetItem(show(cell)))
+    rows = min(len(table.rows), MOST_ROWS)
+    height = widget.horizontalHeader().sizeHint().height() + 4
+    widget.setFixedHeight(height + rows * widget.verticalHeader().defaultSectionSize())
+    return widget
+
+
+def _clear(layout: Any) -> None:
+    while (item := layout.takeAt(0)) is not None:
+        if item.layout() is not None:
+            _clear(item.layout())
+        elif (widget := item.widget()) is not None:
+            widget.hide()  # goes only when Qt is next idle
+            widget.deleteLater()

@@ -1,0 +1,181 @@
+"""A real napari window, masks drawn in code and shown as the plugin shows them, mouse strokes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cmr_synth.anatomy.template import draw_slice, draw_stack
+
+SPACING = (8.0, 1.5, 1.5)  # mm (z, y, x)
+LONG_MS = 60_000  # for a first synthesis on a busy machine: torch is imported, weights are read
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder opens a window."""
+    here = os.path.dirname(__file__)
+    for item in items:
+        if str(item.path).startswith(here):
+            item.add_marker(pytest.mark.gui)
+
+
+@pytest.fixture
+def viewer(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A napari viewer in a window on the screen; without one it would draw a black canvas."""
+    if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
+        pytest.skip("no display; run under xvfb-run")
+    pytest.importorskip("napari", reason="napari is not installed; the extra [app] brings it")
+    yield request.getfixturevalue("make_napari_viewer")(show=True)
+    end_jobs()
+
+
+def end_jobs() -> None:
+    """Let worker threads end before the window of a test is checked for leaks."""
+    from qtpy.QtWidgets import QApplication
+
+    from napari_cmr_synth import _jobs
+
+    for job in list(_jobs._running):
+        job.cancel()
+        job.wait()
+    QApplication.processEvents()
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """Every message that napari shows during the test, as "severity: text"."""
+    from napari.utils.notifications import notification_manager
+
+    messages: list[str] = []
+
+    def listen(notification: Any) -> None:
+        messages.append(f"{notification.severity}: {notification.message}".lower())
+
+    notification_manager.notification_ready.connect(listen)
+    yield messages
+    notification_manager.notification_ready.disconnect(listen)
+
+
+@pytest.fixture(scope="session")
+def stack() -> np.ndarray:
+    """Engine labels of a drawn heart, (4, 96, 112) uint8."""
+    return draw_stack(slices=4, shape=(96, 112), spacing=SPACING, seed=3)
+
+
+@pytest.fixture
+def add_mask(viewer: Any) -> Callable[..., Any]:
+    """Add engine labels of 2 to 4 axes to the window, as the plugin's reader would.
+
+    `affine` puts the mask somewhere in the patient; `guessed=False` leaves its numbers unexplained.
+    """
+    from cmr_synth.anatomy.labels import guess_convention
+    from cmr_synth.errors import InputError
+    from cmr_synth.imaging.scan import Scan
+    from napari_cmr_synth._layers import labels_layer, scan_without_place
+
+    def add(
+        labels: np.ndarray,
+        *,
+        name: str = "heart",
+        spacing: tuple[float, float, float] = SPACING,
+        affine: np.ndarray | None = None,
+        guessed: bool = True,
+    ) -> Any:
+        array = labels[None] if labels.ndim == 2 else labels
+        if affine is None:
+            scan = scan_without_place(array, spacing, name)
+        else:
+            scan = Scan(array=array, spacing=spacing, affine=affine, name=name)
+        guess = None
+        if guessed:
+            try:
+                guess = guess_convention(array, name=name)
+            except InputError:
+                pass
+        data, attributes, _ = labels_layer(scan, guess=guess)
+        if labels.ndim == 2:  # one slice, shown without a slider
+            data = data[0]
+            for key in ("scale", "axis_labels", "units"):
+                attributes[key] = attributes[key][-2:]
+        return viewer.add_labels(data.copy(), **attributes)
+
+    return add
+
+
+@pytest.fixture
+def slice_mask() -> np.ndarray:
+    """One mid-ventricular slice, (96, 112) uint8 engine labels."""
+    return draw_slice(shape=(96, 112), spacing=SPACING[1:], seed=3)
+
+
+@pytest.fixture
+def oblique_affine() -> np.ndarray:
+    """Voxel to RAS mm of a stack turned about all three axes and stored mirrored, (4, 4)."""
+    turn = np.eye(3)
+    for first, second, degrees in ((0, 1, 25.0), (1, 2, -40.0), (0, 2, 15.0)):
+        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        step = np.eye(3)
+        step[[first, first, second, second], [first, second, first, second]] = cos, -sin, sin, cos
+        turn = turn @ step
+    affine = np.eye(4)
+    affine[:3, :3] = turn * SPACING[::-1] * (-1, 1, 1)
+    affine[:3, 3] = (-91.5, 120.25, 33.0)
+    return affine
+
+
+@pytest.fixture
+def stroke(viewer: Any, qtbot: Any) -> Callable[..., None]:
+    """Drag the mouse over the canvas through points given in a layer's own (y, x) pixels."""
+    from qtpy.QtCore import QPoint, Qt
+    from qtpy.QtTest import QTest
+
+    def drag(layer: Any, points: Any) -> None:
+        canvas = viewer.window._qt_viewer.canvas
+        native = canvas.native
+        on_canvas = [QPoint(*canvas_position(viewer, layer, point)) for point in points]
+        QTest.mouseMove(native, on_canvas[0])
+        QTest.mousePress(native, Qt.MouseButton.LeftButton, pos=on_canvas[0])
+        for point in on_canvas[1:]:
+            send_move(native, point)
+            qtbot.wait(12)  # vispy drops moves that come faster than every 10 ms
+        QTest.mouseRelease(native, Qt.MouseButton.LeftButton, pos=on_canvas[-1])
+        qtbot.wait(1)
+
+    return drag
+
+
+def canvas_position(viewer: Any, layer: Any, point: Any) -> tuple[int, int]:
+    """Place on the canvas, (x, y) in its pixels, of a layer's (y, x) pixel in view."""
+    canvas = viewer.window._qt_viewer.canvas
+    z = layer.world_to_data(viewer.dims.point)[:-2]
+    y, x = layer.data_to_world((*z, *point))[-2:]
+    centre = np.asarray(viewer.camera.center)[-2:]
+    height, width = canvas.size
+    zoom = viewer.camera.zoom
+    return (
+        round((x - centre[1]) * zoom + width / 2),
+        round((y - centre[0]) * zoom + height / 2),
+    )
+
+
+def send_move(native: Any, point: Any) -> None:
+    """Move the mouse with its left button held, which QTest's own move leaves out."""
+    from qtpy.QtCore import QEvent, QPointF, Qt
+    from qtpy.QtGui import QMouseEvent
+    from qtpy.QtWidgets import QApplication
+
+    position = QPointF(point)
+    event = QMouseEvent(
+        QEvent.Type.MouseMove,
+        position,
+        QPointF(native.mapToGlobal(point)),
+        Qt.MouseButton.NoButton,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(native, event)

@@ -1,0 +1,106 @@
+"""The app: panels in place, sample data one click away, nothing heavy before it is used."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("napari", reason="napari is not installed; the extra [app] brings it")
+
+OPENED = """
+import sys
+from qtpy.QtWidgets import QApplication, QDockWidget
+from napari_cmr_synth._app import open_app
+
+viewer = open_app()
+for _ in range(20):
+    QApplication.processEvents()
+window = viewer.window._qt_window
+print("visible", window.isVisible())
+print("docks", ", ".join(dock.windowTitle() for dock in window.findChildren(QDockWidget)))
+print("heavy", [name for name in ("torch", "diffusers", "monai") if name in sys.modules])
+viewer.close()
+"""
+
+
+@pytest.fixture
+def app(viewer, monkeypatch):
+    """The app in the window of the test."""
+    import napari
+
+    from napari_cmr_synth import _app
+
+    monkeypatch.setattr(napari, "Viewer", lambda **options: viewer)
+    return _app.open_app()
+
+
+@pytest.fixture
+def start(app):
+    from napari_cmr_synth._app import StartBar
+
+    return app.window._qt_window.findChild(StartBar)
+
+
+def test_the_window_opens_with_every_panel_and_without_torch() -> None:
+    if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
+        pytest.skip("no display; run under xvfb-run")
+    done = subprocess.run(
+        [sys.executable, "-c", OPENED], capture_output=True, text=True, timeout=300
+    )
+    said = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert said["visible"] == "True", done.stderr
+    for panel in ("Heart mask", "Synthesize", "Vendors and variants", "Batch", "Record", "Start"):
+        assert panel in said["docks"].split(", ")
+    assert said["heavy"] == "[]"
+
+
+def test_every_sample_is_a_button(start) -> None:
+    assert list(start.buttons) == [
+        "drawn_normal",
+        "drawn_dilated",
+        "drawn_hypertrophic",
+        "sunnybrook",
+        "synthetic_stack",
+    ]
+
+
+def test_a_click_opens_a_heart_in_its_middle(app, start) -> None:
+    start.buttons["drawn_dilated"].click()
+    (layer,) = app.layers
+    assert "dilated" in layer.name
+    assert app.layers.selection.active is layer
+    shown = layer.data[app.dims.current_step[0]]
+    assert {1, 2, 3} <= set(shown.ravel())
+
+
+def test_files_are_opened_and_what_is_no_scan_is_said(
+    app, start, told, tmp_path, monkeypatch
+) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    path = tmp_path / "notes.nii.gz"
+    path.write_text("no scan")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *a, **k: ([str(path)], ""))
+    start.file_button.click()
+    assert len(app.layers) == 0
+    assert any("notes.nii.gz" in message for message in told)
+
+
+def test_a_panel_that_fails_leaves_the_others(viewer, monkeypatch, told) -> None:
+    import napari
+    from qtpy.QtWidgets import QDockWidget
+
+    from napari_cmr_synth import _app, _batch_widget
+
+    def broken(self, *_, **__):
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(_batch_widget.BatchWidget, "__init__", broken)
+    monkeypatch.setattr(napari, "Viewer", lambda **options: viewer)
+    app = _app.open_app()
+    titles = {dock.windowTitle() for dock in app.window._qt_window.findChildren(QDockWidget)}
+    assert {"Heart mask", "Synthesize", "Record"} <= titles and "Batch" not in titles
+    assert any("no such luck" in message for message in told)

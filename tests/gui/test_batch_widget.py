@@ -1,0 +1,132 @@
+"""The batch panel: a folder in, a data set out, stopped and resumed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from cmr_synth.anatomy.template import draw_slice
+
+pytest.importorskip("napari", reason="napari is not installed; the extra [app] brings it")
+
+LONG_MS = 60_000
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> Path:
+    """Four masks of one slice."""
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    for k in range(4):
+        labels = draw_slice(seed=k)[None]
+        image = nib.Nifti1Image(labels.T, np.diag([-1.5, -1.5, 8.0, 1.0]))
+        nib.save(image, folder / f"heart{k}.nii.gz")
+    return folder
+
+
+@pytest.fixture
+def widget(viewer, masks: Path, tmp_path: Path, tiny_model: Path, monkeypatch):
+    """The panel in its dock, with its folders filled in and the tiny model in the zoo."""
+    from cmr_synth.generators import zoo
+
+    zoo.add(tiny_model)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-cmr-synth", "Batch")
+    widget.masks.setText(str(masks))
+    widget.out.setText(str(tmp_path / "out"))
+    widget.model.setCurrentText("tiny")
+    return widget
+
+
+def states(widget) -> list[str]:
+    return [widget.queue.item(row, 1).text() for row in range(widget.queue.rowCount())]
+
+
+def run(widget, qtbot) -> None:
+    """Press the button and wait for the end."""
+    widget.start_button.click()
+    with qtbot.waitSignal(widget.job.finished, timeout=LONG_MS):
+        pass
+
+
+def test_the_fields_ask_for_what_they_say(widget) -> None:
+    widget.vendor.setCurrentIndex(widget.vendor.findData("ge"))
+    widget.phase.setCurrentIndex(widget.phase.findData("ES"))
+    widget.n.setValue(3)
+    widget.seed.setValue(7)
+    request = widget.request
+    assert (request.vendor, request.phase, request.pathology) == ("ge", "ES", None)
+    assert (request.n, request.seed, request.steps, request.labels) == (3, 7, None, None)
+    widget.steps.setValue(2)
+    widget.labels.setCurrentIndex(widget.labels.findData("acdc"))
+    assert (widget.request.steps, widget.request.labels) == (2, "acdc")
+
+
+def test_a_folder_becomes_a_data_set(widget, qtbot, viewer, tmp_path: Path) -> None:
+    widget.vendor.setCurrentIndex(widget.vendor.findData("siemens"))
+    run(widget, qtbot)
+    assert states(widget) == ["✓ done"] * 4
+    records = [json.loads(p.read_text()) for p in sorted((tmp_path / "out").glob("*.json"))]
+    assert [r["vendor"] for r in records] == ["siemens"] * 4
+    assert widget.bar.value() == widget.bar.maximum() > 1
+    assert "4 masks done" in widget.summary.text() and "4 images" in widget.summary.text()
+    assert widget.start_button.isEnabled() and not widget.cancel_button.isEnabled()
+
+    widget.queue.cellDoubleClicked.emit(1, 0)  # its mask and its image, as layers
+    kinds = [type(layer).__name__ for layer in viewer.layers]
+    assert sorted(kinds) == ["Image", "Labels"]
+    assert viewer.layers[0].data.shape == viewer.layers[1].data.shape
+
+
+def test_cancel_stops_and_resume_goes_on(widget, qtbot, tmp_path: Path) -> None:
+    widget.n.setValue(200)
+    widget.steps.setValue(20)
+    widget.start_button.click()
+    widget.start_button.click()  # a second click starts nothing
+    job = widget.job
+    with qtbot.waitSignal(
+        job.progressed, timeout=LONG_MS, check_params_cb=lambda step, _: step > 0
+    ):
+        pass
+    assert not widget.n.isEnabled()
+    with qtbot.waitSignal(job.finished, timeout=LONG_MS):
+        widget.cancel_button.click()
+    assert set(states(widget)) == {"■ stopped"}
+    assert not (tmp_path / "out").exists()
+    assert widget.start_button.text() == "Resume" and widget.start_button.isEnabled()
+
+    widget.n.setValue(1)
+    widget.steps.setValue(0)
+    run(widget, qtbot)
+    assert states(widget) == ["✓ done"] * 4
+    assert widget.start_button.text() == "Start"
+    next((tmp_path / "out").glob("heart2*.nii.gz")).unlink()
+    run(widget, qtbot)
+    assert states(widget) == ["– there already"] * 2 + ["✓ done", "– there already"]
+
+
+def test_a_bad_file_is_reported_and_the_others_go_on(widget, qtbot, masks: Path) -> None:
+    (masks / "heart1.nii.gz").write_text("no mask at all")
+    run(widget, qtbot)
+    assert states(widget) == ["✓ done", "✗ failed", "✓ done", "✓ done"]
+    assert "heart1.nii.gz" in widget.queue.item(1, 2).text()
+    assert "1 failed" in widget.summary.text()
+
+
+@pytest.mark.parametrize("field", ["masks", "out"])
+def test_a_missing_folder_is_said_and_nothing_starts(widget, told, field: str) -> None:
+    getattr(widget, field).clear()
+    widget.start_button.click()
+    assert widget.job is None
+    assert any("folder" in message for message in told)
+
+
+def test_a_folder_without_masks_is_said(widget, qtbot, told, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    widget.masks.setText(str(tmp_path / "empty"))
+    run(widget, qtbot)
+    assert any("holds no nifti mask" in message for message in told)
+    assert widget.start_button.isEnabled()
