@@ -38,10 +38,10 @@ def main() -> None:
         print("no display, and the app needs one; run this under xvfb-run")
         return
 
-    from napari_cmr_synth import _redraw
+    from napari_cmr_synth.synthesis import redraw
 
     if options.steps:
-        _redraw.STEPS = options.steps
+        redraw.STEPS = options.steps
     latencies, blocks, frames, dropped = measure(
         options.strokes, options.stroke_ms / 1000, options.pause_ms / 1000
     )
@@ -54,7 +54,7 @@ def main() -> None:
         f"{torch.backends.cpu.get_cpu_capability()}, load {os.getloadavg()[0]:.1f}"
     )
     print(
-        f"stroke to picture, {_redraw.STEPS} steps: median {median:.0f} ms (10 to 90 %: {low:.0f} "
+        f"stroke to picture, {redraw.STEPS} steps: median {median:.0f} ms (10 to 90 %: {low:.0f} "
         f"to {high:.0f}; {min(latencies):.0f} to {max(latencies):.0f}, n={len(latencies)}); "
         f"wanted under {WANTED_MS} ms"
     )
@@ -70,7 +70,7 @@ def measure(
 ) -> tuple[list[float], list[float], int, int]:
     """Latency and longest block of each stroke in ms, pictures in mid-stroke, requests dropped."""
     from napari_cmr_synth._app import open_app
-    from napari_cmr_synth._synthesize_widget import SynthesizeWidget
+    from napari_cmr_synth.synthesis.widget import SynthesizeWidget
 
     viewer = open_app()
     (mask,) = viewer.open_sample("napari-cmr-synth", "drawn_normal")

@@ -46,7 +46,7 @@ def open_app() -> napari.viewer.Viewer:
     """
     import napari
 
-    from ._reader import prefer_in_napari
+    from .files.reader import prefer_in_napari
 
     viewer = napari.Viewer(title=TITLE)
     guard_removal(viewer)

@@ -93,12 +93,13 @@ def test_a_panel_that_fails_leaves_the_others(viewer, monkeypatch, told) -> None
     import napari
     from qtpy.QtWidgets import QDockWidget
 
-    from napari_cmr_synth import _app, _batch_widget
+    from napari_cmr_synth import _app
+    from napari_cmr_synth.synthesis import batch_widget
 
     def broken(self, *_, **__):
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr(_batch_widget.BatchWidget, "__init__", broken)
+    monkeypatch.setattr(batch_widget.BatchWidget, "__init__", broken)
     monkeypatch.setattr(napari, "Viewer", lambda **options: viewer)
     app = _app.open_app()
     titles = {dock.windowTitle() for dock in app.window._qt_window.findChildren(QDockWidget)}

@@ -9,9 +9,9 @@ import pytest
 from qtpy.QtCore import Qt
 
 from cmr_synth.anatomy.labels import MYO
-from napari_cmr_synth._compare_widget import CompareWidget
 from napari_cmr_synth._models import card
 from napari_cmr_synth._results import MASK, RECORD
+from napari_cmr_synth.compare.widget import CompareWidget
 
 LONG_MS = 60_000  # for a first synthesis on a busy machine: torch is imported, weights are read
 VENDORS = card("flow").conditions.vendors

@@ -11,8 +11,8 @@ import pytest
 from cmr_synth.anatomy.labels import LV, MYO
 from cmr_synth.anatomy.template import draw_stack
 from napari_cmr_synth._layers import GRID
-from napari_cmr_synth._reader import prefer_in_napari
 from napari_cmr_synth._results import MASK, RECORD
+from napari_cmr_synth.files.reader import prefer_in_napari
 
 PLUGIN = "napari-cmr-synth"
 SPACING_XYZ = (1.5, 1.5, 8.0)

@@ -12,12 +12,12 @@ from cmr_synth.anatomy.measurements import areas_mm2, volumes_ml
 from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.imaging.orientation import apply, in_plane_orientation
 from napari_cmr_synth._layers import COLOURS, image_layer
-from napari_cmr_synth._mask_contours import contour_layer
-from napari_cmr_synth._mask_edits import name_structures
-from napari_cmr_synth._mask_keys import PRESET
-from napari_cmr_synth._mask_new import BOTH
 from napari_cmr_synth._masks import structure_numbers
-from napari_cmr_synth._writer import write_labels
+from napari_cmr_synth.files.writer import write_labels
+from napari_cmr_synth.heart_mask.contours import contour_layer
+from napari_cmr_synth.heart_mask.edits import name_structures
+from napari_cmr_synth.heart_mask.keys import PRESET
+from napari_cmr_synth.heart_mask.new_mask import BOTH
 
 SPACING = (8.0, 1.5, 1.5)
 
@@ -25,7 +25,7 @@ SPACING = (8.0, 1.5, 1.5)
 @pytest.fixture
 def widget(viewer):
     """The widget in its dock, as wide as a dock may be."""
-    from napari_cmr_synth._mask_widget import HeartMaskWidget
+    from napari_cmr_synth.heart_mask.widget import HeartMaskWidget
 
     widget = HeartMaskWidget(viewer)
     viewer.window.add_dock_widget(widget, area="right", name="Heart mask")
@@ -186,7 +186,7 @@ def acdc_mask(viewer, stack):
 
 
 def engine(layer):
-    from napari_cmr_synth._mask_edits import to_engine
+    from napari_cmr_synth.heart_mask.edits import to_engine
 
     return to_engine(layer.data, structure_numbers(layer))
 
@@ -408,8 +408,8 @@ def test_keys_do_what_the_help_says(widget, viewer, acdc_mask):
 
 
 def test_a_key_of_somebody_else_is_left_alone_and_keys_are_given_back(viewer):
-    from napari_cmr_synth._mask_keys import help_html
-    from napari_cmr_synth._mask_widget import HeartMaskWidget
+    from napari_cmr_synth.heart_mask.keys import help_html
+    from napari_cmr_synth.heart_mask.widget import HeartMaskWidget
 
     pressed = []
     viewer.bind_key("G", lambda _: pressed.append("theirs"))
@@ -496,7 +496,7 @@ def test_the_widget_needs_no_torch():
     import sys
 
     code = (
-        "import sys, napari_cmr_synth._mask_widget;"
+        "import sys, napari_cmr_synth.heart_mask.widget;"
         "print(sorted({'torch', 'monai', 'diffusers'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

@@ -13,11 +13,11 @@ pytest.importorskip("qtpy", reason="Qt is not installed; the extra [app] brings 
 
 from cmr_synth.generators.synthesis import Synthetic, synthesize
 from napari_cmr_synth import _models
-from napari_cmr_synth._card_dialog import CardDialog
 from napari_cmr_synth._layers import GRID
 from napari_cmr_synth._masks import mask_scan
 from napari_cmr_synth._results import MASK, RECORD
-from napari_cmr_synth._synthesize_widget import SynthesizeWidget
+from napari_cmr_synth.synthesis.card_dialog import CardDialog
+from napari_cmr_synth.synthesis.widget import SynthesizeWidget
 
 LONG_MS = 60_000  # for the first model on a busy machine: torch is imported, weights are read
 DOCK_WIDTH = 350
@@ -65,7 +65,7 @@ def assert_same_grid(picture: Any, mask: Any) -> None:
 
 def test_opening_it_imports_no_torch(viewer):
     look = (
-        "import sys, napari; from napari_cmr_synth._synthesize_widget import SynthesizeWidget;"
+        "import sys, napari; from napari_cmr_synth.synthesis.widget import SynthesizeWidget;"
         "viewer = napari.Viewer(show=False); widget = SynthesizeWidget(viewer);"
         "text = widget.device.sentence.text();"
         "late = {'torch', 'diffusers', 'monai'} & set(sys.modules);"

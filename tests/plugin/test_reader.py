@@ -13,8 +13,8 @@ from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED, revert
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256
 from napari_cmr_synth._layers import COLOURS, DESCRIPTION, GRID, GUESS
-from napari_cmr_synth._reader import get_reader
 from napari_cmr_synth._results import RECORD
+from napari_cmr_synth.files.reader import get_reader
 
 PLUGIN = "napari-cmr-synth"
 

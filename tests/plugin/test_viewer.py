@@ -6,9 +6,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from napari_cmr_synth._reader import read_layers
-from napari_cmr_synth._sample_data import drawn_normal, sunnybrook
-from napari_cmr_synth._writer import write_image, write_labels
+from napari_cmr_synth.files.reader import read_layers
+from napari_cmr_synth.files.sample_data import drawn_normal, sunnybrook
+from napari_cmr_synth.files.writer import write_image, write_labels
 
 pytestmark = pytest.mark.gui
 

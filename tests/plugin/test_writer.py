@@ -16,7 +16,7 @@ from cmr_synth.files import sha256
 from napari_cmr_synth._layers import DESCRIPTION
 from napari_cmr_synth._masks import CONVENTION
 from napari_cmr_synth._results import RECORD
-from napari_cmr_synth._writer import write_image, write_labels, write_nnunet, write_sheet
+from napari_cmr_synth.files.writer import write_image, write_labels, write_nnunet, write_sheet
 
 PLUGIN = "napari-cmr-synth"
 

@@ -22,17 +22,17 @@ from qtpy.QtWidgets import (
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
 
-from . import _models
-from ._canvas import guard_removal
-from ._conditions_form import ConditionsForm, device_setting, group
-from ._device_panel import DevicePanel
-from ._jobs import Job
-from ._live import LivePreview, in_view
-from ._mask_picker import MaskPicker, word_wrapped
-from ._masks import engine_labels, numbers_of, unwrapped
-from ._messages import is_out_of_memory, show_note, show_problem
-from ._options import SynthesisOptions
-from ._results import add_result
+from .. import _models
+from .._canvas import guard_removal
+from .._jobs import Job
+from .._mask_picker import MaskPicker, word_wrapped
+from .._masks import engine_labels, numbers_of, unwrapped
+from .._messages import is_out_of_memory, show_note, show_problem
+from .._results import add_result
+from .conditions_form import ConditionsForm, device_setting, group
+from .device_panel import DevicePanel
+from .live import LivePreview, in_view
+from .options import SynthesisOptions
 
 if TYPE_CHECKING:
     import napari

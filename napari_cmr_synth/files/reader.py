@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from cmr_synth.imaging.scan import Scan
 
-    from ._layers import LayerData
+    from .._layers import LayerData
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 SUFFIXES = (".nii", ".nii.gz", *DICOM_SUFFIXES)
@@ -70,7 +70,7 @@ def open_layers(path: Paths) -> list[Any]:
 
     if not in_a_window():
         return read_layers(path)
-    from ._messages import show_problem
+    from .._messages import show_problem
 
     layers: list[Any] = []
     for source in _sources(path):
@@ -196,8 +196,8 @@ def _read(path: Path) -> list[LayerData]:
 
 
 def _image(scan: Scan, mark: str, record: dict[str, Any] | None) -> LayerData:
-    from ._layers import image_layer
-    from ._results import RECORD
+    from .._layers import image_layer
+    from .._results import RECORD
 
     data, attributes, kind = image_layer(scan, description=mark)
     if record is not None:
@@ -212,7 +212,7 @@ def _mask(path: Path, mark: str) -> LayerData:
     from cmr_synth.errors import InputError
     from cmr_synth.imaging.nifti import read_labels
 
-    from ._layers import labels_layer
+    from .._layers import labels_layer
 
     mask = read_labels(path)
     try:
@@ -252,7 +252,7 @@ def _record_beside(path: Path) -> dict[str, Any] | None:
     """What the sidecar says, if it is about this very file: its hash is in it."""
     from cmr_synth.files import sha256
 
-    from ._writer import read_sidecar, sidecar_of
+    from .writer import read_sidecar, sidecar_of
 
     stated = read_sidecar(sidecar_of(path))
     if stated is None or stated.pop("sha256", None) != sha256(path):

@@ -15,13 +15,13 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.errors import InputError
 
-from ._canvas import guard_removal
-from ._jobs import Job
-from ._layers import COLOURS, scan_of_layer
-from ._masks import OVERLAY, convention_of, mask_layers, mask_scan, unwrapped
-from ._messages import show_note, show_problem
-from ._panel_frame import PanelFrame
-from ._results import MASK, RECORD
+from .._canvas import guard_removal
+from .._jobs import Job
+from .._layers import COLOURS, scan_of_layer
+from .._masks import OVERLAY, convention_of, mask_layers, mask_scan, unwrapped
+from .._messages import show_note, show_problem
+from .._results import MASK, RECORD
+from .frame import PanelFrame
 
 if TYPE_CHECKING:
     import napari

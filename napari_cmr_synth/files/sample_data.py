@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from cmr_synth.anatomy.labels import ConventionGuess
     from cmr_synth.imaging.scan import Scan
 
-    from ._layers import LayerData
+    from .._layers import LayerData
 
 DRAWN_SPACING = (8.0, 1.5, 1.5)  # mm (z, y, x)
 SUNNYBROOK_SPACING = (8.0, 1.37, 1.37)  # mm; in-plane size is not recorded, 1.37 is typical there
@@ -38,7 +38,7 @@ def sunnybrook() -> list[LayerData]:
 
     from cmr_synth.anatomy.labels import LV
 
-    from ._layers import image_layer, labels_layer, scan_without_place
+    from .._layers import image_layer, labels_layer, scan_without_place
 
     with as_file(files("cmr_synth") / "data" / "sunnybrook_sample.npz") as path:
         arrays = np.load(path)
@@ -60,10 +60,10 @@ def synthetic_stack() -> list[LayerData]:
     In a window the mask comes at once and the images follow when they are made, so that the
     window answers meanwhile; without one, the images are made here.
     """
-    from ._layers import GRID, image_layer
-    from ._reader import in_a_window
-    from ._results import RECORD
-    from ._settings import get
+    from .._layers import GRID, image_layer
+    from .._results import RECORD
+    from .._settings import get
+    from .reader import in_a_window
 
     mask = _drawn_scan("normal")
     layer = _drawn_layer(mask, "normal")
@@ -84,7 +84,7 @@ def _synthesis(mask: Scan, device: str, vendor: str) -> Iterator[Any]:
     from cmr_synth.generators.synthesis import synthesize
     from cmr_synth.generators.zoo import DEFAULT
 
-    from ._models import loaded
+    from .._models import loaded
 
     model = loaded(DEFAULT, device)
     return synthesize(
@@ -99,10 +99,10 @@ def _follow(mask: Scan, grid: Scan) -> None:
     """Make the images in a worker, and add them beside the mask once napari has added that."""
     import napari
 
-    from ._jobs import Job
-    from ._layers import GRID
-    from ._results import add_result
-    from ._settings import get
+    from .._jobs import Job
+    from .._layers import GRID
+    from .._results import add_result
+    from .._settings import get
 
     viewer = napari.current_viewer()
     device, vendor = (
@@ -125,14 +125,14 @@ def _drawn(anatomy: str) -> list[LayerData]:
 def _drawn_scan(anatomy: str) -> Scan:
     from cmr_synth.anatomy.template import draw_stack
 
-    from ._layers import scan_without_place
+    from .._layers import scan_without_place
 
     stack = draw_stack(anatomy=anatomy, spacing=DRAWN_SPACING)
     return scan_without_place(stack, DRAWN_SPACING, f"{anatomy} heart, drawn")
 
 
 def _drawn_layer(scan: Scan, anatomy: str) -> LayerData:
-    from ._layers import labels_layer
+    from .._layers import labels_layer
 
     description = f"SYNTHETIC {anatomy} heart drawn in code, no patient"
     return labels_layer(scan, guess=_engine_labels(), description=description)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.editing import CONTOURS
 from cmr_synth.errors import InputError
 
-from ._layers import COLOURS
-from ._mask_edits import check_editable, draw_contours
-from ._masks import unwrapped
+from .._layers import COLOURS
+from .._masks import unwrapped
+from .edits import check_editable, draw_contours
 
 if TYPE_CHECKING:
     from napari.layers import Labels, Shapes

@@ -28,10 +28,11 @@ from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.anatomy.plausibility import Finding
 from cmr_synth.errors import InputError
 
-from ._mask_edits import go_to, place
-from ._mask_picker import narrow_combo, word_wrapped
-from ._masks import mask_layers, unwrapped
-from ._measurements import (
+from .._mask_picker import narrow_combo, word_wrapped
+from .._masks import mask_layers, unwrapped
+from .._messages import show_note, show_problem
+from .edits import go_to, place
+from .measurements import (
     DASH,
     Answer,
     answer,
@@ -43,7 +44,6 @@ from ._measurements import (
     wall_details,
     wall_text,
 )
-from ._messages import show_note, show_problem
 
 if TYPE_CHECKING:
     from napari.layers import Labels

@@ -23,18 +23,18 @@ from qtpy.QtWidgets import (
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
 
-from ._canvas import guard_removal
-from ._conditions_form import ConditionsForm, group
-from ._gallery import Gallery
-from ._grid_view import GridView
-from ._jobs import Job
-from ._live import in_view
-from ._mask_picker import MaskPicker, word_wrapped
-from ._masks import engine_labels, numbers_of, unwrapped
-from ._messages import show_problem
-from ._models import loaded
-from ._options import SynthesisOptions
-from ._results import add_result
+from .._canvas import guard_removal
+from .._jobs import Job
+from .._mask_picker import MaskPicker, word_wrapped
+from .._masks import engine_labels, numbers_of, unwrapped
+from .._messages import show_problem
+from .._models import loaded
+from .._results import add_result
+from ..synthesis.conditions_form import ConditionsForm, group
+from ..synthesis.live import in_view
+from ..synthesis.options import SynthesisOptions
+from .gallery import Gallery
+from .grid_view import GridView
 
 if TYPE_CHECKING:
     import napari

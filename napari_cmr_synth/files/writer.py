@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cmr_synth.imaging.scan import Scan
 
-    from ._layers import LayerData
+    from .._layers import LayerData
 
 
 LARGEST_SIDECAR = 10 * 2**20  # bytes; a record has a few thousand
@@ -48,7 +48,7 @@ def write_image(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str
     from cmr_synth.files import sha256, write_file
     from cmr_synth.imaging.nifti import write_nifti
 
-    from ._layers import scan_of_layer
+    from .._layers import scan_of_layer
 
     scan, record = scan_of_layer(data, attributes), _record(attributes)
     sidecar = sidecar_of(Path(path))
@@ -93,7 +93,7 @@ def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[st
     from cmr_synth.errors import InputError
     from cmr_synth.imaging.nifti import write_nifti
 
-    from ._layers import scan_of_layer
+    from .._layers import scan_of_layer
 
     scan = scan_of_layer(data, attributes)
     low, high = int(scan.array.min()), int(scan.array.max())
@@ -231,7 +231,7 @@ def _parted(layers: Sequence[LayerData]) -> tuple[list[LayerData], list[LayerDat
 
 
 def _scan(layer: LayerData, together: Sequence[LayerData]) -> Scan:
-    from ._layers import scan_of_layer
+    from .._layers import scan_of_layer
 
     data, attributes, _ = layer
     others = [other[1] for other in together if other is not layer]
@@ -243,8 +243,8 @@ def _engine_mask(layer: LayerData, together: Sequence[LayerData]) -> Scan:
     from cmr_synth.anatomy.labels import CONVENTIONS, ConventionGuess, convert, guess_convention
     from cmr_synth.errors import InputError
 
-    from ._layers import GUESS, SURE_ENOUGH
-    from ._masks import CONVENTION
+    from .._layers import GUESS, SURE_ENOUGH
+    from .._masks import CONVENTION
 
     scan = _scan(layer, together)
     metadata = layer[1].get("metadata") or {}
@@ -263,7 +263,7 @@ def _engine_mask(layer: LayerData, together: Sequence[LayerData]) -> Scan:
 
 
 def _record(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
-    from ._results import RECORD
+    from .._results import RECORD
 
     record = (attributes.get("metadata") or {}).get(RECORD)
     return record if isinstance(record, dict) else None
@@ -271,7 +271,7 @@ def _record(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _description(attributes: Mapping[str, Any]) -> str:
     """What the header says; a synthetic image is marked even where only its record tells."""
-    from ._layers import DESCRIPTION
+    from .._layers import DESCRIPTION
 
     stated = (attributes.get("metadata") or {}).get(DESCRIPTION, "")
     record = _record(attributes)

@@ -15,8 +15,8 @@ from cmr_synth.anatomy.labels import convert
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.scan import Scan
 
-from ._models import loaded
-from ._options import SynthesisOptions
+from .._models import loaded
+from .options import SynthesisOptions
 
 if TYPE_CHECKING:
     from cmr_synth.generators.interactive import Session

@@ -13,12 +13,12 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from cmr_synth.errors import InputError
 
-from ._layers import DESCRIPTION, GRID, scan_of_layer
-from ._masks import ENGINE, convention_of, is_mask, unwrapped
-from ._messages import show_problem
-from ._models import fastest
-from ._options import SynthesisOptions
-from ._redraw import Answer, Redrawer, Request
+from .._layers import DESCRIPTION, GRID, scan_of_layer
+from .._masks import ENGINE, convention_of, is_mask, unwrapped
+from .._messages import show_problem
+from .._models import fastest
+from .options import SynthesisOptions
+from .redraw import Answer, Redrawer, Request
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels

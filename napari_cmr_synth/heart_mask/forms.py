@@ -27,10 +27,10 @@ from qtpy.QtWidgets import (
 from cmr_synth.anatomy.editing import CONTOURS
 from cmr_synth.anatomy.template import SIZES
 
-from ._layers import COLOURS
-from ._mask_contours import COLOUR_OF
-from ._mask_new import BOTH, STACK, NewMask
-from ._mask_picker import narrow_combo
+from .._layers import COLOURS
+from .._mask_picker import narrow_combo
+from .contours import COLOUR_OF
+from .new_mask import BOTH, STACK, NewMask
 
 MEANING = {"LV": "LV blood pool", "MYO": "myocardium", "RV": "RV blood pool"}
 PARTS = {

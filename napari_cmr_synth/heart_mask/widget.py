@@ -15,9 +15,12 @@ from cmr_synth.anatomy.editing import expand, remove_strays, ring, smooth
 from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.errors import InputError
 
-from ._canvas import guard_removal
-from ._mask_contours import apply_contours, start_contour
-from ._mask_edits import (
+from .._canvas import guard_removal
+from .._mask_picker import MaskPicker, word_wrapped
+from .._masks import structure_numbers, unwrapped
+from .._messages import show_note, show_problem
+from .contours import apply_contours, start_contour
+from .edits import (
     copy_from,
     different_grids,
     edit,
@@ -26,13 +29,10 @@ from ._mask_edits import (
     name_structures,
     place,
 )
-from ._mask_forms import ContourForm, Legend, NewMaskForm, ToolsForm, group
-from ._mask_keys import KeyBindings, help_html
-from ._mask_new import add_mask
-from ._mask_picker import MaskPicker, word_wrapped
-from ._masks import structure_numbers, unwrapped
-from ._measurements_panel import MeasurementsPanel
-from ._messages import show_note, show_problem
+from .forms import ContourForm, Legend, NewMaskForm, ToolsForm, group
+from .keys import KeyBindings, help_html
+from .measurements_panel import MeasurementsPanel
+from .new_mask import add_mask
 
 if TYPE_CHECKING:
     import napari

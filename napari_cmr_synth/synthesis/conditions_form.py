@@ -22,11 +22,11 @@ from qtpy.QtWidgets import (
 
 from cmr_synth.errors import InputError
 
-from . import _models, _settings
-from ._card_dialog import CardDialog
-from ._mask_picker import narrow_combo
-from ._messages import show_problem
-from ._options import Scope, SynthesisOptions
+from .. import _models, _settings
+from .._mask_picker import narrow_combo
+from .._messages import show_problem
+from .card_dialog import CardDialog
+from .options import Scope, SynthesisOptions
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QComboBox

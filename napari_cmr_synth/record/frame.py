@@ -27,7 +27,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ._messages import show_note, show_problem
+from .._messages import show_note, show_problem
 
 if TYPE_CHECKING:
     from cmr_synth.reports.panel import Content, Table

@@ -16,7 +16,7 @@ from typing import Any
 
 from qtpy.compat import isalive
 
-from ._masks import unwrapped
+from .._masks import unwrapped
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Key:
     group: str
 
 
-SEGMENT, PAINT, TOOLS = "As in Segment (Lund)", "Structures and brush", "Tools"
+SEGMENT, PAINT, TOOLS = "After Segment (Lund)", "Structures and brush", "Tools"
 
 PRESET: tuple[Key, ...] = (
     Key("Up", "slice_up", "slice above", SEGMENT),

@@ -18,8 +18,8 @@ from cmr_synth.errors import InputError
 from cmr_synth.imaging.orientation import Orientation, in_plane_orientation
 from cmr_synth.imaging.scan import Scan, require_same_grid
 
-from ._layers import GRID, GUESS, labels_layer
-from ._masks import ENGINE, convention_of, guess, structure_numbers, unwrapped
+from .._layers import GRID, GUESS, labels_layer
+from .._masks import ENGINE, convention_of, guess, structure_numbers, unwrapped
 
 if TYPE_CHECKING:
     from napari.layers import Labels

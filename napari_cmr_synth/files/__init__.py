@@ -1,0 +1,1 @@
+"""What napari opens, saves and offers as samples through this plugin."""

@@ -1,0 +1,1 @@
+"""The heart mask panel: masks made, painted, contoured, measured."""

@@ -1,0 +1,1 @@
+"""The record panel, and the frame that panels with results share."""
