@@ -19,13 +19,11 @@ import numpy as np
 from _slices import find_slices
 
 from cmr_synth.cohorts.slices import open_slice_set
-from cmr_synth.evaluation.held_out import counterparts, quality, real_slices
+from cmr_synth.evaluation.held_out import SEED, counterparts, measure
 from cmr_synth.evaluation.variety import pairwise_ms_ssim
 from cmr_synth.files import write_file
 from cmr_synth.generators.zoo import load
 from cmr_synth.segmenter.model import Segmenter
-
-SEED = 2026
 
 
 def main() -> None:
@@ -47,19 +45,15 @@ def main() -> None:
     slices = open_slice_set(folder)
     segmenter = Segmenter.load()
     model = load(options.model)
-    test = real_slices(slices, options.split, ["acdc"])
-    train = real_slices(slices, "train", ["acdc"])
     index = slices.where(split=options.split, cohorts=["acdc"])
+    patients = {slices.rows[i].patient for i in index}
     print(
         f"{options.model} {model.card.sha256[:12]}, segmenter {segmenter.hash[:12]}: "
-        f"{len(index)} slices of {len(np.unique(test.patients))} {options.split} patients"
+        f"{len(index)} slices of {len(patients)} {options.split} patients"
     )
     report: dict = {"model": model.card.sha256, "segmenter": segmenter.hash, "steps": {}}
     for steps in options.steps or [model.card.default_steps]:
-        synthetic = np.concatenate(
-            list(counterparts(model.generator, slices, index, seed=SEED, steps=steps))
-        )
-        found = quality(synthetic, test, train, segmenter)
+        found = measure(model.generator, slices, segmenter, split=options.split, steps=steps)
         report["steps"][steps] = asdict(found)
         if "shown" not in report:
             report["shown"] = True

@@ -92,7 +92,7 @@ def app(path: Path) -> None:
     from napari._qt.dialogs.qt_notification import NapariQtNotification
     from qtpy.QtTest import QTest
 
-    from napari_cmr_synth._sample_data import drawn_normal, sunnybrook
+    from napari_cmr_synth.files.sample_data import drawn_normal, sunnybrook
 
     viewer = napari.Viewer(show_welcome_screen=False)
     viewer.window._qt_window.resize(1400, 860)

@@ -22,14 +22,13 @@ import yaml
 import cmr_synth
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
 from cmr_synth.evaluation.adherence import bootstrap_interval, dice_by_patient
-from cmr_synth.evaluation.held_out import Quality, counterparts, quality, real_slices
+from cmr_synth.evaluation.held_out import SEED, measure, real_slices
 from cmr_synth.files import write_folder
 from cmr_synth.generators.card import Card, draft_card, write_card
 from cmr_synth.generators.flow.generator import FlowGenerator
 from cmr_synth.segmenter.model import Segmenter
 
 WEIGHTS = Path(cmr_synth.__file__).parent / "weights"
-SEED = 2026
 
 
 def main() -> None:
@@ -90,11 +89,7 @@ def _segmenter(folder: Path, slices: SliceSet) -> dict[str, Any]:
 
 def _generator(folder: Path, slices: SliceSet, steps: int) -> dict[str, Any]:
     segmenter = Segmenter.load()
-    test = real_slices(slices, "test", ["acdc"])
-    index = slices.where(split="test", cohorts=["acdc"])
-    generator = FlowGenerator.load(folder)
-    pictures = np.concatenate(list(counterparts(generator, slices, index, seed=SEED, steps=steps)))
-    found: Quality = quality(pictures, test, real_slices(slices, "train", ["acdc"]), segmenter)
+    found = measure(FlowGenerator.load(folder), slices, segmenter, steps=steps)
     protocol = {
         "what": f"synthetic counterparts of real ACDC test slices at {steps} steps, seed {SEED}",
         "patients": found.patients,

@@ -7,7 +7,7 @@ import torch
 
 from cmr_synth.anatomy.labels import LV, UNLABELLED
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, one_hot_mask
-from cmr_synth.generators.flow.sampler import euler, time_grid
+from cmr_synth.generators.flow.sampler import euler, state_after, time_grid
 
 SMALL = FlowConfig(
     shape=(32, 32), channels=(16, 16), attention=(False, True), layers=1, head_width=8, groups=8
@@ -52,6 +52,18 @@ FULL = {"vendor": "ge", "phase": "ES", "pathology": "hcm", "z": 0.3}
 def test_every_condition_changes_the_estimate(change, network):
     plain, other = (call(network, [{**FULL, **c}]) for c in ({}, change))
     assert not torch.allclose(plain, other, atol=1e-6)
+
+
+def test_augmented_pictures_have_a_condition_of_their_own(network):
+    plain = call(network, [FULL])
+    try:
+        with torch.no_grad():
+            network.conditions.augmented.fill_(0.5)
+        assert torch.equal(call(network, [FULL]), plain)
+        assert not torch.allclose(call(network, [{**FULL, "augmented": True}]), plain, atol=1e-6)
+    finally:
+        with torch.no_grad():
+            network.conditions.augmented.zero_()
 
 
 @pytest.mark.parametrize("unspecified", [{}, {"vendor": "", "phase": ""}, dict.fromkeys(FULL)])
@@ -105,6 +117,19 @@ def test_a_perfect_estimate_is_where_the_flow_ends(steps):
     *_, last = euler(network, noise, torch.zeros(2, 4, 8, 8), [FULL] * 2, steps=steps)
     torch.testing.assert_close(last, picture)
     assert network.calls == steps
+
+
+def test_the_state_between_steps_is_the_sampler_s_own():
+    """From it, the steps that are left lead to where the whole sampler ends."""
+    noise, mask = torch.randn(2, 1, 8, 8), torch.zeros(2, 4, 8, 8)
+
+    def network(noisy, time, mask, conditions):
+        return torch.tanh(2 * noisy) + time.view(-1, 1, 1, 1)
+
+    *_, end = euler(network, noise, mask, [FULL] * 2, steps=4)
+    before_last = state_after(3, network, noise, mask, [FULL] * 2, steps=4)
+    torch.testing.assert_close(network(before_last, torch.full((2,), 0.75), mask, None), end)
+    assert torch.equal(state_after(0, network, noise, mask, [FULL] * 2, steps=4), noise)
 
 
 def test_guidance_moves_away_from_the_unconditional_estimate():

@@ -90,10 +90,11 @@ def test_without_augmentation_the_middle_is_cut_out(slices):
 
 @pytest.mark.parametrize("field", list(Augmentation.model_fields))
 def test_every_option_changes_the_picture(field, slices):
-    changed = STILL.model_copy(update={field: 30.0 if field == "rotation_degrees" else 0.2})
-    plain, other = (batches(slices, a).batch(0, 2) for a in (STILL, changed))
+    still = EVERYTHING if field == "share" else STILL
+    changed = still.model_copy(update={field: 30.0 if field == "rotation_degrees" else 0.2})
+    plain, other = (batches(slices, a).batch(0, 2) for a in (still, changed))
     assert not torch.equal(plain.images, other.images)
-    moved = field in ("rotation_degrees", "scale", "shift")
+    moved = field in ("rotation_degrees", "scale", "shift", "share")
     assert torch.equal(plain.labels, other.labels) != moved
 
 
@@ -118,6 +119,19 @@ def test_a_shift_moves_by_its_share_of_the_grid(slices):
     pixels = theta[:, :, 2].abs() * 160 / 2
     assert pixels.max() <= shift * 128 + 1e-4
     assert pixels.max() > 0.9 * shift * 128
+
+
+def test_what_is_not_augmented_keeps_the_grain_of_the_scan(slices):
+    """Whole pixels, unmixed: every one of them is a value of the scan, shifted but not blurred."""
+    some = EVERYTHING.model_copy(update={"share": 0.5})
+    source = batches(slices, some)
+    batch = source.batch(0, 40)
+    changed = [bool(c["augmented"]) for c in batch.conditions]
+    assert 10 < sum(changed) < 30
+    for k, augmented in enumerate(changed):
+        values = np.unique(np.rint(slices.images[source._slice_of(k)]))
+        off = np.abs(batch.images[k, 0].numpy() * 255 - values[:, None, None]).min(axis=0)
+        assert (off.max() < 0.01) != augmented
 
 
 def test_warp_invents_no_label_and_marks_what_is_outside():

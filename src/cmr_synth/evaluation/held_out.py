@@ -14,6 +14,9 @@ from cmr_synth.evaluation.frechet import frechet_distance, real_floor
 from cmr_synth.generators.interface import Condition, Generator, Images
 from cmr_synth.segmenter.model import Segmenter
 
+SEED = 2026
+"""Of the pictures whose figures stand on the cards."""
+
 
 @dataclass(frozen=True)
 class RealSlices:
@@ -39,6 +42,7 @@ def counterparts(
     *,
     seed: int,
     steps: int | None = None,
+    guidance: float | None = None,
     batch: int = 8,
     **changes: str | None,
 ) -> Iterator[NDArray[np.float32]]:
@@ -59,9 +63,30 @@ def counterparts(
             }
             conditions.append(Condition(mask=labels[k], z=row.z, **given))
         numbers = range(first, first + len(conditions))
-        for event in generator.sample(conditions, seed=seed, indices=numbers, steps=steps):
+        for event in generator.sample(
+            conditions, seed=seed, indices=numbers, steps=steps, guidance=guidance
+        ):
             if isinstance(event, Images):
                 yield event.pixels
+
+
+def measure(
+    generator: Generator,
+    slices: SliceSet,
+    segmenter: Segmenter,
+    *,
+    split: str = "test",
+    cohorts: Sequence[str] = ("acdc",),
+    steps: int | None = None,
+    guidance: float | None = None,
+    seed: int = SEED,
+) -> Quality:
+    """Make the counterparts of a split's slices and take their figures."""
+    index = slices.where(split=split, cohorts=cohorts)
+    made = counterparts(generator, slices, index, seed=seed, steps=steps, guidance=guidance)
+    synthetic = np.concatenate(list(made))
+    test, train = (real_slices(slices, name, cohorts) for name in (split, "train"))
+    return quality(synthetic, test, train, segmenter)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Batch:
     covered : (n, 1, rows, columns) float tensor
         1 inside the scan's field of view, 0 where pixels are made up.
     conditions : one mapping an image
-        Vendor, phase, pathology (text, empty where unknown) and z.
+        Vendor, phase, pathology (text, empty where unknown), z, and whether it was augmented.
     draws : one random generator an image
         For noise and dropped conditions.
     """
@@ -42,7 +42,7 @@ class Batch:
     images: Tensor
     labels: Tensor
     covered: Tensor
-    conditions: tuple[dict[str, str | float], ...]
+    conditions: tuple[dict[str, str | float | bool], ...]
     draws: tuple[np.random.Generator, ...]
 
     def __len__(self) -> int:
@@ -90,14 +90,30 @@ class Batches:
         images = torch.from_numpy(self.slices.images[chosen]).float().div(255)[:, None]
         labels = torch.from_numpy(self.slices.labels[chosen])
         covered = torch.from_numpy(self.slices.covered[chosen]).float()[:, None]
-        theta = torch.stack([self._geometry(draw) for draw in draws])
+        changed = [self._changed(k) for k in numbers]
+        theta = torch.stack(
+            [
+                self._geometry(d) if c else self._shift(d)
+                for d, c in zip(draws, changed, strict=True)
+            ]
+        )
         images, labels, covered = warp(images, labels, covered, theta, self.shape)
         images = torch.stack(
-            [_intensity(i, d, self.augmentation) for i, d in zip(images, draws, strict=True)]
+            [
+                _intensity(i, d, self.augmentation) if c else i
+                for i, d, c in zip(images, draws, changed, strict=True)
+            ]
         )
         rows = [self.slices.rows[i] for i in chosen]
         conditions = tuple(
-            {"vendor": r.vendor, "phase": r.phase, "pathology": r.pathology, "z": r.z} for r in rows
+            {
+                "vendor": r.vendor,
+                "phase": r.phase,
+                "pathology": r.pathology,
+                "z": r.z,
+                "augmented": c,
+            }
+            for r, c in zip(rows, changed, strict=True)
         )
         return Batch(images, labels, covered, conditions, draws)
 
@@ -105,6 +121,21 @@ class Batches:
         epoch, place = divmod(number, len(self.index))
         order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.index))
         return int(self.index[order[place]])
+
+    def _changed(self, number: int) -> bool:
+        """Whether image `number` is augmented, by a draw of its own."""
+        draw = np.random.default_rng([self.seed, 2, number])
+        return bool(draw.random() < self.augmentation.share)
+
+    def _shift(self, draw: np.random.Generator) -> Tensor:
+        """A move by whole pixels: nothing is interpolated, so that the grain stays as scanned."""
+        rows, columns = self.slices.images.shape[1:]
+        dx, dy = draw.uniform(-1, 1, 2) * self.augmentation.shift * np.array(self.shape[::-1])
+        ry, rx = self.shape[0] / rows, self.shape[1] / columns
+        return torch.tensor(
+            [[rx, 0.0, 2 * round(dx) / columns], [0.0, ry, 2 * round(dy) / rows]],
+            dtype=torch.float32,
+        )
 
     def _geometry(self, draw: np.random.Generator) -> Tensor:
         ranges = self.augmentation

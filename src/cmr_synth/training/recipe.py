@@ -24,6 +24,9 @@ Settings = TypeVar("Settings", bound=BaseModel)
 class Augmentation(_Frozen):
     """Ranges of the random changes made to every training slice."""
 
+    share: float = Field(
+        1.0, ge=0, le=1, description="of images changed; the others are moved by whole pixels only"
+    )
     rotation_degrees: float = Field(20.0, ge=0, le=180, description="uniform, plus and minus")
     scale: float = Field(0.15, ge=0, lt=1, description="uniform in log scale, plus and minus")
     shift: float = Field(0.06, ge=0, le=0.5, description="share of the grid, plus and minus")

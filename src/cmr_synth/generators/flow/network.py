@@ -71,7 +71,11 @@ class FlowConfig(BaseModel):
 
 
 class Conditions(nn.Module):
-    """One vector for vendor, phase, pathology and slice position; each may be unspecified."""
+    """One vector for vendor, phase, pathology and slice position; each may be unspecified.
+
+    Training tells augmented pictures from the scanner's own by a vector of their own, so that
+    interpolation does not leak into what is sampled (Karras et al. 2022, arXiv:2206.00364, sec. 5).
+    """
 
     def __init__(self, config: FlowConfig, width: int):
         super().__init__()
@@ -84,15 +88,18 @@ class Conditions(nn.Module):
         self.tables = nn.ModuleDict(
             {name: nn.Embedding(len(words) + 1, width) for name, words in self.words.items()}
         )
+        self.augmented = nn.Parameter(torch.zeros(width))
         self.position = nn.Sequential(nn.Linear(9, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, conditions: Sequence[dict[str, Any]]) -> Tensor:
-        """(n, width) from mappings of vendor, phase, pathology and z; missing: unspecified."""
+        """(n, width) from mappings of vendor, phase, pathology, z and augmented; all optional."""
         device = next(self.parameters()).device
         total = torch.zeros((), device=device)
         for name, words in self.words.items():
             rows = [1 + words.index(c[name]) if c.get(name) else 0 for c in conditions]
             total = total + self.tables[name](torch.tensor(rows, device=device))
+        flags = torch.tensor([[float(c.get("augmented") or 0)] for c in conditions])
+        total = total + flags.to(device) * self.augmented
         known = [c.get("z") is not None for c in conditions]
         z = torch.tensor(
             [float(c["z"]) if k else 0.0 for c, k in zip(conditions, known, strict=True)]

@@ -54,5 +54,32 @@ def euler(
         if guidance != 1.0:
             free = network(state, time, torch.zeros_like(mask), [{}] * len(noise))
             estimate = free + guidance * (estimate - free)
-        state = state + (after - now) / (1 - now) * (estimate - state)
+        state = _advance(state, estimate, now, after)
         yield estimate
+
+
+@torch.no_grad()
+def state_after(
+    done: int,
+    network: nn.Module,
+    noise: Tensor,
+    mask: Tensor,
+    conditions: Sequence[dict[str, Any]],
+    *,
+    steps: int,
+) -> Tensor:
+    """The state x_t in which a sampler of `steps` steps stands after `done` of them.
+
+    Parameters as for `euler`, without guidance; returns an (n, 1, y, x) tensor.
+    """
+    times = time_grid(steps)
+    state = noise
+    for now, after in zip(times[:done], times[1 : done + 1], strict=True):
+        time = torch.full((len(noise),), now, device=noise.device)
+        state = _advance(state, network(state, time, mask, conditions), now, after)
+    return state
+
+
+def _advance(state: Tensor, estimate: Tensor, now: float, after: float) -> Tensor:
+    """One Euler step towards the estimate of the picture."""
+    return state + (after - now) / (1 - now) * (estimate - state)

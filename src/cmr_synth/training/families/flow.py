@@ -1,10 +1,12 @@
 """Training the flow: the velocity error of flow matching, and an adversarial few-step stage.
 
 The second stage (`adversarial.weight` above zero) trains the network at the times of a few-step
-sampler only, on its own intermediate pictures, with a patch discriminator that sees picture and
-mask; it returns the texture that a mean-square estimate averages away (in the spirit of
-adversarial diffusion distillation, Sauer et al. 2023, arXiv:2311.17042, with the real picture
-in the place of a teacher's).
+sampler only, with a patch discriminator that sees picture, mask and time; it returns the texture
+that a mean-square estimate averages away (in the spirit of adversarial diffusion distillation,
+Sauer et al. 2023, arXiv:2311.17042, with the real picture in the place of a teacher's). Part of
+the inputs are states that the sampler itself reaches from noise, as at use (backward simulation
+in DMD2, Yin et al. 2024, arXiv:2405.14867). They have no one right answer, so that only the
+discriminator judges what is made of them: a squared error there dims all that is uncertain.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.files import write_file
-from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, one_hot_mask
-from cmr_synth.generators.flow.sampler import euler, time_grid
+from cmr_synth.generators.flow.network import CLASSES, FlowConfig, FlowNetwork, one_hot_mask
+from cmr_synth.generators.flow.sampler import euler, state_after, time_grid
 from cmr_synth.generators.weights import load_weights, save_weights, set_state, state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.recipe import Recipe, checked
@@ -35,13 +37,21 @@ class Adversarial(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     weight: float = Field(
-        0.0, ge=0, description="force on the picture, relative to that of the velocity error"
+        0.0,
+        ge=0,
+        description="force on the picture, relative to that of the velocity error, of a "
+        "discriminator that is always right",
     )
     steps: int = Field(4, gt=0, description="steps of the sampler that is trained")
-    own_inputs: float = Field(0.0, ge=0, le=1, description="share started from own estimates")
+    own_inputs: float = Field(
+        0.5, ge=0, le=1, description="share of inputs from the sampler, judged by no error"
+    )
+    initial_share: float = Field(
+        0.0, ge=0, le=1, description="share of the weights started from in those that are saved"
+    )
     channels: int = Field(32, gt=0)
     layers: int = Field(3, gt=0)
-    rate: float = Field(2.0, gt=0, description="discriminator's learning rate, times the recipe's")
+    rate: float = Field(1.0, gt=0, description="discriminator's learning rate, times the recipe's")
 
 
 class FlowLoss(BaseModel):
@@ -77,15 +87,7 @@ class FlowTask:
         self.rates = {"flow": 1.0}
         self.words = self.network.conditions.words
         if self.loss.adversarial.weight:
-            from monai.networks.nets import PatchDiscriminator
-
-            self.networks["discriminator"] = PatchDiscriminator(
-                spatial_dims=2,
-                in_channels=5,
-                channels=self.loss.adversarial.channels,
-                num_layers_d=self.loss.adversarial.layers,
-                norm="INSTANCE",
-            )
+            self.networks["discriminator"] = _Discriminator(self.loss.adversarial)
             self.rates["discriminator"] = self.loss.adversarial.rate
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
@@ -115,31 +117,30 @@ class FlowTask:
         device = noise.device
         times = torch.tensor(time_grid(settings.steps), dtype=torch.float32, device=device)
         step = torch.tensor((batch.uniform() * settings.steps).astype(np.int64), device=device)
-        wanted = torch.tensor(batch.uniform() < settings.own_inputs, device=device)
-        own = torch.nonzero(wanted & (step > 0)).flatten()
-        clean = pictures.clone()
-        if len(own):
-            with torch.no_grad():
-                before = times[step[own] - 1]
-                chosen = [conditions[int(i)] for i in own]
-                noisy = _mix(pictures[own], noise[own], before)
-                clean[own] = flow(noisy, before, mask[own], chosen)
+        own = torch.tensor(batch.uniform() < settings.own_inputs, device=device) & (step > 0)
         time = times[step]
-        estimate = flow(_mix(clean, noise, time), time, mask, conditions)
+        noisy = _mix(pictures, noise, time)
+        for k in step[own].unique().tolist():
+            here = torch.nonzero(own & (step == k)).flatten()
+            asked = [conditions[int(i)] for i in here]
+            noisy[here] = state_after(k, flow, noise[here], mask[here], asked, steps=settings.steps)
+        estimate = flow(noisy, time, mask, conditions)
         inside = batch.covered
-        seen = torch.cat([estimate * inside, mask], dim=1)
-        adversarial = -discriminator(seen)[-1].mean(dim=(1, 2, 3))
-        error = self._velocity_error(estimate, pictures, time, batch)
+        late = time.view(-1, 1, 1, 1).expand_as(inside)
+        seen = torch.cat([estimate * inside, mask, late], dim=1)
+        adversarial = -_mean(discriminator(seen))
+        error = self._velocity_error(estimate, pictures, time, batch).where(~own, 0.0)
+        real = discriminator(torch.cat([pictures * inside, mask, late], dim=1))
+        hinge = _hinge(real, discriminator(seen.detach()))
         # both losses pull at the picture with forces of a fixed ratio, as in VQGAN (Esser et al.
-        # 2021, arXiv:2012.09841, eq. 7), there measured at the last layer
-        pull = torch.autograd.grad(error.mean(), estimate, retain_graph=True)[0].norm()
-        push = torch.autograd.grad(adversarial.mean(), estimate, retain_graph=True)[0].norm()
-        balance = (pull / push.clamp(min=1e-8)).clamp(max=1e4).detach()
-        yield "flow", error + settings.weight * balance * adversarial
-        real = discriminator(torch.cat([pictures * inside, mask], dim=1))[-1]
-        fake = discriminator(seen.detach())[-1]
-        hinge = functional.relu(1 - real) + functional.relu(1 + fake)
-        yield "discriminator", hinge.mean(dim=(1, 2, 3))
+        # 2021, arXiv:2012.09841, eq. 7), there measured at the last layer; but a discriminator
+        # that cannot tell the two apart (hinge loss 2) has nothing to say and gets no force
+        knows = (1 - hinge.detach().mean() / 2).clamp(0, 1)
+        pull = _force(error, estimate).where(~own, 0.0).sum()
+        push = _force(adversarial, estimate).where(~own, 0.0).sum()
+        balance = (pull / push.clamp(min=1e-12)).clamp(max=1e4)
+        yield "flow", error + settings.weight * knows * balance * adversarial
+        yield "discriminator", hinge
 
     def _velocity_error(
         self, estimate: Tensor, pictures: Tensor, time: Tensor, batch: Batch
@@ -169,9 +170,15 @@ class FlowTask:
                     kept[name] = None
             if chance[4] < self.loss.drop_mask:
                 labels[i] = UNLABELLED
-                kept = {}
+                kept = {"augmented": given.get("augmented")}
             conditions.append(kept)
         return labels, conditions
+
+    def _with_initial(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        share, start = self.loss.adversarial.initial_share, self.recipe.initialize_from
+        if not (self.loss.adversarial.weight and share and start):
+            return state
+        return mixed(load_weights(Path(start)), state, share)
 
     @torch.no_grad()
     def sheet(self, batch: Batch) -> NDArray[np.float32]:
@@ -187,8 +194,9 @@ class FlowTask:
 
     def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
         """Write `weights.safetensors` (8 bits per channel) and `config.json`."""
-        save_weights(folder / "weights-fp16.safetensors", state_of(self.network), bits=16)
-        save_weights(folder / "weights.safetensors", state_of(self.network), bits=8)
+        weights = self._with_initial(state_of(self.network))
+        save_weights(folder / "weights-fp16.safetensors", weights, bits=16)
+        save_weights(folder / "weights.safetensors", weights, bits=8)
         about = {
             "family": "flow",
             "config": self.network.config.model_dump(mode="json"),
@@ -198,6 +206,69 @@ class FlowTask:
         }
         with write_file(folder / "config.json") as path:
             path.write_text(json.dumps(about, indent=2) + "\n")
+
+
+def mixed(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """`share` of the first weights and the rest of the second.
+
+    Between the weights before and after fine-tuning lie better ones than either (Wortsman et al.
+    2022, arXiv:2109.01903): the squared error leaves few-step pictures smooth and too bright, the
+    discriminator grainy and too dark.
+    """
+    return {k: second[k].float().lerp(first[k].float().to(second[k].device), share) for k in second}
+
+
+def _force(losses: Tensor, pictures: Tensor) -> Tensor:
+    """Norm of each image's gradient with respect to its pixels, (n,)."""
+    (gradient,) = torch.autograd.grad(losses.sum(), pictures, retain_graph=True)
+    return gradient.flatten(1).norm(dim=1)
+
+
+class _Discriminator(nn.Module):
+    """Picture, one-hot mask and time (n, 6, y, x) to scores of patches, at two scales.
+
+    At full resolution instance norm lets it tell grain and sharpness apart within minutes, but
+    hides brightness and contrast from it; these, and the layout of the chest, are seen by a second
+    one on the picture averaged 4 x 4, with group norm.
+    """
+
+    def __init__(self, settings: Adversarial):
+        super().__init__()
+        from monai.networks.nets import PatchDiscriminator
+
+        width, groups = settings.channels, min(8, 2 * settings.channels)
+        self.texture = PatchDiscriminator(
+            spatial_dims=2,
+            in_channels=1 + CLASSES + 1,
+            channels=width,
+            num_layers_d=settings.layers,
+            norm="INSTANCE",
+        )
+        self.layout = PatchDiscriminator(
+            spatial_dims=2,
+            in_channels=1 + CLASSES + 1,
+            channels=width,
+            num_layers_d=min(2, settings.layers),
+            norm=("GROUP", {"num_groups": groups}),
+            bias=True,
+        )
+
+    def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores of both, (n, 1, a, b) and (n, 1, c, d); above zero for real."""
+        return self.texture(seen)[-1], self.layout(functional.avg_pool2d(seen, 4))[-1]
+
+
+def _mean(scores: tuple[Tensor, ...]) -> Tensor:
+    """(n,) mean over patches, each scale counting the same."""
+    return torch.stack([s.float().mean(dim=(1, 2, 3)) for s in scores]).mean(dim=0)
+
+
+def _hinge(real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
+    """(n,) hinge loss of the discriminator; 2 if it cannot tell, 0 if it always can."""
+    misses = [
+        functional.relu(1 - r) + functional.relu(1 + f) for r, f in zip(real, fake, strict=True)
+    ]
+    return _mean(tuple(misses))
 
 
 def _mix(pictures: Tensor, noise: Tensor, time: Tensor) -> Tensor:

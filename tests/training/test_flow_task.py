@@ -1,0 +1,101 @@
+"""The few-step stage of the flow: what is judged by an error, and what by the discriminator."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from cmr_synth.generators.weights import load_weights, save_weights, state_of
+from cmr_synth.training.batches import Batches
+from cmr_synth.training.families.flow import Adversarial, FlowTask, _Discriminator, mixed
+from cmr_synth.training.recipe import Augmentation
+
+SMALL = {"channels": [32, 32], "attention": [False, True], "vendors": ["siemens", "philips", "ge"]}
+
+
+def task(make_recipe, **adversarial) -> FlowTask:
+    """A small network in its few-step stage."""
+    settings = {"weight": 0.7, "channels": 4, "layers": 1, **adversarial}
+    return FlowTask(make_recipe(family="flow", model=SMALL, loss={"adversarial": settings}))
+
+
+def losses(of: FlowTask, slices, size: int = 8) -> dict[str, torch.Tensor]:
+    batch = Batches(slices, augmentation=Augmentation(), seed=0).batch(0, size)
+    return {name: loss.detach() for name, loss in of.losses(batch)}
+
+
+def test_without_the_adversarial_force_the_sampler_s_own_states_cost_nothing(make_recipe, slices):
+    """A squared error there would pull every sample to the mean of all of them."""
+    nearly_none = {"weight": 1e-12}
+    alone = losses(task(make_recipe, own_inputs=0.0, **nearly_none), slices)["flow"]
+    mixed = losses(task(make_recipe, own_inputs=1.0, **nearly_none), slices)["flow"]
+    assert (alone > 1e-3).all()
+    own = mixed.abs() < 1e-6
+    assert 0 < own.sum() < len(own)  # a start from noise is no own state
+    torch.testing.assert_close(mixed[~own], alone[~own])
+
+
+def test_both_networks_learn(make_recipe, slices):
+    of = task(make_recipe)
+    for name, loss in of.losses(Batches(slices, augmentation=Augmentation(), seed=0).batch(0, 4)):
+        of.networks[name].zero_grad()
+        loss.mean().backward()
+        norms = [p.grad.norm() for p in of.networks[name].parameters() if p.grad is not None]
+        assert sum(norms) > 0, name
+
+
+@pytest.mark.parametrize("damage", ["dimmed", "offset", "grain"])
+def test_the_discriminator_sees_brightness_contrast_and_grain(damage):
+    """Instance norm alone would hide the first two, the average over 4 x 4 the third."""
+    torch.manual_seed(0)
+    network = _Discriminator(Adversarial(channels=8, layers=2)).eval()
+    seen = functional.avg_pool2d(torch.rand(1, 6, 256, 256), 4)  # smooth, as pictures are
+    other = seen.clone()
+    picture = seen[:, :1]
+    grain = 0.2 * torch.tensor([1.0, -1.0]).repeat(32)
+    other[:, :1] = {"dimmed": 0.5 * picture, "offset": picture + 0.3, "grain": picture + grain}[
+        damage
+    ]
+    with torch.no_grad():
+        texture, layout = (
+            float((a - b).abs().mean()) for a, b in zip(network(seen), network(other), strict=True)
+        )
+    assert (texture if damage == "grain" else layout) > 1e-3
+
+
+def test_a_discriminator_that_knows_nothing_has_no_force(make_recipe, slices):
+    """With all scores zero the loss of the flow is that of the squared error alone."""
+    of = task(make_recipe, own_inputs=0.0)
+    with torch.no_grad():
+        for parameter in of.networks["discriminator"].parameters():
+            parameter.zero_()
+    found = losses(of, slices)
+    alone = losses(task(make_recipe, own_inputs=0.0, weight=1e-12), slices)
+    torch.testing.assert_close(found["flow"], alone["flow"])
+    torch.testing.assert_close(found["discriminator"], torch.full((8,), 2.0))
+
+
+def test_what_is_saved_lies_between_start_and_end(make_recipe, tmp_path):
+    """At the share that the recipe states; where it states none, at the end."""
+    start = {"a": torch.zeros(3), "b": torch.ones(2, dtype=torch.float16)}
+    end = {"a": torch.ones(3), "b": torch.zeros(2)}
+    between = mixed(start, end, 0.3)
+    torch.testing.assert_close(between["a"], torch.full((3,), 0.7))
+    torch.testing.assert_close(between["b"], torch.full((2,), 0.3))
+
+    def saved(share: float) -> dict[str, torch.Tensor]:
+        of = task(make_recipe, initial_share=share)
+        with torch.no_grad():
+            for parameter in of.network.parameters():
+                parameter.fill_(1.0)
+        of.recipe = of.recipe.model_copy(update={"initialize_from": str(begin)})
+        of.save(tmp_path, images_seen=1, minutes=1.0)
+        return load_weights(tmp_path / "weights-fp16.safetensors")
+
+    begin = tmp_path / "begin.safetensors"
+    zeros = {k: torch.zeros_like(v) for k, v in state_of(task(make_recipe).network).items()}
+    save_weights(begin, zeros, bits=16)
+    for share in (0.0, 0.25):
+        for value in saved(share).values():
+            torch.testing.assert_close(value.float(), torch.full_like(value.float(), 1 - share))
