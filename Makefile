@@ -58,9 +58,9 @@ test: $(TEST) screen
 	$(BIN)/python -m npe2 validate --imports napari_cmr_synth
 	$(ON_SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
-bench: $(TEST)
+bench: $(TEST) screen
 	@for script in $(BENCH); do \
-		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+		echo "== $$script"; $(ON_SCREEN) $(BIN)/python "$$script" || exit 1; \
 	done
 
 docs: $(DOCS)
