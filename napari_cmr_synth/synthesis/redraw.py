@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from cmr_synth.generators.interactive import Session
     from cmr_synth.generators.zoo import Model
 
-STEPS = 2
-"""Network evaluations of a preview at most. The bundled model was trained for four, which
-take twice the time; `benchmarks/live_preview.py --steps` measures others."""
+STEPS = 1
+"""Network evaluations of a preview at most. One keeps the heart right and leaves the surroundings
+hazy; a second makes them clear and costs 40 ms (`benchmarks/live_preview.py --steps 2`)."""
 
 _open: set[Redrawer] = set()
 
