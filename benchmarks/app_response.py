@@ -17,12 +17,12 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+
+from _window import until
 
 TICK_S = 0.005
-LIMIT_S = 120
 SLICES = 12
 TITLES = {
     "started": ("Started, to a window that answers", "s", 8.0),
@@ -155,24 +155,6 @@ def longest_block() -> Iterator[list[float]]:
     timer.start(round(1000 * TICK_S))
     yield longest
     timer.stop()
-
-
-def until(done: Callable[[], Any]) -> None:
-    """Let Qt's own event loop run until something holds."""
-    from qtpy.QtCore import QEventLoop, QTimer
-
-    loop, check = QEventLoop(), QTimer()
-    end = time.perf_counter() + LIMIT_S
-
-    def look() -> None:
-        if done():
-            loop.quit()
-        elif time.perf_counter() > end:
-            sys.exit(f"nothing came for {LIMIT_S} s")
-
-    check.timeout.connect(look)
-    check.start(2)
-    loop.exec()
 
 
 def rest() -> None:

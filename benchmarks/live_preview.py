@@ -17,14 +17,13 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from _window import until
 
 WANTED_MS = 150
 TICK_S = 0.005
-LIMIT_S = 120
 
 
 def main() -> None:
@@ -186,24 +185,6 @@ class Block:
         now = time.perf_counter()
         self._longest = max(self._longest, now - self._last - TICK_S)
         self._last = now
-
-
-def until(done: Callable[[], Any]) -> None:
-    """Let Qt's own event loop run until something holds."""
-    from qtpy.QtCore import QEventLoop, QTimer
-
-    loop, check = QEventLoop(), QTimer()
-    end = time.perf_counter() + LIMIT_S
-
-    def look() -> None:
-        if done():
-            loop.quit()
-        elif time.perf_counter() > end:
-            sys.exit(f"nothing came for {LIMIT_S} s")
-
-    check.timeout.connect(look)
-    check.start(1)
-    loop.exec()
 
 
 def rest(seconds: float) -> None:

@@ -45,7 +45,7 @@ def write_image(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str
         If the layer is no scan, or the file cannot be written.
     """
     from cmr_synth.errors import InputError
-    from cmr_synth.files import sha256, write_file
+    from cmr_synth.generators.record import write_sidecar
     from cmr_synth.imaging.nifti import write_nifti
 
     from .._layers import scan_of_layer
@@ -60,9 +60,7 @@ def write_image(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str
     image = write_nifti(scan, path, description=_description(attributes))
     if record is None:
         return [str(image)]
-    with write_file(sidecar) as temporary:
-        stated = {"file": image.name, "sha256": sha256(image), **record}
-        temporary.write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
+    write_sidecar(sidecar, image, record)
     return [str(image), str(sidecar)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,32 @@ def write_synthetic(synthetic: Synthetic, folder: Path, stem: str) -> dict[str, 
     image = write_nifti(
         synthetic.scan, folder / f"{stem}.nii.gz", description=description(synthetic.record)
     )
-    stated = {"file": image.name, "sha256": sha256(image), **synthetic.record}
-    with write_file(folder / f"{stem}.json") as temporary:
+    return write_sidecar(folder / f"{stem}.json", image, synthetic.record)
+
+
+def write_sidecar(path: Path, image: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the record of a synthetic image beside it.
+
+    Parameters
+    ----------
+    path : Path
+        Of the sidecar.
+    image : Path
+        The file that it is about.
+    record : mapping
+        How the image was made.
+
+    Returns
+    -------
+    dict
+        What the sidecar says: name and hash of the image file, and the record.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    stated = {"file": image.name, "sha256": sha256(image), **record}
+    with write_file(path) as temporary:
         temporary.write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
     return stated
