@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from cmr_synth.anatomy.labels import LV, UNLABELLED
-from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, one_hot_mask
+from cmr_synth.generators.conditioning import one_hot_mask
+from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork
 from cmr_synth.generators.flow.sampler import euler, state_after, time_grid
 
 SMALL = FlowConfig(

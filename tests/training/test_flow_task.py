@@ -7,8 +7,9 @@ import torch
 from torch.nn import functional
 
 from cmr_synth.generators.weights import load_weights, save_weights, state_of
+from cmr_synth.training.adversarial import Discriminator
 from cmr_synth.training.batches import Batches
-from cmr_synth.training.families.flow import Adversarial, FlowTask, _Discriminator, mixed
+from cmr_synth.training.families.flow import FlowTask, mixed
 from cmr_synth.training.recipe import Augmentation
 
 SMALL = {"channels": [32, 32], "attention": [False, True], "vendors": ["siemens", "philips", "ge"]}
@@ -49,7 +50,7 @@ def test_both_networks_learn(make_recipe, slices):
 def test_the_discriminator_sees_brightness_contrast_and_grain(damage):
     """Instance norm alone would hide the first two, the average over 4 x 4 the third."""
     torch.manual_seed(0)
-    network = _Discriminator(Adversarial(channels=8, layers=2)).eval()
+    network = Discriminator(6, channels=8, layers=2).eval()
     seen = functional.avg_pool2d(torch.rand(1, 6, 256, 256), 4)  # smooth, as pictures are
     other = seen.clone()
     picture = seen[:, :1]

@@ -12,18 +12,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.anatomy.labels import UNLABELLED
-from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
+from cmr_synth.generators.conditioning import CLASSES, Conditions, Vocabulary
 
 FOLD = 4
-CLASSES = 4
 
 
-class FlowConfig(BaseModel):
+class FlowConfig(Vocabulary):
     """Size and vocabulary of the network.
 
     Parameters
@@ -38,18 +36,12 @@ class FlowConfig(BaseModel):
         Standard deviation of the pixels on the network's scale of [-1, 1].
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    shape: tuple[PositiveInt, PositiveInt] = (128, 128)
-    spacing_mm: float = Field(1.5, gt=0)
     channels: tuple[PositiveInt, ...] = (64, 128, 192)
     attention: tuple[bool, ...] = (False, False, True)
     layers: int = Field(1, gt=0)
     head_width: int = Field(32, gt=0)
     groups: int = Field(32, gt=0)
     sigma_data: float = Field(0.5, gt=0)
-    vendors: tuple[str, ...] = VENDORS
-    phases: tuple[str, ...] = PHASES
-    pathologies: tuple[str, ...] = tuple(PATHOLOGIES)
 
     @model_validator(mode="after")
     def _fits_together(self) -> FlowConfig:
@@ -68,46 +60,6 @@ class FlowConfig(BaseModel):
         if any(side % factor for side in self.shape):
             raise ValueError(f"shape {self.shape} does not divide by {factor}, for {levels} levels")
         return self
-
-
-class Conditions(nn.Module):
-    """One vector for vendor, phase, pathology and slice position; each may be unspecified.
-
-    Training tells augmented pictures from the scanner's own by a vector of their own, so that
-    interpolation does not leak into what is sampled (Karras et al. 2022, arXiv:2206.00364, sec. 5).
-    """
-
-    def __init__(self, config: FlowConfig, width: int):
-        super().__init__()
-        self.words = {
-            "vendor": config.vendors,
-            "phase": config.phases,
-            "pathology": config.pathologies,
-        }
-        # row 0 of each table is "unspecified"
-        self.tables = nn.ModuleDict(
-            {name: nn.Embedding(len(words) + 1, width) for name, words in self.words.items()}
-        )
-        self.augmented = nn.Parameter(torch.zeros(width))
-        self.position = nn.Sequential(nn.Linear(9, width), nn.SiLU(), nn.Linear(width, width))
-
-    def forward(self, conditions: Sequence[dict[str, Any]]) -> Tensor:
-        """(n, width) from mappings of vendor, phase, pathology, z and augmented; all optional."""
-        device = next(self.parameters()).device
-        total = torch.zeros((), device=device)
-        for name, words in self.words.items():
-            rows = [1 + words.index(c[name]) if c.get(name) else 0 for c in conditions]
-            total = total + self.tables[name](torch.tensor(rows, device=device))
-        flags = torch.tensor([[float(c.get("augmented") or 0)] for c in conditions])
-        total = total + flags.to(device) * self.augmented
-        known = [c.get("z") is not None for c in conditions]
-        z = torch.tensor(
-            [float(c["z"]) if k else 0.0 for c, k in zip(conditions, known, strict=True)]
-        )
-        angles = z[:, None] * torch.pi * torch.tensor([0.5, 1.0, 2.0, 4.0])
-        waves = torch.cat([angles.sin(), angles.cos(), torch.ones(len(z), 1)], dim=1)
-        waves = (waves * torch.tensor(known)[:, None]).to(device)
-        return total + self.position(waves)
 
 
 class FlowNetwork(nn.Module):
@@ -172,11 +124,3 @@ class FlowNetwork(nn.Module):
         """Factor that gives x_t unit variance at the times given, (n, 1, 1, 1)."""
         t = time.float().view(-1, 1, 1, 1)
         return (t**2 * self.config.sigma_data**2 + (1 - t) ** 2).rsqrt()
-
-
-def one_hot_mask(labels: Tensor) -> Tensor:
-    """(n, 4, y, x) float indicators of labels (n, y, x); all zero where unlabelled (255)."""
-    known = labels != UNLABELLED
-    indicators = functional.one_hot(labels.where(known, torch.zeros_like(labels)), CLASSES)
-    indicators = indicators * known[..., None]
-    return indicators.permute(0, 3, 1, 2).float()  # (n, y, x, 4) -> (n, 4, y, x)

@@ -1,0 +1,131 @@
+"""What the built-in families share: the words that they know, and conditions as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
+from cmr_synth.errors import InputError
+from cmr_synth.generators.interface import Condition
+
+CLASSES = 4
+
+
+class Vocabulary(BaseModel):
+    """Working grid and words of a model; the settings of every family's network begin with it.
+
+    Parameters
+    ----------
+    shape : (rows, columns)
+    spacing_mm : float
+    vendors, phases, pathologies : tuple of str
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    shape: tuple[PositiveInt, PositiveInt] = (128, 128)
+    spacing_mm: float = Field(1.5, gt=0)
+    vendors: tuple[str, ...] = VENDORS
+    phases: tuple[str, ...] = PHASES
+    pathologies: tuple[str, ...] = tuple(PATHOLOGIES)
+
+
+class Conditions(nn.Module):
+    """One vector for vendor, phase, pathology and slice position; each may be unspecified.
+
+    Training tells augmented pictures from the scanner's own by a vector of their own, so that
+    interpolation does not leak into what is sampled (Karras et al. 2022, arXiv:2206.00364, sec. 5).
+    """
+
+    def __init__(self, vocabulary: Vocabulary, width: int):
+        super().__init__()
+        self.words = {
+            "vendor": vocabulary.vendors,
+            "phase": vocabulary.phases,
+            "pathology": vocabulary.pathologies,
+        }
+        # row 0 of each table is "unspecified"
+        self.tables = nn.ModuleDict(
+            {name: nn.Embedding(len(words) + 1, width) for name, words in self.words.items()}
+        )
+        self.augmented = nn.Parameter(torch.zeros(width))
+        self.position = nn.Sequential(nn.Linear(9, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, conditions: Sequence[dict[str, Any]]) -> Tensor:
+        """(n, width) from mappings of vendor, phase, pathology, z and augmented; all optional."""
+        device = next(self.parameters()).device
+        total = torch.zeros((), device=device)
+        for name, words in self.words.items():
+            rows = [1 + words.index(c[name]) if c.get(name) else 0 for c in conditions]
+            total = total + self.tables[name](torch.tensor(rows, device=device))
+        flags = torch.tensor([[float(c.get("augmented") or 0)] for c in conditions])
+        total = total + flags.to(device) * self.augmented
+        known = [c.get("z") is not None for c in conditions]
+        z = torch.tensor(
+            [float(c["z"]) if k else 0.0 for c, k in zip(conditions, known, strict=True)]
+        )
+        angles = z[:, None] * torch.pi * torch.tensor([0.5, 1.0, 2.0, 4.0])
+        waves = torch.cat([angles.sin(), angles.cos(), torch.ones(len(z), 1)], dim=1)
+        waves = (waves * torch.tensor(known)[:, None]).to(device)
+        return total + self.position(waves)
+
+
+def one_hot_mask(labels: Tensor) -> Tensor:
+    """(n, 4, y, x) float indicators of labels (n, y, x); all zero where unlabelled (255)."""
+    known = labels != UNLABELLED
+    indicators = functional.one_hot(labels.where(known, torch.zeros_like(labels)), CLASSES)
+    indicators = indicators * known[..., None]
+    return indicators.permute(0, 3, 1, 2).float()  # (n, y, x, 4) -> (n, 4, y, x)
+
+
+def mask_tensor(conditions: Sequence[Condition], vocabulary: Vocabulary) -> Tensor:
+    """(n, 4, y, x) float indicators of the masks of conditions; all zero where open."""
+    labels = np.stack([_labels(condition, vocabulary.shape) for condition in conditions])
+    return one_hot_mask(torch.from_numpy(labels).long())
+
+
+def mappings(conditions: Sequence[Condition], vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    """What `Conditions` takes.
+
+    Raises
+    ------
+    InputError
+        If a condition is not among the words of the vocabulary, naming them.
+    """
+    return [_mapping(condition, vocabulary) for condition in conditions]
+
+
+def words_of(vocabulary: Vocabulary) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Name of each condition that has words, and the words."""
+    yield "vendor", vocabulary.vendors
+    yield "phase", vocabulary.phases
+    yield "pathology", vocabulary.pathologies
+
+
+def _labels(condition: Condition, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    if condition.mask is None:
+        return np.full(shape, UNLABELLED, dtype=np.uint8)
+    if condition.mask.shape != shape:
+        raise ValueError(f"mask of {condition.mask.shape} given, the model's is {shape}")
+    return np.asarray(condition.mask, dtype=np.uint8)
+
+
+def _mapping(condition: Condition, vocabulary: Vocabulary) -> dict[str, Any]:
+    mapping: dict[str, Any] = {"z": condition.z}
+    for name, known in words_of(vocabulary):
+        given = getattr(condition, name)
+        if given is not None and given not in known:
+            raise InputError(
+                f"{name} {given!r}: this model knows {', '.join(known)}; choose one of them "
+                "or leave it unspecified."
+            )
+        mapping[name] = given
+    return mapping

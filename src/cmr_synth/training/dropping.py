@@ -1,0 +1,48 @@
+"""Conditions dropped to "unspecified" while training, so that a model can do without them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.training.batches import Batch
+
+
+class Dropping(BaseModel):
+    """Shares of training images on which a condition is left open."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    drop_vendor: float = Field(0.1, ge=0, le=1)
+    drop_phase: float = Field(0.15, ge=0, le=1)
+    drop_z: float = Field(0.15, ge=0, le=1)
+    drop_pathology: float = Field(0.3, ge=0, le=1)
+    drop_mask: float = Field(
+        0.08, ge=0, le=1, description="drops every condition too, for guidance"
+    )
+
+
+def dropped(batch: Batch, shares: Dropping) -> tuple[Tensor, list[dict[str, Any]]]:
+    """Labels (n, y, x) and conditions of a batch, some of them dropped by each image's own draws.
+
+    Whether an image was augmented is never dropped.
+    """
+    labels, conditions = batch.labels.clone(), []
+    for i, (draw, given) in enumerate(zip(batch.draws, batch.conditions, strict=True)):
+        chance = draw.random(5)
+        kept: dict[str, Any] = dict(given)
+        for name, share, u in (
+            ("vendor", shares.drop_vendor, chance[0]),
+            ("phase", shares.drop_phase, chance[1]),
+            ("z", shares.drop_z, chance[2]),
+            ("pathology", shares.drop_pathology, chance[3]),
+        ):
+            if u < share:
+                kept[name] = None
+        if chance[4] < shares.drop_mask:
+            labels[i] = UNLABELLED
+            kept = {"augmented": given.get("augmented")}
+        conditions.append(kept)
+    return labels, conditions
