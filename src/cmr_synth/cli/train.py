@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,12 +18,6 @@ from cmr_synth.errors import InputError
 
 if TYPE_CHECKING:
     from cmr_synth.training.recipe import Recipe
-
-TASKS = {
-    "flow": "cmr_synth.training.families.flow:FlowTask",
-    "segmenter": "cmr_synth.training.families.segmenter:SegmenterTask",
-}
-"""What the recipe calls a family, to the networks and losses that are trained."""
 
 REMARK_SECONDS = 60.0  # where nobody watches a bar, one line of progress each
 
@@ -82,13 +75,10 @@ def train(
         raise typer.BadParameter("--minutes must be more than 0.")
 
     from cmr_synth.training.recipe import load_recipe
+    from cmr_synth.training.registry import require_task
 
     resolved = load_recipe(recipe)
-    if resolved.family not in TASKS:
-        raise InputError(
-            f"{recipe}: field 'family': {resolved.family!r} is unknown; known are "
-            f"{', '.join(sorted(TASKS))}."
-        )
+    require_task(resolved, where=recipe)
     if start is not None:
         if not start.is_file():
             raise InputError(f"{start}: no such file; give the weights of an earlier stage.")
@@ -141,8 +131,9 @@ def _run(
     from cmr_synth.cohorts.slices import open_slice_set
     from cmr_synth.generators.card import draft_card, write_card
     from cmr_synth.training.loop import train as run
+    from cmr_synth.training.registry import make_task
 
-    task = _task(recipe)
+    task = make_task(recipe)
     # without the flag, processes launched on CPUs would not know of each other
     processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     if slices is None:
@@ -177,11 +168,6 @@ def _run(
         "images_seen": card.training.images_seen,
         "minutes": card.training.minutes,
     }
-
-
-def _task(recipe: Recipe) -> Any:
-    module, _, name = TASKS[recipe.family].partition(":")
-    return getattr(import_module(module), name)(recipe)
 
 
 @contextmanager

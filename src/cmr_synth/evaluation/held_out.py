@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def counterparts(
         conditions = []
         for k in range(first, min(first + batch, len(index))):
             row = slices.rows[index[k]]
-            given = {
+            given: dict[str, Any] = {
                 "vendor": row.vendor or None,
                 "phase": row.phase or None,
                 "pathology": row.pathology or None,

@@ -23,6 +23,13 @@ class Condition:
         Among those the model knows.
     z : float, optional
         Slice position, 0 at the base and 1 at the apex.
+    reference : (rows, columns) float32 array in [0, 1], optional
+        A real picture on the model's working grid. Its look (contrast, brightness, grain) is taken
+        over without training; the anatomy stays that of the mask.
+    reference_strength : float in [0, 1]
+        How much of the reference's look; 0 is as without it.
+    prompt : str, optional
+        For models that read text.
     """
 
     mask: NDArray[np.uint8] | None = None
@@ -30,6 +37,9 @@ class Condition:
     phase: str | None = None
     pathology: str | None = None
     z: float | None = None
+    reference: NDArray[np.float32] | None = None
+    reference_strength: float = 0.5
+    prompt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,16 +73,19 @@ class Generator(Protocol):
         indices: Sequence[int] | None = None,
         steps: int | None = None,
         guidance: float | None = None,
+        sampler: str | None = None,
     ) -> Iterator[Progress | Images]:
         """Yield progress, then the images.
 
         Image i depends on its condition, `seed` and its index (its place in `conditions`
-        unless `indices` says otherwise) alone, never on the rest of the batch.
+        unless `indices` says otherwise) alone, never on the rest of the batch. What a family has
+        not (a sampler, guidance, a reference) is refused, never ignored; steps are ignored by
+        those that take one.
 
         Raises
         ------
         InputError
-            If a condition is none the model knows, naming those it does.
+            If a condition or sampler is none the model knows, naming those it does.
         """
         ...
 

@@ -8,7 +8,16 @@ from typing import Any
 from cmr_synth.errors import InputError
 
 GROUP = "cmr_synth.generators"
-BUILT_IN = {"flow": "cmr_synth.generators.flow.generator:FlowGenerator"}
+BUILT_IN = {
+    "flow": "cmr_synth.generators.flow.generator:FlowGenerator",
+    "spade-gan": "cmr_synth.generators.spade_gan.generator:SpadeGanGenerator",
+    "diffusion": "cmr_synth.generators.diffusion.generator:DiffusionGenerator",
+    "latent": "cmr_synth.generators.latent.generator:LatentGenerator",
+    "latent-control": "cmr_synth.generators.latent_control.generator:LatentControlGenerator",
+    "cvae": "cmr_synth.generators.cvae.generator:CvaeGenerator",
+    "dcgan": "cmr_synth.generators.dcgan.generator:DcganGenerator",
+    "stable-diffusion": "cmr_synth.generators.stable_diffusion.generator:StableDiffusionGenerator",
+}
 
 
 def families() -> dict[str, EntryPoint]:

@@ -115,7 +115,7 @@ def synthesize(
         or is larger than the model's grid, or if a condition is none that the model knows.
     """
     card = model.card
-    conditions = {"vendor": vendor, "phase": phase, "pathology": pathology}
+    conditions: dict[str, Any] = {"vendor": vendor, "phase": phase, "pathology": pathology}
     check_conditions(card, **conditions)
     if n < 1:
         raise InputError(f"n: {n} given; ask for 1 image of each mask or more.")
@@ -288,7 +288,7 @@ def _run(
     placed: _Placed,
     record: dict[str, Any],
     *,
-    conditions: dict[str, str | None],
+    conditions: dict[str, Any],
     n: int,
     seed: int,
     batch: int,
