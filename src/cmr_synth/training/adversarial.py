@@ -47,11 +47,14 @@ class Discriminator(nn.Module):
 
     def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Scores of both, (n, 1, a, b) and (n, 1, c, d); above zero for real."""
-        texture, layout = self.features(seen)
-        return texture[-1], layout[-1]
+        return self.texture(seen)[-1], self.layout(functional.avg_pool2d(seen, 4))[-1]
 
-    def features(self, seen: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Maps of every layer of both, the scores last."""
+
+class MatchingDiscriminator(Discriminator):
+    """The same, which returns the maps of every layer, for feature matching."""
+
+    def forward(self, seen: Tensor) -> tuple[list[Tensor], list[Tensor]]:  # type: ignore[override]
+        """Maps of every layer of both; the last of each are the scores."""
         return self.texture(seen), self.layout(functional.avg_pool2d(seen, 4))
 
 

@@ -1,0 +1,1 @@
+"""SPADE GAN: a slice in one pass of the network."""

@@ -1,0 +1,96 @@
+"""The trained SPADE GAN behind the interface of all generators: one pass, for live preview."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cmr_synth.generators.conditioning import mappings, mask_tensor
+from cmr_synth.generators.folder import read_config, with_weights
+from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
+from cmr_synth.generators.refusals import refuse_guidance, refuse_prompt, refuse_sampler
+from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
+
+FAMILY = "spade-gan"
+
+
+class SpadeGanGenerator:
+    """A SPADE GAN with trained weights on a device."""
+
+    def __init__(self, network: SpadeGan, *, device: str = "cpu"):
+        self.device = torch.device(device)
+        self.network = network.eval().to(self.device)
+        # faster convolutions; torch's annotations do not know this overload
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.config: SpadeConfig = network.config
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str | None = None) -> SpadeGanGenerator:
+        """Read `config.json` and `weights.safetensors` of a model folder.
+
+        Raises
+        ------
+        InputError
+            If one is missing, damaged, or does not fit the other.
+        """
+        network = SpadeGan(read_config(folder, SpadeConfig, family=FAMILY))
+        device = device or "cpu"
+        return cls(with_weights(network, folder, device=device), device=device)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the working grid."""
+        return self.config.shape
+
+    @torch.no_grad()
+    def sample(
+        self,
+        conditions: Sequence[Condition],
+        *,
+        seed: int,
+        indices: Sequence[int] | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        sampler: str | None = None,
+    ) -> Iterator[Progress | Images]:
+        """Yield progress, then the images; see `cmr_synth.generators.interface.Generator`.
+
+        A reference gives its style vector, as far as its strength says; without one the vector is
+        drawn. `steps` is ignored: there is one pass.
+
+        Raises
+        ------
+        InputError
+            If a condition is not among those the model was trained with, or a sampler, guidance
+            or prompt is asked for.
+        """
+        refuse_sampler(FAMILY, sampler)
+        refuse_guidance(FAMILY, guidance)
+        refuse_prompt(FAMILY, conditions)
+        indices = range(len(conditions)) if indices is None else indices
+        given = mappings(conditions, self.config)
+        mask = mask_tensor(conditions, self.config).to(self.device)
+        rows, columns = self.shape
+        width = self.config.style
+        numbers = np.stack([noise_for(seed, i, (width + rows * columns,)) for i in indices])
+        drawn = torch.from_numpy(numbers).to(self.device)
+        style, noise = drawn[:, :width], drawn[:, width:].reshape(-1, 1, rows, columns)
+        style = self._with_references(style, conditions)
+        pictures = self.network.generator(style, noise, mask, given)
+        yield Progress(1, 1)
+        yield Images(((pictures[:, 0].clamp(-1, 1) + 1) / 2).cpu().numpy())
+
+    def _with_references(self, style: Tensor, conditions: Sequence[Condition]) -> Tensor:
+        """Drawn style vectors, moved towards those of the references."""
+        style = style.clone()
+        for i, condition in enumerate(conditions):
+            if condition.reference is None or not condition.reference_strength:
+                continue
+            picture = torch.from_numpy(np.asarray(condition.reference, dtype=np.float32))
+            mean, _ = self.network.encoder(2 * picture[None, None].to(self.device) - 1)
+            style[i] = torch.lerp(style[i], mean[0], condition.reference_strength)
+        return style

@@ -1,0 +1,247 @@
+"""SPADE generator and style encoder (Park et al. 2019, arXiv:1903.07291).
+
+A style vector and the conditions start a coarse picture; at every resolution the mask scales and
+shifts the normalised channels, so that boundaries are where the mask has them. At 1/4 and 1/2 of
+the resolution the mask is folded into channels, not shrunk: no boundary pixel is lost. Most of the
+work is done at 1/4, the last step up is a pixel shuffle, which makes one pass fast on a CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cmr_synth.generators.conditioning import CLASSES, Conditions, Vocabulary
+
+COARSEST = 16  # the first level is at 1/16 of the resolution
+
+
+class SpadeConfig(Vocabulary):
+    """Size and vocabulary of the generator and its encoder.
+
+    Parameters
+    ----------
+    channels : tuple of four int
+        At 1/16, 1/8, 1/4 and 1/2 of the resolution.
+    full_channels : int
+        At full resolution.
+    blocks : int
+        Residual blocks at 1/4.
+    hidden : int
+        Channels of the maps that scales and shifts are computed from.
+    style : int
+        Length of the style vector, standard normal when sampling.
+    encoder : tuple of int
+        Channels of the style encoder's strided convolutions.
+    groups : int
+        Of the group norms.
+    """
+
+    channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (192, 160, 104, 40)
+    full_channels: PositiveInt = 16
+    blocks: int = Field(2, gt=0)
+    hidden: PositiveInt = 48
+    style: PositiveInt = 64
+    encoder: tuple[PositiveInt, ...] = (24, 48, 96, 128, 128)
+    groups: PositiveInt = 8
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> SpadeConfig:
+        if any(width % self.groups for width in (*self.channels, *self.encoder)):
+            raise ValueError(
+                f"channels {self.channels} and encoder {self.encoder} must divide by groups "
+                f"{self.groups}"
+            )
+        if any(side % COARSEST for side in self.shape):
+            raise ValueError(f"shape {self.shape} does not divide by {COARSEST}")
+        return self
+
+
+class SpadeGenerator(nn.Module):
+    """Mask, style vector, noise and conditions to a picture."""
+
+    def __init__(self, config: SpadeConfig):
+        super().__init__()
+        self.config = config
+        coarse, middle, fine, half = config.channels
+        width = 128
+        self.conditions = Conditions(config, width)
+        self.style = nn.Sequential(
+            nn.Linear(config.style + width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
+        )
+        rows, columns = (side // COARSEST for side in config.shape)
+        self.start = nn.Linear(width, coarse * 4)
+        self.place = nn.Parameter(torch.randn(1, coarse, rows, columns) * 0.1)
+
+        def block(inputs: int, outputs: int, folded: int) -> _Block:
+            return _Block(inputs, outputs, CLASSES * folded**2, width, config)
+
+        # at the two coarsest levels the mask's shares say enough
+        self.at_16 = block(coarse, middle, 1)
+        self.at_8 = block(middle, fine, 1)
+        self.at_4 = nn.ModuleList([block(fine, fine, 4) for _ in range(config.blocks)])
+        self.to_2 = nn.Conv2d(fine, 4 * half, 1)
+        self.at_2 = block(half, half, 2)
+        self.grain = nn.ModuleDict(
+            {"4": nn.Conv2d(16, fine, 1, bias=False), "2": nn.Conv2d(4, half, 1, bias=False)}
+        )
+        self.to_1 = nn.Conv2d(half, 4 * config.full_channels, 3, padding=1)
+        full = config.full_channels
+        self.at_1 = nn.Conv2d(full + CLASSES + 1, full, 3, padding=1)
+        self.out = nn.Conv2d(full, 1, 3, padding=1)
+
+    def forward(
+        self, style: Tensor, noise: Tensor, mask: Tensor, conditions: Sequence[dict[str, Any]]
+    ) -> Tensor:
+        """Make pictures.
+
+        Parameters
+        ----------
+        style : (n, style) tensor
+            Standard normal, or from `StyleEncoder`.
+        noise : (n, 1, y, x) tensor
+            Standard normal: the grain.
+        mask : (n, 4, y, x) tensor
+            One-hot labels; all zero where open.
+        conditions : n mappings
+
+        Returns
+        -------
+        (n, 1, y, x) float32 tensor
+            On the scale [-1, 1], not clipped.
+        """
+        code = self.style(torch.cat([style, self.conditions(conditions)], dim=1))
+        # four numbers a channel: a coarse map that turns with the style
+        start = self.start(code).view(len(code), -1, 2, 2)
+        size = self.place.shape[2:]
+        x = functional.interpolate(start, size=size, mode="bilinear", align_corners=False)
+        x = x + self.place
+        x = _up(self.at_16(x, functional.avg_pool2d(mask, 16), code))
+        x = _up(self.at_8(x, functional.avg_pool2d(mask, 8), code))
+        x = x + self.grain["4"](functional.pixel_unshuffle(noise, 4))
+        folded = functional.pixel_unshuffle(mask, 4)
+        for block in self.at_4:
+            x = block(x, folded, code)
+        x = functional.pixel_shuffle(self.to_2(x), 2)
+        x = x + self.grain["2"](functional.pixel_unshuffle(noise, 2))
+        x = self.at_2(x, functional.pixel_unshuffle(mask, 2), code)
+        x = functional.pixel_shuffle(self.to_1(functional.leaky_relu(x, 0.2)), 2)
+        x = torch.cat([x, mask, noise], dim=1)
+        x = functional.leaky_relu(self.at_1(x), 0.2)
+        return self.out(x).float()
+
+
+class StyleEncoder(nn.Module):
+    """Picture to mean and log variance of its style vector, as in GauGAN."""
+
+    def __init__(self, config: SpadeConfig):
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 1
+        for width in config.encoder:
+            layers += [
+                nn.Conv2d(before, width, 4, stride=2, padding=1),
+                nn.GroupNorm(config.groups, width),
+                nn.SiLU(),
+            ]
+            before = width
+        self.layers = nn.Sequential(*layers)
+        # means over the four quadrants keep where things are
+        self.out = nn.Linear(4 * before, 2 * config.style)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance, each (n, style), of pictures (n, 1, y, x) on the scale [-1, 1]."""
+        pooled = functional.adaptive_avg_pool2d(self.layers(pictures), 2).flatten(1)
+        mean, log_variance = self.out(pooled).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(-10, 5)
+
+
+class SpadeGan(nn.Module):
+    """Encoder and generator, which are trained, saved and loaded together."""
+
+    def __init__(self, config: SpadeConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = StyleEncoder(config)
+        self.generator = SpadeGenerator(config)
+
+    def forward(
+        self,
+        pictures: Tensor,
+        draw: Tensor,
+        encoded: Tensor,
+        noise: Tensor,
+        mask: Tensor,
+        conditions: Sequence[dict[str, Any]],
+    ) -> tuple[Tensor, Tensor]:
+        """Pictures with the style of given ones where `encoded`, with a drawn style elsewhere.
+
+        Parameters
+        ----------
+        pictures : (n, 1, y, x) tensor
+            On the scale [-1, 1].
+        draw : (n, style) tensor
+            Standard normal.
+        encoded : (n,) bool tensor
+        noise, mask, conditions :
+            As for the generator.
+
+        Returns
+        -------
+        (n, 1, y, x) and (n,) tensors
+            Pictures, and the divergence of each encoded style from the standard normal, in nats.
+        """
+        mean, log_variance = self.encoder(pictures)
+        style = torch.where(encoded[:, None], mean + (0.5 * log_variance).exp() * draw, draw)
+        divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=1)
+        return self.generator(style, noise, mask, conditions), divergence
+
+
+class _Spade(nn.Module):
+    """Group norm, then a scale and a shift for every position from the mask and the style.
+
+    MONAI's block normalises scale and shift over the picture too, so that a mask without
+    boundaries would scale by nothing and any other by the same amount; the paper does not.
+
+    Both norms of a block share the 3 x 3 convolution over the mask, and 1 x 1 makes scale and
+    shift of it: half the time, and the folded mask has reached its neighbours by then.
+    """
+
+    def __init__(self, channels: int, width: int, config: SpadeConfig):
+        super().__init__()
+        self.norm = nn.GroupNorm(config.groups, channels, affine=False)
+        self.maps = nn.Conv2d(config.hidden, 2 * channels, 1)
+        self.style = nn.Linear(width, 2 * channels)
+
+    def forward(self, x: Tensor, seen: Tensor, code: Tensor) -> Tensor:
+        scale, shift = (self.maps(seen) + self.style(code)[:, :, None, None]).chunk(2, dim=1)
+        return self.norm(x) * (1 + scale) + shift
+
+
+class _Block(nn.Module):
+    """Residual block of two modulated convolutions."""
+
+    def __init__(self, inputs: int, outputs: int, labels: int, width: int, config: SpadeConfig):
+        super().__init__()
+        self.shared = nn.Conv2d(labels, config.hidden, 3, padding=1)
+        self.first = _Spade(inputs, width, config)
+        self.conv_1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.second = _Spade(outputs, width, config)
+        self.conv_2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor, mask: Tensor, code: Tensor) -> Tensor:
+        seen = functional.leaky_relu(self.shared(mask), 0.2)
+        out = self.conv_1(functional.leaky_relu(self.first(x, seen, code), 0.2))
+        out = self.conv_2(functional.leaky_relu(self.second(out, seen, code), 0.2))
+        result: Tensor = self.skip(x) + out
+        return result
+
+
+def _up(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2, mode="nearest")

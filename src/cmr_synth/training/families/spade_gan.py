@@ -1,0 +1,154 @@
+"""Training the SPADE GAN: hinge and feature matching, with styles encoded or drawn.
+
+As in GauGAN (Park et al. 2019, arXiv:1903.07291) a variational encoder gives the style of the real
+picture, whose counterpart is then compared with it; on the other images the style is drawn, as at
+use, and only the discriminator judges (CVAE-GAN, Bao et al. 2017, arXiv:1703.10155): otherwise
+drawn styles would look like none that was trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.generators.conditioning import CLASSES, one_hot_mask
+from cmr_synth.generators.folder import save_model
+from cmr_synth.generators.spade_gan.generator import FAMILY
+from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
+from cmr_synth.generators.weights import load_weights, set_state, state_of
+from cmr_synth.training.adversarial import (
+    MatchingDiscriminator,
+    feature_matching,
+    hinge_loss,
+    mean_score,
+)
+from cmr_synth.training.batches import Batch
+from cmr_synth.training.dropping import Dropping, dropped
+from cmr_synth.training.recipe import Recipe, checked
+
+
+class SpadeLoss(Dropping):
+    """Settings of the losses."""
+
+    encoded: float = Field(0.5, ge=0, le=1, description="share of images with an encoded style")
+    difference: float = Field(10.0, ge=0, description="weight of the absolute difference")
+    matching: float = Field(10.0, ge=0, description="weight of the discriminator's maps")
+    divergence: float = Field(0.02, ge=0, description="weight of the style's divergence, in nats")
+    adversarial: float = Field(1.0, ge=0, description="weight of the discriminator's score")
+    heart_weight: float = Field(1.0, ge=0, description="added to the weight 1 near the heart")
+    channels: int = Field(24, gt=0, description="of the discriminator's first layer")
+    layers: int = Field(3, gt=0, description="strided layers of the discriminator")
+    rate: float = Field(1.0, gt=0, description="discriminator's learning rate, times the recipe's")
+
+
+class SpadeGanTask:
+    """The SPADE GAN as the training loop sees it."""
+
+    def __init__(self, recipe: Recipe):
+        where = f"recipe {recipe.name!r}"
+        self.loss = checked(SpadeLoss, recipe.loss, where=where, under="loss")
+        config = checked(SpadeConfig, recipe.model, where=where, under="model")
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.network = SpadeGan(config)
+        if recipe.initialize_from:
+            set_state(self.network, load_weights(Path(recipe.initialize_from)))
+        self.networks: dict[str, nn.Module] = {
+            "spade-gan": self.network,
+            "discriminator": MatchingDiscriminator(
+                1 + CLASSES + len(config.vendors),
+                channels=self.loss.channels,
+                layers=self.loss.layers,
+            ),
+        }
+        self.rates = {"spade-gan": 1.0, "discriminator": self.loss.rate}
+        self.words = self.network.generator.conditions.words
+
+    def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Generator and encoder first, then the discriminator on the same pictures."""
+        pictures = 2 * batch.images - 1
+        labels, conditions = dropped(batch, self.loss)
+        mask = one_hot_mask(labels)
+        draw = batch.normal(self.network.config.style)
+        noise = batch.normal(*pictures.shape[1:])
+        encoded = torch.tensor(batch.uniform() < self.loss.encoded, device=pictures.device)
+        made, divergence = self.networks["spade-gan"](
+            pictures, draw, encoded, noise, mask, conditions
+        )
+        # outside the scan's field of view both are blank, so that nothing is learned from there
+        inside = batch.covered
+        about = torch.cat([mask, self._planes(conditions, mask)], dim=1)
+        real, fake = (torch.cat([p * inside, about], dim=1) for p in (pictures, made))
+        judge = self.networks["discriminator"]
+        of_real, of_fake = judge(real), judge(fake)
+        scores_real, scores_fake = _scores(of_real), _scores(of_fake)
+        hinge = hinge_loss(scores_real, _scores(judge(fake.detach())))
+        # a discriminator that cannot tell the two apart (hinge loss 2) has nothing to say
+        knows = (1 - hinge.detach().mean() / 2).clamp(0, 1)
+        matching = torch.stack(
+            [feature_matching(r, f) for r, f in zip(of_real, of_fake, strict=True)]
+        ).mean(dim=0)
+        alike = (
+            self.loss.difference * self._difference(made, pictures, batch)
+            + self.loss.matching * matching
+            + self.loss.divergence * divergence
+        )
+        yield (
+            "spade-gan",
+            encoded * alike - self.loss.adversarial * knows * mean_score(scores_fake),
+        )
+        yield "discriminator", hinge
+
+    def _planes(self, conditions: Sequence[dict[str, Any]], like: Tensor) -> Tensor:
+        """(n, vendors, y, x): one where a picture is of the vendor, so that styles are judged."""
+        vendors = self.network.config.vendors
+        rows = [[float(c.get("vendor") == v) for v in vendors] for c in conditions]
+        planes = torch.tensor(rows, device=like.device)[:, :, None, None]
+        return planes.expand(-1, -1, *like.shape[2:])
+
+    def _difference(self, made: Tensor, pictures: Tensor, batch: Batch) -> Tensor:
+        """(n,) mean absolute difference inside the field of view, more of it near the heart."""
+        heart = ((batch.labels > 0) & (batch.labels != UNLABELLED)).float()[:, None]
+        near = functional.max_pool2d(heart, 9, stride=1, padding=4)
+        weight = batch.covered * (1 + self.loss.heart_weight * near)
+        error = (made - pictures).abs() * weight
+        return error.sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp(min=1)
+
+    @torch.no_grad()
+    def sheet(self, batch: Batch) -> NDArray[np.float32]:
+        """Real pictures, masks, counterparts with the encoded style, and with two drawn ones."""
+        pictures = 2 * batch.images - 1
+        mask = one_hot_mask(batch.labels)
+        rows = [batch.images[:, 0], batch.labels.clamp(max=3) / 3]
+        for share in (1.0, 0.0, 0.0):
+            encoded = torch.full((len(pictures),), share > 0, device=pictures.device)
+            draw = batch.normal(self.network.config.style)
+            noise = batch.normal(*pictures.shape[1:])
+            made, _ = self.network(pictures, draw, encoded, noise, mask, list(batch.conditions))
+            rows.append((made[:, 0].clamp(-1, 1) + 1) / 2)
+        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+
+    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
+        """Write `weights.safetensors` (8 bits per channel) and `config.json`."""
+        save_model(
+            folder,
+            family=FAMILY,
+            config=self.network.config,
+            weights=state_of(self.network),
+            recipe=self.recipe,
+            images_seen=images_seen,
+            minutes=minutes,
+        )
+
+
+def _scores(maps: tuple[list[Tensor], list[Tensor]]) -> tuple[Tensor, Tensor]:
+    return maps[0][-1], maps[1][-1]

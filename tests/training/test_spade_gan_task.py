@@ -1,0 +1,69 @@
+"""Losses of the SPADE GAN: what is compared, what is only judged."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cmr_synth.generators.interface import Condition, Images
+from cmr_synth.generators.spade_gan.generator import SpadeGanGenerator
+from cmr_synth.training.batches import Batches
+from cmr_synth.training.families.spade_gan import SpadeGanTask
+from cmr_synth.training.loop import train
+from cmr_synth.training.recipe import Augmentation
+
+TINY = {
+    "channels": [8, 8, 8, 8],
+    "full_channels": 4,
+    "blocks": 1,
+    "hidden": 4,
+    "style": 6,
+    "encoder": [8, 8],
+    "groups": 4,
+    "vendors": ["siemens", "philips", "ge"],
+}
+
+
+def task(make_recipe, **loss) -> SpadeGanTask:
+    settings = {"channels": 4, "layers": 1, **loss}
+    return SpadeGanTask(make_recipe(family="spade-gan", model=TINY, loss=settings))
+
+
+def losses(of: SpadeGanTask, slices, size: int = 6) -> dict[str, torch.Tensor]:
+    batch = Batches(slices, augmentation=Augmentation(), seed=0).batch(0, size)
+    return {name: loss.detach() for name, loss in of.losses(batch)}
+
+
+@pytest.mark.parametrize("field", ["difference", "matching", "divergence"])
+def test_only_encoded_styles_are_compared_with_the_picture(make_recipe, slices, field):
+    off = {"difference": 0.0, "matching": 0.0, "divergence": 0.0, "adversarial": 0.0, field: 1.0}
+    compared = losses(task(make_recipe, encoded=1.0, **off), slices)["spade-gan"]
+    judged = losses(task(make_recipe, encoded=0.0, **off), slices)["spade-gan"]
+    assert (compared > 1e-4).all()
+    assert (judged == 0).all()
+
+
+def test_a_discriminator_that_cannot_tell_has_no_force(make_recipe, slices):
+    of = task(make_recipe, encoded=0.0)
+    for parameter in of.networks["discriminator"].parameters():
+        torch.nn.init.zeros_(parameter)
+    found = losses(of, slices)
+    assert (found["discriminator"] == 2).all()
+    assert (found["spade-gan"] == 0).all()
+
+
+def test_the_discriminator_sees_the_vendor(make_recipe, slices):
+    of = task(make_recipe, drop_vendor=0.0, drop_mask=0.0)
+    seen = losses(of, slices)["discriminator"]
+    hidden = losses(task(make_recipe, drop_vendor=1.0, drop_mask=0.0), slices)["discriminator"]
+    assert not torch.allclose(seen, hidden)
+
+
+def test_what_is_saved_samples(make_recipe, slices, tmp_path):
+    of = task(make_recipe)
+    recipe = of.recipe.model_copy(update={"images": 4})
+    for _ in train(of, recipe, slices, tmp_path / "out"):
+        pass
+    generator = SpadeGanGenerator.load(tmp_path / "out")
+    *_, last = generator.sample([Condition(vendor="ge")], seed=0)
+    assert isinstance(last, Images) and last.pixels.shape == (1, 128, 128)
