@@ -19,8 +19,9 @@ TINY = {
     "full_channels": 4,
     "blocks": 1,
     "hidden": 4,
-    "style": 6,
-    "encoder": (8, 8),
+    "look": 6,
+    "layout": 2,
+    "encoder": (8, 8, 8, 8),
     "groups": 4,
     "vendors": ("siemens", "ge"),
 }

@@ -1,9 +1,11 @@
 """SPADE generator and style encoder (Park et al. 2019, arXiv:1903.07291).
 
-A style vector and the conditions start a coarse picture; at every resolution the mask scales and
-shifts the normalised channels, so that boundaries are where the mask has them. At 1/4 and 1/2 of
-the resolution the mask is folded into channels, not shrunk: no boundary pixel is lost. Most of the
-work is done at 1/4, the last step up is a pixel shuffle, which makes one pass fast on a CPU.
+A style (a vector for the look, and a coarse map for the layout of the chest, as the noise of OASIS,
+Sushko et al. 2020, arXiv:2012.04781) and the conditions start a coarse picture; at every resolution
+the mask scales and shifts the normalised channels, so that boundaries are where the mask has them.
+At 1/4 and 1/2 of the resolution the mask is folded into channels, not shrunk: no boundary pixel is
+lost. Most of the work is done at 1/4, the last step up is a pixel shuffle, which makes one pass
+fast on a CPU.
 """
 
 from __future__ import annotations
@@ -34,8 +36,10 @@ class SpadeConfig(Vocabulary):
         Residual blocks at 1/4.
     hidden : int
         Channels of the maps that scales and shifts are computed from.
-    style : int
-        Length of the style vector, standard normal when sampling.
+    look : int
+        Length of the style's vector.
+    layout : int
+        Channels of the style's map, at 1/16 of the resolution.
     encoder : tuple of int
         Channels of the style encoder's strided convolutions.
     groups : int
@@ -46,8 +50,9 @@ class SpadeConfig(Vocabulary):
     full_channels: PositiveInt = 16
     blocks: int = Field(2, gt=0)
     hidden: PositiveInt = 48
-    style: PositiveInt = 64
-    encoder: tuple[PositiveInt, ...] = (24, 48, 96, 128, 128)
+    look: PositiveInt = 16
+    layout: PositiveInt = 8
+    encoder: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (24, 48, 96, 128)
     groups: PositiveInt = 8
 
     @model_validator(mode="after")
@@ -61,6 +66,17 @@ class SpadeConfig(Vocabulary):
             raise ValueError(f"shape {self.shape} does not divide by {COARSEST}")
         return self
 
+    @property
+    def coarse_shape(self) -> tuple[int, int]:
+        """Rows and columns of the first level."""
+        return self.shape[0] // COARSEST, self.shape[1] // COARSEST
+
+    @property
+    def style(self) -> int:
+        """Numbers of a style, vector and map; standard normal when sampling."""
+        rows, columns = self.coarse_shape
+        return self.look + self.layout * rows * columns
+
 
 class SpadeGenerator(nn.Module):
     """Mask, style vector, noise and conditions to a picture."""
@@ -72,11 +88,11 @@ class SpadeGenerator(nn.Module):
         width = 128
         self.conditions = Conditions(config, width)
         self.style = nn.Sequential(
-            nn.Linear(config.style + width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
+            nn.Linear(config.look + width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
         )
-        rows, columns = (side // COARSEST for side in config.shape)
-        self.start = nn.Linear(width, coarse * 4)
-        self.place = nn.Parameter(torch.randn(1, coarse, rows, columns) * 0.1)
+        self.start = nn.Conv2d(config.layout, coarse, 3, padding=1)
+        self.start_style = nn.Linear(width, coarse)
+        self.place = nn.Parameter(torch.randn(1, coarse, *config.coarse_shape) * 0.1)
 
         def block(inputs: int, outputs: int, folded: int) -> _Block:
             return _Block(inputs, outputs, CLASSES * folded**2, width, config)
@@ -94,6 +110,8 @@ class SpadeGenerator(nn.Module):
         full = config.full_channels
         self.at_1 = nn.Conv2d(full + CLASSES + 1, full, 3, padding=1)
         self.out = nn.Conv2d(full, 1, 3, padding=1)
+        for shuffled in (self.to_2, self.to_1):
+            _start_smooth(shuffled)
 
     def forward(
         self, style: Tensor, noise: Tensor, mask: Tensor, conditions: Sequence[dict[str, Any]]
@@ -115,12 +133,10 @@ class SpadeGenerator(nn.Module):
         (n, 1, y, x) float32 tensor
             On the scale [-1, 1], not clipped.
         """
-        code = self.style(torch.cat([style, self.conditions(conditions)], dim=1))
-        # four numbers a channel: a coarse map that turns with the style
-        start = self.start(code).view(len(code), -1, 2, 2)
-        size = self.place.shape[2:]
-        x = functional.interpolate(start, size=size, mode="bilinear", align_corners=False)
-        x = x + self.place
+        look, layout = style[:, : self.config.look], style[:, self.config.look :]
+        code = self.style(torch.cat([look, self.conditions(conditions)], dim=1))
+        layout = layout.view(len(layout), self.config.layout, *self.config.coarse_shape)
+        x = self.start(layout) + self.start_style(code)[:, :, None, None] + self.place
         x = _up(self.at_16(x, functional.avg_pool2d(mask, 16), code))
         x = _up(self.at_8(x, functional.avg_pool2d(mask, 8), code))
         x = x + self.grain["4"](functional.pixel_unshuffle(noise, 4))
@@ -151,13 +167,17 @@ class StyleEncoder(nn.Module):
             ]
             before = width
         self.layers = nn.Sequential(*layers)
-        # means over the four quadrants keep where things are
-        self.out = nn.Linear(4 * before, 2 * config.style)
+        self.look = nn.Linear(before, 2 * config.look)
+        self.layout = nn.Conv2d(before, 2 * config.layout, 1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance, each (n, style), of pictures (n, 1, y, x) on the scale [-1, 1]."""
-        pooled = functional.adaptive_avg_pool2d(self.layers(pictures), 2).flatten(1)
-        mean, log_variance = self.out(pooled).float().chunk(2, dim=1)
+        seen = self.layers(pictures)
+        look = self.look(seen.mean(dim=(2, 3))).float().chunk(2, dim=1)
+        layout = self.layout(seen).float().chunk(2, dim=1)
+        mean, log_variance = (
+            torch.cat([a, b.flatten(1)], dim=1) for a, b in zip(look, layout, strict=True)
+        )
         return mean, log_variance.clamp(-10, 5)
 
 
@@ -245,3 +265,14 @@ class _Block(nn.Module):
 
 def _up(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2, mode="nearest")
+
+
+@torch.no_grad()
+def _start_smooth(conv: nn.Conv2d) -> None:
+    """Let a pixel shuffle start as nearest neighbours, without a checkerboard.
+
+    ICNR, Aitken et al. 2017, arXiv:1707.02937.
+    """
+    conv.weight.copy_(conv.weight[::4].repeat_interleave(4, dim=0))
+    if conv.bias is not None:
+        conv.bias.copy_(conv.bias[::4].repeat_interleave(4, dim=0))

@@ -1,7 +1,9 @@
 """Training the SPADE GAN: hinge and feature matching, with styles encoded or drawn.
 
-As in GauGAN (Park et al. 2019, arXiv:1903.07291) a variational encoder gives the style of the real
-picture, whose counterpart is then compared with it; on the other images the style is drawn, as at
+A first stage without discriminator (`adversarial: 0`) is a variational autoencoder with a mask: it
+brings layout and shades within minutes, which a discriminator would take hours to teach. Then, as
+in GauGAN (Park et al. 2019, arXiv:1903.07291) the encoder gives the style of the
+real picture, whose counterpart is compared with it; on the other images the style is drawn, as at
 use, and only the discriminator judges (CVAE-GAN, Bao et al. 2017, arXiv:1703.10155): otherwise
 drawn styles would look like none that was trained.
 """
@@ -42,8 +44,11 @@ class SpadeLoss(Dropping):
     encoded: float = Field(0.5, ge=0, le=1, description="share of images with an encoded style")
     difference: float = Field(10.0, ge=0, description="weight of the absolute difference")
     matching: float = Field(10.0, ge=0, description="weight of the discriminator's maps")
-    divergence: float = Field(0.02, ge=0, description="weight of the style's divergence, in nats")
-    adversarial: float = Field(1.0, ge=0, description="weight of the discriminator's score")
+    coarse: float = Field(10.0, ge=0, description="weight of the difference of 8 x 8 means")
+    divergence: float = Field(0.005, ge=0, description="weight of the style's divergence, in nats")
+    adversarial: float = Field(
+        1.0, ge=0, description="weight of the discriminator's score; at 0 there is none"
+    )
     heart_weight: float = Field(1.0, ge=0, description="added to the weight 1 near the heart")
     channels: int = Field(24, gt=0, description="of the discriminator's first layer")
     layers: int = Field(3, gt=0, description="strided layers of the discriminator")
@@ -62,15 +67,15 @@ class SpadeGanTask:
         self.network = SpadeGan(config)
         if recipe.initialize_from:
             set_state(self.network, load_weights(Path(recipe.initialize_from)))
-        self.networks: dict[str, nn.Module] = {
-            "spade-gan": self.network,
-            "discriminator": MatchingDiscriminator(
+        self.networks: dict[str, nn.Module] = {"spade-gan": self.network}
+        self.rates = {"spade-gan": 1.0}
+        if self.loss.adversarial:
+            self.networks["discriminator"] = MatchingDiscriminator(
                 1 + CLASSES + len(config.vendors),
                 channels=self.loss.channels,
                 layers=self.loss.layers,
-            ),
-        }
-        self.rates = {"spade-gan": 1.0, "discriminator": self.loss.rate}
+            )
+            self.rates["discriminator"] = self.loss.rate
         self.words = self.network.generator.conditions.words
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
@@ -84,28 +89,28 @@ class SpadeGanTask:
         made, divergence = self.networks["spade-gan"](
             pictures, draw, encoded, noise, mask, conditions
         )
+        alike = (
+            self.loss.difference * self._difference(made, pictures, batch)
+            + self.loss.coarse * _coarse_difference(made, pictures, batch.covered)
+            + self.loss.divergence * divergence
+        )
+        if not self.loss.adversarial:
+            yield "spade-gan", encoded * alike
+            return
         # outside the scan's field of view both are blank, so that nothing is learned from there
         inside = batch.covered
         about = torch.cat([mask, self._planes(conditions, mask)], dim=1)
         real, fake = (torch.cat([p * inside, about], dim=1) for p in (pictures, made))
         judge = self.networks["discriminator"]
         of_real, of_fake = judge(real), judge(fake)
-        scores_real, scores_fake = _scores(of_real), _scores(of_fake)
-        hinge = hinge_loss(scores_real, _scores(judge(fake.detach())))
+        hinge = hinge_loss(_scores(of_real), _scores(judge(fake.detach())))
         # a discriminator that cannot tell the two apart (hinge loss 2) has nothing to say
         knows = (1 - hinge.detach().mean() / 2).clamp(0, 1)
         matching = torch.stack(
             [feature_matching(r, f) for r, f in zip(of_real, of_fake, strict=True)]
         ).mean(dim=0)
-        alike = (
-            self.loss.difference * self._difference(made, pictures, batch)
-            + self.loss.matching * matching
-            + self.loss.divergence * divergence
-        )
-        yield (
-            "spade-gan",
-            encoded * alike - self.loss.adversarial * knows * mean_score(scores_fake),
-        )
+        judged = self.loss.adversarial * knows * mean_score(_scores(of_fake))
+        yield "spade-gan", encoded * (alike + self.loss.matching * matching) - judged
         yield "discriminator", hinge
 
     def _planes(self, conditions: Sequence[dict[str, Any]], like: Tensor) -> Tensor:
@@ -148,6 +153,13 @@ class SpadeGanTask:
             images_seen=images_seen,
             minutes=minutes,
         )
+
+
+def _coarse_difference(made: Tensor, pictures: Tensor, covered: Tensor) -> Tensor:
+    """(n,) mean absolute difference of means over 8 x 8 pixels: layout and brightness."""
+    shares = functional.avg_pool2d(covered, 8)
+    error = functional.avg_pool2d((made - pictures) * covered, 8).abs()
+    return error.sum(dim=(1, 2, 3)) / shares.sum(dim=(1, 2, 3)).clamp(min=1)
 
 
 def _scores(maps: tuple[list[Tensor], list[Tensor]]) -> tuple[Tensor, Tensor]:
