@@ -7,8 +7,8 @@ import torch
 
 from cmr_synth.anatomy.labels import LV, UNLABELLED
 from cmr_synth.generators.conditioning import one_hot_mask
-from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork
-from cmr_synth.generators.flow.sampler import euler, state_after, time_grid
+from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
+from cmr_synth.generators.flow.sampler import SOLVERS, euler, heun, state_after, time_grid
 
 SMALL = FlowConfig(
     shape=(32, 32), channels=(16, 16), attention=(False, True), layers=1, head_width=8, groups=8
@@ -78,6 +78,35 @@ def test_the_mask_changes_the_estimate(network):
     assert not torch.allclose(call(network, [FULL], mask), call(network, [FULL]), atol=1e-6)
 
 
+def test_a_direct_flow_starts_from_the_mask_and_sees_it_nowhere_else():
+    config = SMALL.model_copy(update={"source": "condition"})
+    torch.manual_seed(0)
+    direct = FlowNetwork(config).eval()
+    mask, other = torch.zeros(2, 1, 4, 32, 32)
+    mask[:, 0], other[:, 0] = 1, 1
+    other[:, :, 10:20, 10:20] = 0
+    other[:, LV, 10:20, 10:20] = 1
+    assert torch.equal(call(direct, [FULL], mask), call(direct, [FULL], other))
+    noise = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(2))
+    starts = [start_of(config, noise, m) for m in (mask, other)]
+    changed = (starts[0] != starts[1])[0, 0]
+    assert torch.equal(changed, other[0, LV] == 1)
+    assert torch.equal(start_of(SMALL, noise, mask), noise)  # from noise the mask does not matter
+
+
+def test_a_direct_start_has_the_shades_of_the_structures_and_the_noise_stated():
+    config = SMALL.model_copy(
+        update={"source": "condition", "shades": (-0.9, 0.1, 0.2, 0.3), "shade_noise": 0.05}
+    )
+    labels = torch.tensor([0, 1, 2, 3, UNLABELLED]).repeat(20000)[None, None]
+    noise = torch.randn(labels[:, None].shape, generator=torch.Generator().manual_seed(2))
+    start = start_of(config, noise, one_hot_mask(labels[:, 0][:, None])).flatten()
+    for label, shade in ((0, -0.9), (1, 0.1), (2, 0.2), (3, 0.3), (UNLABELLED, -0.9)):
+        own = start[labels.flatten() == label]
+        assert own.mean().item() == pytest.approx(shade, abs=0.002)
+        assert own.std().item() == pytest.approx(0.05, abs=0.002)
+
+
 def test_an_estimate_does_not_depend_on_its_batch(network):
     both = call(network, [FULL, {}])
     noisy = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -112,12 +141,32 @@ class Knows(torch.nn.Module):
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
-def test_a_perfect_estimate_is_where_the_flow_ends(steps):
+@pytest.mark.parametrize("solver", sorted(SOLVERS))
+def test_a_perfect_estimate_is_where_the_flow_ends(solver, steps):
     picture, noise = torch.rand(2, 1, 8, 8), torch.randn(2, 1, 8, 8)
     network = Knows(picture)
-    *_, last = euler(network, noise, torch.zeros(2, 4, 8, 8), [FULL] * 2, steps=steps)
-    torch.testing.assert_close(last, picture)
-    assert network.calls == steps
+    mask = torch.zeros(2, 4, 8, 8)
+    yielded = list(SOLVERS[solver](network, noise, mask, [FULL] * 2, steps=steps))
+    torch.testing.assert_close(yielded[-1], picture)
+    assert len(yielded) == steps
+    assert network.calls == (steps if solver == "euler" else 2 * steps - 1)
+
+
+def test_a_look_is_taken_on_by_the_state_too():
+    """Else the next step would know nothing of it."""
+    noise, mask = torch.randn(1, 1, 8, 8), torch.zeros(1, 4, 8, 8)
+    states = []
+
+    def network(noisy, time, mask, conditions):
+        states.append((noisy, float(time)))
+        return torch.full_like(noisy, 0.2)
+
+    for solver in (euler, heun):
+        states.clear()
+        *_, last = solver(network, noise, mask, [{}], steps=4, look=lambda x: x + 0.5)
+        torch.testing.assert_close(last, torch.full_like(last, 0.7))
+        state, time = states[1 if solver is euler else 2]
+        torch.testing.assert_close(state, time * 0.7 + (1 - time) * noise)
 
 
 def test_the_state_between_steps_is_the_sampler_s_own():
@@ -166,6 +215,16 @@ def test_many_steps_reach_the_distribution():
     assert errors[2] < 0.05
 
 
+def test_the_second_order_solver_is_nearer_at_equal_evaluations():
+    noise = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    exact = Gaussian.m + Gaussian.s * noise
+    errors = {}
+    for name, steps in (("euler", 15), ("heun", 8)):
+        *_, last = SOLVERS[name](Gaussian(), noise, torch.zeros(1, 4, 32, 32), [{}], steps=steps)
+        errors[name] = (last - exact).abs().mean().item()
+    assert errors["heun"] < errors["euler"]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -177,6 +236,8 @@ def test_many_steps_reach_the_distribution():
         ({"layers": 0}, "greater than 0"),
         ({"channels": (16, -8)}, "greater than 0"),
         ({"sigma_data": float("nan")}, "finite"),
+        ({"source": "mask"}, "'noise' or 'condition'"),
+        ({"adapter": {"base": "../up", "sha256": "0" * 64, "rank": 2}}, "pattern"),
     ],
     ids=str,
 )

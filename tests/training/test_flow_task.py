@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from cmr_synth.errors import InputError
+from cmr_synth.generators.flow.network import start_of
 from cmr_synth.generators.weights import load_weights, save_weights, state_of
 from cmr_synth.training.adversarial import Discriminator
 from cmr_synth.training.batches import Batches
 from cmr_synth.training.families.flow import FlowTask, mixed
-from cmr_synth.training.recipe import Augmentation
+from cmr_synth.training.recipe import Augmentation, load_recipe
 
 SMALL = {"channels": [32, 32], "attention": [False, True], "vendors": ["siemens", "philips", "ge"]}
 
@@ -75,6 +77,46 @@ def test_a_discriminator_that_knows_nothing_has_no_force(make_recipe, slices):
     alone = losses(task(make_recipe, own_inputs=0.0, weight=1e-12), slices)
     torch.testing.assert_close(found["flow"], alone["flow"])
     torch.testing.assert_close(found["discriminator"], torch.full((8,), 2.0))
+
+
+@pytest.mark.parametrize(
+    "stage", [{}, {"adversarial": {"weight": 0.7, "channels": 4, "layers": 1}}]
+)
+def test_a_direct_flow_learns_from_where_it_will_start(make_recipe, slices, stage):
+    """A network that returns its input has the loss of the start, which the noise decides."""
+
+    class Returns(torch.nn.Module):
+        def forward(self, noisy, time, mask, conditions):
+            self.noisy, self.time, self.mask = noisy, time, mask
+            return noisy * self.one
+
+    loss = {"time_mean": -20.0, "time_sd": 0.1, **stage}  # at the start
+    if stage:
+        loss["adversarial"] = {**stage["adversarial"], "steps": 1}
+    spread = {}
+    for source in ("noise", "condition"):
+        model = {**SMALL, "source": source, "shade_noise": 0.01}
+        of = FlowTask(make_recipe(family="flow", model=model, loss=loss))
+        seen = of.networks["flow"] = Returns()
+        seen.one = torch.nn.Parameter(torch.ones(()))
+        losses(of, slices)
+        assert (seen.time < 1e-6).all()
+        expected = start_of(of.network.config, torch.zeros_like(seen.noisy), seen.mask)
+        spread[source] = (seen.noisy - expected).std().item()
+    assert spread["noise"] == pytest.approx(1.0, rel=0.05)
+    assert spread["condition"] == pytest.approx(0.01, rel=0.05)
+
+
+def test_an_adapter_is_trained_by_its_own_family(make_recipe):
+    adapter = {"base": "flow", "sha256": "0" * 64, "rank": 2}
+    with pytest.raises(InputError, match="'model.adapter': .*'flow-student' trains adapters"):
+        FlowTask(make_recipe(family="flow", model={**SMALL, "adapter": adapter}))
+
+
+def test_the_direct_recipe_differs_from_the_other_in_its_source_alone():
+    direct, plain = (load_recipe(name).model_dump() for name in ("flow-direct", "flow"))
+    assert direct["model"].pop("source") == "condition"
+    assert {**direct, "name": "flow"} == plain
 
 
 def test_what_is_saved_lies_between_start_and_end(make_recipe, tmp_path):

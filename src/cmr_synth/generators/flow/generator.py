@@ -10,11 +10,14 @@ import torch
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings, mask_tensor
-from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork
-from cmr_synth.generators.flow.sampler import euler
-from cmr_synth.generators.folder import read_config, with_weights
+from cmr_synth.generators.flow.adapter import load_flow
+from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
+from cmr_synth.generators.flow.sampler import SOLVERS
 from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
+from cmr_synth.generators.look import Look
+from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
 
+FAMILY = "flow"
 DEFAULT_STEPS = 4
 
 
@@ -35,11 +38,11 @@ class FlowGenerator:
         Raises
         ------
         InputError
-            If one is missing, damaged, or does not fit the other.
+            If one is missing, damaged, or does not fit the other; if it changes the weights of
+            another model, and that is not there.
         """
-        network = FlowNetwork(read_config(folder, FlowConfig, family="flow"))
         device = device or "cpu"
-        return cls(with_weights(network, folder, device=device), device=device)
+        return cls(load_flow(folder, device=device), device=device)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,27 +57,52 @@ class FlowGenerator:
         indices: Sequence[int] | None = None,
         steps: int | None = None,
         guidance: float | None = None,
+        sampler: str | None = None,
     ) -> Iterator[Progress | Images]:
-        """Yield progress after every network evaluation, then the images.
+        """Yield progress after every step, then the images.
 
-        See `cmr_synth.generators.interface.Generator`.
+        See `cmr_synth.generators.interface.Generator`. Samplers are "euler", for which the few-step
+        stage and students are trained, and "heun", of second order, which takes two evaluations a
+        step but for the last. A student takes no more steps than its own. Of a reference grey
+        levels and grain are taken over.
 
         Raises
         ------
         InputError
-            If a condition is not among those the model was trained with.
+            If a condition is not among those the model was trained with, a reference is not on
+            its grid, or a sampler or prompt is asked for that it has not.
         """
-        steps = DEFAULT_STEPS if steps is None else steps
-        if steps < 1:
-            raise InputError(f"steps: {steps} given; give a whole number of 1 or more.")
+        refuse_sampler(FAMILY, sampler, tuple(SOLVERS))
+        refuse_prompt(FAMILY, conditions)
+        solver = SOLVERS[sampler or "euler"]
+        steps = self._steps(steps)
         guidance = 1.0 if guidance is None else guidance
         indices = range(len(conditions)) if indices is None else indices
         given = mappings(conditions, self.config)
         mask = mask_tensor(conditions, self.config).to(self.device)
         noise = np.stack([noise_for(seed, i, (1, *self.shape)) for i in indices])
-        state = torch.from_numpy(noise).to(self.device)
-        run = euler(self.network, state, mask, given, steps=steps, guidance=guidance)
+        start = start_of(self.config, torch.from_numpy(noise).to(self.device), mask)
+        look = Look(conditions, self.shape, self.device, times=steps)
+        state = start
+        run = solver(
+            self.network,
+            start,
+            mask,
+            given,
+            steps=steps,
+            guidance=guidance,
+            look=look if look.rows else None,
+        )
         for step, estimate in enumerate(run, start=1):
             state = estimate
             yield Progress(step, steps)
         yield Images(((state[:, 0].clamp(-1, 1) + 1) / 2).cpu().numpy())
+
+    def _steps(self, asked: int | None) -> int:
+        """Steps to take: a student has learned no more than its own."""
+        adapter = self.config.adapter
+        most = adapter.steps if adapter else None
+        steps = (most or DEFAULT_STEPS) if asked is None else asked
+        if steps < 1:
+            raise InputError(f"steps: {steps} given; give a whole number of 1 or more.")
+        return min(steps, most) if most else steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -17,12 +17,13 @@ def time_grid(steps: int) -> list[float]:
 @torch.no_grad()
 def euler(
     network: nn.Module,
-    noise: Tensor,
+    start: Tensor,
     mask: Tensor,
     conditions: Sequence[dict[str, Any]],
     *,
     steps: int,
     guidance: float = 1.0,
+    look: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[Tensor]:
     """First-order solver; yields the estimate of the clean picture after every step.
 
@@ -32,7 +33,8 @@ def euler(
     Parameters
     ----------
     network : FlowNetwork
-    noise : (n, 1, y, x) tensor
+    start : (n, 1, y, x) tensor
+        Where the path starts: see `network.start_of`.
     mask : (n, 4, y, x) tensor
     conditions : n mappings
     steps : int
@@ -40,6 +42,8 @@ def euler(
     guidance : float
         1: none. Above: the estimate is moved away from the unconditional one (Ho and Salimans
         2022, arXiv:2207.12598), at twice the cost.
+    look : callable, optional
+        Takes estimates and returns them changed; the path goes on from there, with its own noise.
 
     Yields
     ------
@@ -47,22 +51,54 @@ def euler(
         On the scale [-1, 1]; the last one is the result.
     """
     times = [*time_grid(steps), 1.0]
-    state = noise
+    state = start
     for now, after in zip(times[:-1], times[1:], strict=True):
-        time = torch.full((len(noise),), now, device=noise.device)
-        estimate = network(state, time, mask, conditions)
-        if guidance != 1.0:
-            free = network(state, time, torch.zeros_like(mask), [{}] * len(noise))
-            estimate = free + guidance * (estimate - free)
+        estimate = _estimate(network, state, now, mask, conditions, guidance)
         state = _advance(state, estimate, now, after)
+        if look is not None:
+            state, estimate = _with_look(state, estimate, after, look)
         yield estimate
+
+
+@torch.no_grad()
+def heun(
+    network: nn.Module,
+    start: Tensor,
+    mask: Tensor,
+    conditions: Sequence[dict[str, Any]],
+    *,
+    steps: int,
+    guidance: float = 1.0,
+    look: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[Tensor]:
+    """Second-order solver: the mean of the velocities at both ends of a step.
+
+    As Karras et al. 2022, arXiv:2206.00364, algorithm 1: every step but the last, which ends at
+    the picture, takes two evaluations. Parameters and yields as for `euler`.
+    """
+    times = [*time_grid(steps), 1.0]
+    state = start
+    for now, after in zip(times[:-1], times[1:], strict=True):
+        estimate = _estimate(network, state, now, mask, conditions, guidance)
+        ahead = _advance(state, estimate, now, after)
+        if after < 1:
+            second = _estimate(network, ahead, after, mask, conditions, guidance)
+            velocity = (estimate - state) / (1 - now) + (second - ahead) / (1 - after)
+            ahead = state + (after - now) / 2 * velocity
+        state = ahead
+        if look is not None:
+            state, estimate = _with_look(state, estimate, after, look)
+        yield estimate
+
+
+SOLVERS = {"euler": euler, "heun": heun}
 
 
 @torch.no_grad()
 def state_after(
     done: int,
     network: nn.Module,
-    noise: Tensor,
+    start: Tensor,
     mask: Tensor,
     conditions: Sequence[dict[str, Any]],
     *,
@@ -73,13 +109,37 @@ def state_after(
     Parameters as for `euler`, without guidance; returns an (n, 1, y, x) tensor.
     """
     times = time_grid(steps)
-    state = noise
+    state = start
     for now, after in zip(times[:done], times[1 : done + 1], strict=True):
-        time = torch.full((len(noise),), now, device=noise.device)
+        time = torch.full((len(start),), now, device=start.device)
         state = _advance(state, network(state, time, mask, conditions), now, after)
     return state
+
+
+def _estimate(
+    network: nn.Module,
+    state: Tensor,
+    now: float,
+    mask: Tensor,
+    conditions: Sequence[dict[str, Any]],
+    guidance: float,
+) -> Tensor:
+    time = torch.full((len(state),), now, device=state.device)
+    estimate: Tensor = network(state, time, mask, conditions)
+    if guidance != 1.0:
+        free = network(state, time, torch.zeros_like(mask), [{}] * len(state))
+        estimate = free + guidance * (estimate - free)
+    return estimate
 
 
 def _advance(state: Tensor, estimate: Tensor, now: float, after: float) -> Tensor:
     """One Euler step towards the estimate of the picture."""
     return state + (after - now) / (1 - now) * (estimate - state)
+
+
+def _with_look(
+    state: Tensor, estimate: Tensor, time: float, look: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """State and estimate with the estimate's part of the state, x in t x + (1 - t) n, changed."""
+    changed = look(estimate)
+    return state + time * (changed - estimate), changed

@@ -59,8 +59,8 @@ class SpadeGanGenerator:
     ) -> Iterator[Progress | Images]:
         """Yield progress, then the images; see `cmr_synth.generators.interface.Generator`.
 
-        A reference gives its style vector, as far as its strength says; without one the vector is
-        drawn. `steps` is ignored: there is one pass.
+        A reference gives its style, as far as its strength says; without one the style is drawn.
+        `steps` is ignored: there is one pass.
 
         Raises
         ------
@@ -78,15 +78,15 @@ class SpadeGanGenerator:
         width = self.config.style
         numbers = np.stack([noise_for(seed, i, (width + rows * columns,)) for i in indices])
         drawn = torch.from_numpy(numbers).to(self.device)
-        style, noise = drawn[:, :width], drawn[:, width:].reshape(-1, 1, rows, columns)
+        style = self.network.prior(drawn[:, :width])
+        noise = drawn[:, width:].reshape(-1, 1, rows, columns)
         style = self._with_references(style, conditions)
         pictures = self.network.generator(style, noise, mask, given)
         yield Progress(1, 1)
         yield Images(((pictures[:, 0].clamp(-1, 1) + 1) / 2).cpu().numpy())
 
     def _with_references(self, style: Tensor, conditions: Sequence[Condition]) -> Tensor:
-        """Drawn style vectors, moved towards those of the references."""
-        style = style.clone()
+        """Drawn styles, moved towards those of the references."""
         for i, condition in enumerate(conditions):
             if condition.reference is None or not condition.reference_strength:
                 continue

@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import CLASSES, one_hot_mask
-from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork
+from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
 from cmr_synth.generators.flow.sampler import euler, state_after, time_grid
 from cmr_synth.generators.folder import save_model
 from cmr_synth.generators.weights import load_weights, set_state, state_of
@@ -73,6 +74,11 @@ class FlowTask:
         self.loss = checked(FlowLoss, recipe.loss, where=where, under="loss")
         config = checked(FlowConfig, recipe.model, where=where, under="model")
         torch.manual_seed(recipe.seed)
+        if config.adapter is not None:
+            raise InputError(
+                f"{where}: field 'model.adapter': is for loading; the family 'flow-student' trains "
+                "adapters."
+            )
         self.recipe = recipe
         self.network = FlowNetwork(config)
         if recipe.initialize_from:
@@ -93,35 +99,35 @@ class FlowTask:
         pictures = 2 * batch.images - 1
         labels, conditions = dropped(batch, self.loss)
         mask = one_hot_mask(labels)
-        noise = batch.normal(*pictures.shape[1:])
+        start = start_of(self.network.config, batch.normal(*pictures.shape[1:]), mask)
         if self.loss.adversarial.weight:
-            yield from self._adversarial(batch, pictures, noise, mask, conditions)
+            yield from self._adversarial(batch, pictures, start, mask, conditions)
             return
         logit = self.loss.time_mean + self.loss.time_sd * batch.normal()
         time = torch.sigmoid(logit)
-        estimate = self.networks["flow"](_mix(pictures, noise, time), time, mask, conditions)
+        estimate = self.networks["flow"](_mix(pictures, start, time), time, mask, conditions)
         yield "flow", self._velocity_error(estimate, pictures, time, batch)
 
     def _adversarial(
         self,
         batch: Batch,
         pictures: Tensor,
-        noise: Tensor,
+        start: Tensor,
         mask: Tensor,
         conditions: list[dict[str, Any]],
     ) -> Iterator[tuple[str, Tensor]]:
         settings = self.loss.adversarial
         flow, discriminator = self.networks["flow"], self.networks["discriminator"]
-        device = noise.device
+        device = start.device
         times = torch.tensor(time_grid(settings.steps), dtype=torch.float32, device=device)
         step = torch.tensor((batch.uniform() * settings.steps).astype(np.int64), device=device)
         own = torch.tensor(batch.uniform() < settings.own_inputs, device=device) & (step > 0)
         time = times[step]
-        noisy = _mix(pictures, noise, time)
+        noisy = _mix(pictures, start, time)
         for k in step[own].unique().tolist():
             here = torch.nonzero(own & (step == k)).flatten()
             asked = [conditions[int(i)] for i in here]
-            noisy[here] = state_after(k, flow, noise[here], mask[here], asked, steps=settings.steps)
+            noisy[here] = state_after(k, flow, start[here], mask[here], asked, steps=settings.steps)
         estimate = flow(noisy, time, mask, conditions)
         inside = batch.covered
         late = time.view(-1, 1, 1, 1).expand_as(inside)
@@ -162,10 +168,10 @@ class FlowTask:
     def sheet(self, batch: Batch) -> NDArray[np.float32]:
         """Real pictures, their masks, and synthetic pictures at 4 and at 12 steps."""
         mask = one_hot_mask(batch.labels)
-        noise = batch.normal(*batch.images.shape[1:])
+        start = start_of(self.network.config, batch.normal(*batch.images.shape[1:]), mask)
         rows = [batch.images[:, 0], batch.labels.clamp(max=3) / 3]
         for steps in (4, 12):
-            for done in euler(self.network, noise, mask, list(batch.conditions), steps=steps):
+            for done in euler(self.network, start, mask, list(batch.conditions), steps=steps):
                 picture = done
             rows.append((picture[:, 0].clamp(-1, 1) + 1) / 2)
         return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
@@ -193,6 +199,6 @@ def mixed(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> 
     return {k: second[k].float().lerp(first[k].float().to(second[k].device), share) for k in second}
 
 
-def _mix(pictures: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+def _mix(pictures: Tensor, start: Tensor, time: Tensor) -> Tensor:
     t = time.view(-1, 1, 1, 1)
-    return t * pictures + (1 - t) * noise
+    return t * pictures + (1 - t) * start

@@ -37,6 +37,8 @@ from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
 from cmr_synth.training.recipe import Recipe, checked
 
+STYLES_REMEMBERED = 2000  # images; the prior follows the encoder, which changes while it learns
+
 
 class SpadeLoss(Dropping):
     """Settings of the losses."""
@@ -50,6 +52,9 @@ class SpadeLoss(Dropping):
         1.0, ge=0, description="weight of the discriminator's score; at 0 there is none"
     )
     heart_weight: float = Field(1.0, ge=0, description="added to the weight 1 near the heart")
+    learn_styles: bool = Field(
+        True, description="train the encoder, and the prior that styles are drawn from"
+    )
     channels: int = Field(24, gt=0, description="of the discriminator's first layer")
     layers: int = Field(3, gt=0, description="strided layers of the discriminator")
     rate: float = Field(1.0, gt=0, description="discriminator's learning rate, times the recipe's")
@@ -67,6 +72,7 @@ class SpadeGanTask:
         self.network = SpadeGan(config)
         if recipe.initialize_from:
             set_state(self.network, load_weights(Path(recipe.initialize_from)))
+        self.network.encoder.requires_grad_(self.loss.learn_styles)
         self.networks: dict[str, nn.Module] = {"spade-gan": self.network}
         self.rates = {"spade-gan": 1.0}
         if self.loss.adversarial:
@@ -87,7 +93,13 @@ class SpadeGanTask:
         noise = batch.normal(*pictures.shape[1:])
         encoded = torch.tensor(batch.uniform() < self.loss.encoded, device=pictures.device)
         made, divergence = self.networks["spade-gan"](
-            pictures, draw, encoded, noise, mask, conditions
+            pictures,
+            draw,
+            encoded,
+            noise,
+            mask,
+            conditions,
+            learn_prior=len(batch) / STYLES_REMEMBERED if self.loss.learn_styles else 0.0,
         )
         alike = (
             self.loss.difference * self._difference(made, pictures, batch)

@@ -1,0 +1,255 @@
+"""Every family keeps the contract of `cmr_synth.generators.interface.Generator`.
+
+A family is tested by being registered: without an entry in `TINY` its tests fail.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cmr_synth.anatomy.template import draw_slice
+from cmr_synth.errors import InputError
+from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.registry import families, load_family
+from cmr_synth.generators.weights import save_weights, state_of
+
+GRID = {"shape": (64, 64), "spacing_mm": 3.0}
+VENDORS = ("siemens", "philips", "ge")
+
+
+def standard(
+    network: str, config: str, settings: dict[str, Any], **init: float
+) -> Callable[[str, Path], None]:
+    """How the folder of a family is written that has one network and one configuration.
+
+    `init` maps a part of a parameter's name to the deviation of its random weights, where it is
+    not 0.2.
+    """
+
+    def write(family: str, folder: Path) -> None:
+        made = _object(config)(**{**GRID, "vendors": VENDORS, **settings})
+        built = _object(network)(made)
+        for name, parameter in built.named_parameters():  # so that every condition shows
+            deviation = next((sd for part, sd in init.items() if part in name), 0.2)
+            torch.nn.init.normal_(parameter, std=deviation)
+        save_weights(folder / "weights.safetensors", state_of(built))
+        about = {"family": family, "config": made.model_dump(mode="json")}
+        (folder / "config.json").write_text(json.dumps(about))
+
+    return write
+
+
+def _object(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"cmr_synth.generators.{module}"), name)
+
+
+TINY = {
+    "flow": standard(
+        "flow.network:FlowNetwork",
+        "flow.network:FlowConfig",
+        {"channels": (8, 8), "attention": (False, False), "head_width": 4, "groups": 4},
+    ),
+    "spade-gan": standard(
+        "spade_gan.network:SpadeGan",
+        "spade_gan.network:SpadeConfig",
+        {
+            "channels": (8, 8, 8, 8),
+            "full_channels": 4,
+            "blocks": 1,
+            "hidden": 4,
+            "look": 6,
+            "layout": 2,
+            "encoder": (8, 8, 8, 8),
+            "groups": 4,
+        },
+        **{"out.weight": 0.01},  # greys, neither black nor white
+    ),
+    "diffusion": standard(
+        "diffusion.network:DiffusionNetwork",
+        "diffusion.network:DiffusionConfig",
+        {"channels": (8, 8), "attention": (False, False), "head_width": 4, "groups": 4},
+    ),
+}
+"""How the folder of a tiny model of each family is written: weights as small as its parts allow."""
+
+WITHOUT_REFERENCE: set[str] = set()
+"""Families that cannot take over a look, and say so."""
+
+
+@pytest.fixture(scope="module", params=sorted(families()))
+def family(request: pytest.FixtureRequest) -> str:
+    """Every registered family."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folder(family: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of the family; leave it as it is."""
+    if family not in TINY:
+        pytest.fail(f"tell in TINY how a tiny model of the family {family!r} is made")
+    made = tmp_path_factory.mktemp(family)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        TINY[family](family, made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def generator(family: str, folder: Path) -> Any:
+    return load_family(family).load(folder)
+
+
+@pytest.fixture
+def three(generator: Any) -> list[Condition]:
+    """Different conditions, the last one open."""
+    spacing = 192 / generator.shape[0]
+    drawn = [
+        draw_slice(shape=generator.shape, spacing=(spacing, spacing), level=level)
+        for level in ("mid", "apical")
+    ]
+    return [
+        Condition(mask=drawn[0], vendor="siemens", phase="ED", z=0.5),
+        Condition(mask=drawn[1], vendor="ge", pathology="hcm"),
+        Condition(),
+    ]
+
+
+def final(steps: Iterator[Progress | Images]) -> np.ndarray:
+    *progress, images = steps
+    assert progress and all(isinstance(step, Progress) for step in progress)
+    assert isinstance(images, Images)
+    return images.pixels
+
+
+def test_progress_counts_up_to_its_end(generator, three):
+    *progress, _ = generator.sample(three, seed=0)
+    assert [p.step for p in progress] == list(range(1, progress[-1].steps + 1))
+    assert len({p.steps for p in progress}) == 1
+
+
+def test_images_have_the_shape_kind_and_range_of_the_interface(generator, three):
+    pixels = final(generator.sample(three, seed=0))
+    assert pixels.shape == (3, *generator.shape)
+    assert pixels.dtype == np.float32
+    assert pixels.min() >= 0 and pixels.max() <= 1
+    assert pixels.std() > 0.01
+
+
+def test_an_image_does_not_depend_on_its_batch(generator, three):
+    whole = final(generator.sample(three, seed=7))
+    for i, condition in enumerate(three):
+        alone = final(generator.sample([condition], seed=7, indices=[i]))
+        # float32 convolution order, CPU
+        np.testing.assert_allclose(alone[0], whole[i], atol=1e-5, rtol=0)
+
+
+def test_an_image_does_not_depend_on_the_order(generator, three):
+    whole = final(generator.sample(three, seed=7, indices=[4, 9, 2]))
+    turned = final(generator.sample(three[::-1], seed=7, indices=[2, 9, 4]))
+    np.testing.assert_allclose(turned[::-1], whole, atol=1e-5, rtol=0)
+
+
+def test_seed_and_index_decide_the_image(generator, three):
+    first, again, other = (final(generator.sample(three, seed=seed)) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert (np.abs(first - other).mean(axis=(1, 2)) > 1e-3).all()
+    pair = final(generator.sample(three[:1] * 2, seed=3))
+    assert np.abs(pair[0] - pair[1]).mean() > 1e-3
+
+
+def test_no_random_state_is_touched(generator, three):
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    final(generator.sample(three[:1], seed=3))
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.random.get_state()[1].tolist() == before[1]
+
+
+@pytest.mark.parametrize("change", [{"vendor": "philips"}, {"phase": "ES"}, {"z": 0.9}], ids=str)
+def test_conditions_show(generator, three, change):
+    first, other = (
+        final(generator.sample([c], seed=1)) for c in (three[0], replace(three[0], **change))
+    )
+    assert np.abs(first - other).max() > 1e-4
+
+
+def test_the_mask_shows(generator, three):
+    moved = replace(three[0], mask=np.roll(three[0].mask, 8, axis=1))
+    first, other = (final(generator.sample([c], seed=1)) for c in (three[0], moved))
+    assert np.abs(first - other).max() > 1e-3
+
+
+def test_everything_may_be_left_open(generator):
+    assert np.isfinite(final(generator.sample([Condition()], seed=0))).all()
+
+
+@pytest.mark.parametrize("what", ["vendor", "phase", "pathology"])
+def test_an_unknown_word_is_refused(generator, what):
+    with pytest.raises(InputError, match=f"{what} 'acme': this model knows"):
+        list(generator.sample([Condition(**{what: "acme"})], seed=0))
+
+
+def test_an_unknown_sampler_is_refused(generator, three):
+    with pytest.raises(InputError, match="sampler 'nonsense'"):
+        list(generator.sample(three, seed=0, sampler="nonsense"))
+
+
+def test_guidance_changes_the_image_or_is_refused(generator, three):
+    plain, one = (final(generator.sample(three[:1], seed=0, guidance=g)) for g in (None, 1.0))
+    np.testing.assert_array_equal(plain, one)
+    try:
+        guided = final(generator.sample(three[:1], seed=0, guidance=3.0))
+    except InputError as error:
+        assert str(error).startswith("guidance: 3 given")
+    else:
+        assert np.abs(guided - plain).max() > 1e-4
+
+
+def test_text_is_read_or_refused(generator, family, three):
+    asked = [replace(three[0], prompt="a heart")]
+    if family == "stable-diffusion":
+        other = [replace(three[0], prompt="another heart, at rest")]
+        first, second = (final(generator.sample(c, seed=0)) for c in (asked, other))
+        assert np.abs(first - second).max() > 1e-4
+    else:
+        with pytest.raises(InputError, match="^prompt: models of .* read no text"):
+            list(generator.sample(asked, seed=0))
+
+
+def test_a_reference_changes_the_look_by_its_strength(generator, family, three):
+    reference = np.random.default_rng(0).random(generator.shape).astype(np.float32)
+    asked = [
+        [replace(three[0], reference=reference, reference_strength=s), three[1]] for s in (0.0, 1.0)
+    ]
+    if family in WITHOUT_REFERENCE:
+        with pytest.raises(InputError, match="^reference"):
+            list(generator.sample(asked[1], seed=0))
+        return
+    plain = final(generator.sample(three[:2], seed=0))
+    none, full = (final(generator.sample(c, seed=0)) for c in asked)
+    np.testing.assert_array_equal(none, plain)
+    assert np.abs(full[0] - plain[0]).mean() > 1e-4
+    # without a reference nothing changes, beyond the order of sums
+    np.testing.assert_allclose(full[1], plain[1], atol=1e-5, rtol=0)
+
+
+def test_a_model_of_another_family_is_refused(generator, folder, tmp_path):
+    about = json.loads((folder / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**about, "family": "other"}))
+    with pytest.raises(InputError, match=r"is of the family 'other', not '[a-z-]+'; choose"):
+        type(generator).load(tmp_path)
+
+
+def test_a_folder_without_weights_is_refused(generator, folder, tmp_path):
+    (tmp_path / "config.json").write_text((folder / "config.json").read_text())
+    with pytest.raises(InputError, match="no such file|holds no"):
+        type(generator).load(tmp_path)
