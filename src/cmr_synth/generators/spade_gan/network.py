@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.generators.conditioning import CLASSES, Conditions, Vocabulary
+from cmr_synth.generators.spade import SpadeBlock, start_smooth
 
 COARSEST = 16  # the first level is at 1/16 of the resolution
 
@@ -94,8 +95,15 @@ class SpadeGenerator(nn.Module):
         self.start_style = nn.Linear(width, coarse)
         self.place = nn.Parameter(torch.randn(1, coarse, *config.coarse_shape) * 0.1)
 
-        def block(inputs: int, outputs: int, folded: int) -> _Block:
-            return _Block(inputs, outputs, CLASSES * folded**2, width, config)
+        def block(inputs: int, outputs: int, folded: int) -> SpadeBlock:
+            return SpadeBlock(
+                inputs,
+                outputs,
+                CLASSES * folded**2,
+                width,
+                hidden=config.hidden,
+                groups=config.groups,
+            )
 
         # at the two coarsest levels the mask's shares say enough
         self.at_16 = block(coarse, middle, 1)
@@ -111,7 +119,7 @@ class SpadeGenerator(nn.Module):
         self.at_1 = nn.Conv2d(full + CLASSES + 1, full, 3, padding=1)
         self.out = nn.Conv2d(full, 1, 3, padding=1)
         for shuffled in (self.to_2, self.to_1):
-            _start_smooth(shuffled)
+            start_smooth(shuffled)
 
     def forward(
         self, style: Tensor, noise: Tensor, mask: Tensor, conditions: Sequence[dict[str, Any]]
@@ -266,57 +274,5 @@ class SpadeGan(nn.Module):
         return self.generator(style, noise, mask, conditions), divergence
 
 
-class _Spade(nn.Module):
-    """Group norm, then a scale and a shift for every position from the mask and the style.
-
-    MONAI's block normalises scale and shift over the picture too, so that a mask without
-    boundaries would scale by nothing and any other by the same amount; the paper does not.
-
-    Both norms of a block share the 3 x 3 convolution over the mask, and 1 x 1 makes scale and
-    shift of it: half the time, and the folded mask has reached its neighbours by then.
-    """
-
-    def __init__(self, channels: int, width: int, config: SpadeConfig):
-        super().__init__()
-        self.norm = nn.GroupNorm(config.groups, channels, affine=False)
-        self.maps = nn.Conv2d(config.hidden, 2 * channels, 1)
-        self.style = nn.Linear(width, 2 * channels)
-
-    def forward(self, x: Tensor, seen: Tensor, code: Tensor) -> Tensor:
-        scale, shift = (self.maps(seen) + self.style(code)[:, :, None, None]).chunk(2, dim=1)
-        return self.norm(x) * (1 + scale) + shift
-
-
-class _Block(nn.Module):
-    """Residual block of two modulated convolutions."""
-
-    def __init__(self, inputs: int, outputs: int, labels: int, width: int, config: SpadeConfig):
-        super().__init__()
-        self.shared = nn.Conv2d(labels, config.hidden, 3, padding=1)
-        self.first = _Spade(inputs, width, config)
-        self.conv_1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.second = _Spade(outputs, width, config)
-        self.conv_2 = nn.Conv2d(outputs, outputs, 3, padding=1)
-        self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
-
-    def forward(self, x: Tensor, mask: Tensor, code: Tensor) -> Tensor:
-        seen = functional.leaky_relu(self.shared(mask), 0.2)
-        out = self.conv_1(functional.leaky_relu(self.first(x, seen, code), 0.2))
-        out = self.conv_2(functional.leaky_relu(self.second(out, seen, code), 0.2))
-        result: Tensor = self.skip(x) + out
-        return result
-
-
 def _up(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2, mode="nearest")
-
-
-@torch.no_grad()
-def _start_smooth(conv: nn.Conv2d) -> None:
-    """Let a pixel shuffle start as nearest neighbours, without a checkerboard.
-
-    ICNR, Aitken et al. 2017, arXiv:1707.02937.
-    """
-    conv.weight.copy_(conv.weight[::4].repeat_interleave(4, dim=0))
-    if conv.bias is not None:
-        conv.bias.copy_(conv.bias[::4].repeat_interleave(4, dim=0))
