@@ -1,0 +1,1 @@
+"""Segmentation-guided diffusion in pixel space."""

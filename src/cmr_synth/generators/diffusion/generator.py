@@ -1,0 +1,125 @@
+"""The trained diffusion behind the interface of all generators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cmr_synth.generators.conditioning import mappings, mask_tensor
+from cmr_synth.generators.diffusion.guide import guides, later_starts
+from cmr_synth.generators.diffusion.network import DiffusionConfig, DiffusionNetwork
+from cmr_synth.generators.diffusion.sampler import (
+    DEFAULT,
+    DEFAULT_STEPS,
+    denoise,
+    noised,
+    own_draws,
+)
+from cmr_synth.generators.folder import read_config, with_weights
+from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
+from cmr_synth.generators.look import Look
+from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
+
+FAMILY = "diffusion"
+
+
+class DiffusionGenerator:
+    """A diffusion with trained weights on a device."""
+
+    def __init__(self, network: DiffusionNetwork, *, device: str = "cpu"):
+        self.device = torch.device(device)
+        self.network = network.eval().to(self.device)
+        # faster convolutions; torch's annotations do not know this overload
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.config: DiffusionConfig = network.config
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str | None = None) -> DiffusionGenerator:
+        """Read `config.json` and `weights.safetensors` of a model folder.
+
+        Raises
+        ------
+        InputError
+            If one is missing, damaged, or does not fit the other.
+        """
+        network = DiffusionNetwork(read_config(folder, DiffusionConfig, family=FAMILY))
+        device = device or "cpu"
+        return cls(with_weights(network, folder, device=device), device=device)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the working grid."""
+        return self.config.shape
+
+    @torch.no_grad()
+    def sample(
+        self,
+        conditions: Sequence[Condition],
+        *,
+        seed: int,
+        indices: Sequence[int] | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        sampler: str | None = None,
+    ) -> Iterator[Progress | Images]:
+        """Yield progress after every step, then the images.
+
+        See `cmr_synth.generators.interface.Generator`. Samplers are "dpm-solver++" (by default 15
+        steps), "ddim" (50) and "ddpm" (250).
+
+        The look of a reference is taken over by a second start, from a picture with partial noise;
+        see `cmr_synth.generators.diffusion.guide`.
+
+        Raises
+        ------
+        InputError
+            If a condition is not among those the model was trained with, a reference is not on
+            its grid, there are more steps than it was trained with, or a sampler or prompt is
+            asked for that it has not.
+        """
+        refuse_sampler(FAMILY, sampler, tuple(DEFAULT_STEPS))
+        refuse_prompt(FAMILY, conditions)
+        sampler = sampler or DEFAULT
+        steps = DEFAULT_STEPS[sampler] if steps is None else steps
+        indices = range(len(conditions)) if indices is None else indices
+        given = mappings(conditions, self.config)
+        mask = mask_tensor(conditions, self.config).to(self.device)
+        start_noise = np.stack([noise_for(seed, i, (1, *self.shape)) for i in indices])
+        noise = torch.from_numpy(start_noise).to(self.device)
+        look = Look(conditions, self.shape, self.device)
+        later = later_starts(conditions, look, steps)
+        total = steps + sum(steps - start for start in later)
+        done = 0
+
+        def run(rows: list[int], noisy: Tensor, start: int) -> Iterator[Tensor]:
+            return denoise(
+                self.network,
+                noisy,
+                mask[rows],
+                [given[i] for i in rows],
+                sampler=sampler,
+                steps=steps,
+                start=start,
+                guidance=1.0 if guidance is None else guidance,
+                draws=[own_draws(seed, indices[i]) for i in rows],
+            )
+
+        pictures = noise
+        for estimate in run(list(range(len(conditions))), noise, 0):
+            pictures, done = estimate, done + 1
+            yield Progress(done, total)
+        guided = guides(pictures, look)
+        pictures = pictures.clone()
+        for start, rows in later.items():  # one start for a whole batch, so by groups
+            pictures[rows] = guided[rows]
+            if start == steps:
+                continue
+            noisy = noised(self.network, guided[rows], noise[rows], steps=steps, start=start)
+            for estimate in run(rows, noisy, start):
+                pictures[rows], done = estimate, done + 1
+                yield Progress(done, total)
+        yield Images(((pictures[:, 0].clamp(-1, 1) + 1) / 2).cpu().numpy())

@@ -1,0 +1,164 @@
+"""Training the network of a latent model, on what a trained autoencoder encodes.
+
+The objective is flow matching (Lipman et al. 2023, arXiv:2210.02747) or denoising diffusion (Ho et
+al. 2020, arXiv:2006.11239); both as in pixel space, on latents (Rombach et al. 2022,
+arXiv:2112.10752). The autoencoder stays as it is and is saved along, so that the model folder is
+complete. Start with the weights of the autoencoder, or of an earlier latent model with its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.errors import InputError
+from cmr_synth.generators.conditioning import one_hot_mask
+from cmr_synth.generators.folder import read_config, save_model
+from cmr_synth.generators.latent.autoencoder import DOWN, AutoencoderConfig
+from cmr_synth.generators.latent.generator import DEFAULT_STEPS, FAMILY, LatentGenerator
+from cmr_synth.generators.latent.network import LatentConfig, LatentModel
+from cmr_synth.generators.weights import load_weights, set_state, state_of
+from cmr_synth.training.batches import Batch
+from cmr_synth.training.dropping import Dropping, dropped
+from cmr_synth.training.families.diffusion import level_weight
+from cmr_synth.training.recipe import Recipe, checked
+
+
+class LatentLoss(Dropping):
+    """Settings of the loss."""
+
+    time_mean: float = Field(-0.4, description="of the logit of the flow's times")
+    time_sd: float = Field(1.0, gt=0)
+    snr_bound: float = Field(
+        20.0, gt=0, description="of the diffusion: from this ratio on all noise levels weigh alike"
+    )
+    heart_weight: float = Field(1.0, ge=0, description="added to the weight 1 near the heart")
+
+
+class LatentTask:
+    """The latent network as the training loop sees it."""
+
+    def __init__(self, recipe: Recipe):
+        where = f"recipe {recipe.name!r}"
+        self.loss = checked(LatentLoss, recipe.loss, where=where, under="loss")
+        if "autoencoder" in recipe.model:
+            raise InputError(
+                f"{where}: field 'model.autoencoder': is told by the trained autoencoder; start "
+                "from its weights with --from."
+            )
+        folder, family = _earlier(recipe)
+        if family == FAMILY:
+            inner = read_config(folder, LatentConfig, family=FAMILY).autoencoder
+        else:
+            inner = read_config(folder, AutoencoderConfig, family="autoencoder")
+        stated = {"shape": inner.shape, "spacing_mm": inner.spacing_mm, **recipe.model}
+        config = checked(LatentConfig, stated | {"autoencoder": inner}, where=where, under="model")
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.model = LatentModel(config)
+        weights = load_weights(Path(str(recipe.initialize_from)))
+        set_state(self.model if family == FAMILY else self.model.autoencoder, weights)
+        self.model.autoencoder.eval().requires_grad_(False)
+        self.network = self.model.network
+        self.networks: dict[str, nn.Module] = {"latent": self.network}
+        self.rates = {"latent": 1.0}
+        self.words = self.network.conditions.words
+
+    def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Weighted squared error of the clean latents at one random time an image."""
+        latents = self._encoded(2 * batch.images - 1)
+        labels, conditions = dropped(batch, self.loss)
+        noise = batch.normal(*latents.shape[1:])
+        if self.model.config.objective == "flow":
+            time = torch.sigmoid(self.loss.time_mean + self.loss.time_sd * batch.normal())
+            t = time.view(-1, 1, 1, 1)
+            noisy = t * latents + (1 - t) * noise
+            # the velocity's error; bounded, or late times would drown the others
+            level = 1 / (1 - time).clamp(min=0.1) ** 2
+        else:
+            steps = self.model.config.train_steps
+            time = torch.tensor((batch.uniform() * steps).astype(np.int64), device=latents.device)
+            share = self.network.share(time)
+            noisy = share.sqrt() * latents + (1 - share).sqrt() * noise
+            level = level_weight("sample", share.flatten(), self.loss.snr_bound)
+        found = self.networks["latent"](noisy, time, one_hot_mask(labels), conditions)
+        spread = self.model.config.autoencoder.spread
+        yield "latent", level * self._error(found, latents, batch) / spread**2
+
+    @torch.no_grad()
+    def _encoded(self, pictures: Tensor) -> Tensor:
+        autoencoder = self.model.autoencoder.to(pictures.device)
+        return autoencoder.encode(pictures)
+
+    def _error(self, found: Tensor, latents: Tensor, batch: Batch) -> Tensor:
+        """(n,) mean squared error of positions in the field of view, more of it near the heart."""
+        heart = ((batch.labels > 0) & (batch.labels != UNLABELLED)).float()[:, None]
+        near = functional.max_pool2d(heart, 9, stride=1, padding=4)
+        weight = batch.covered * (1 + self.loss.heart_weight * near)
+        weight = functional.avg_pool2d(weight, DOWN)
+        error = ((found - latents) ** 2).mean(dim=1, keepdim=True) * weight
+        return error.sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp(min=1)
+
+    @torch.no_grad()
+    def sheet(self, batch: Batch) -> NDArray[np.float32]:
+        """Real pictures, their masks, real ones through the autoencoder, and synthetic ones."""
+        mask = one_hot_mask(batch.labels)
+        autoencoder = self.model.autoencoder.to(mask.device)
+        noise = batch.normal(*self.model.config.latent_shape)
+        generator = LatentGenerator(self.model, device=str(mask.device))
+        objective = self.model.config.objective
+        for made in generator.solve(
+            noise, mask, list(batch.conditions), steps=DEFAULT_STEPS[objective]
+        ):
+            latents = made
+        rows = [batch.images[:, 0], batch.labels.clamp(max=3) / 3]
+        for shown in (self._encoded(2 * batch.images - 1), latents):
+            rows.append((autoencoder.decode(shown, mask)[:, 0].clamp(-1, 1) + 1) / 2)
+        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+
+    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
+        """Write `weights.safetensors` (8 bits per channel) and `config.json`, of both networks."""
+        save_model(
+            folder,
+            family=FAMILY,
+            config=self.model.config,
+            weights=state_of(self.model),
+            recipe=self.recipe,
+            images_seen=images_seen,
+            minutes=minutes,
+        )
+
+
+def _earlier(recipe: Recipe) -> tuple[Path, str]:
+    """Folder and family of the model that the recipe starts from."""
+    where = f"recipe {recipe.name!r}"
+    if not recipe.initialize_from:
+        raise InputError(
+            f"{where}: needs a trained autoencoder; train the recipe 'autoencoder' and start from "
+            "its weights with --from FOLDER/weights.safetensors."
+        )
+    folder = Path(recipe.initialize_from).parent
+    try:
+        about: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        family = str(about["family"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / 'config.json'}: not a readable configuration "
+            f"({str(error).splitlines()[0]}); --from needs the weights in their model folder."
+        ) from error
+    if family not in ("autoencoder", FAMILY):
+        raise InputError(
+            f"{where}: starts from an autoencoder or a latent model, and {folder} holds one of "
+            f"family {family!r}; name another with --from."
+        )
+    return folder, family
