@@ -79,6 +79,40 @@ TINY = {
         "diffusion.network:DiffusionConfig",
         {"channels": (8, 8), "attention": (False, False), "head_width": 4, "groups": 4},
     ),
+    "cvae": standard(
+        "spade_gan.network:SpadeGan",
+        "spade_gan.network:SpadeConfig",
+        {
+            "channels": (8, 8, 8, 8),
+            "full_channels": 4,
+            "blocks": 1,
+            "hidden": 4,
+            "look": 6,
+            "layout": 2,
+            "encoder": (8, 8, 8, 8),
+            "groups": 4,
+        },
+        **{"out.weight": 0.01},  # greys, neither black nor white
+    ),
+    "latent": standard(
+        "latent.network:LatentModel",
+        "latent.network:LatentConfig",
+        {
+            "channels": (8, 8),
+            "attention": (False, False),
+            "head_width": 4,
+            "groups": 4,
+            "autoencoder": {
+                **GRID,
+                "encoder": (8, 8),
+                "decoder": (8, 8, 4),
+                "blocks": 1,
+                "hidden": 4,
+                "groups": 4,
+            },
+        },
+        **{"out.weight": 0.01},  # greys, neither black nor white
+    ),
 }
 """How the folder of a tiny model of each family is written: weights as small as its parts allow."""
 

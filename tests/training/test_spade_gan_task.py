@@ -37,12 +37,28 @@ def losses(of: SpadeGanTask, slices, size: int = 6) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("field", ["difference", "coarse", "matching", "divergence"])
 def test_only_encoded_styles_are_compared_with_the_picture(make_recipe, slices, field):
-    off = {"difference": 0.0, "coarse": 0.0, "matching": 0.0, "divergence": 0.0, field: 1.0}
+    off = {
+        "statistics": 0.0,
+        "difference": 0.0,
+        "coarse": 0.0,
+        "matching": 0.0,
+        "divergence": 0.0,
+        field: 1.0,
+    }
     off["adversarial"] = 1e-12  # as good as no force, but the discriminator is there
     compared = losses(task(make_recipe, encoded=1.0, **off), slices)["spade-gan"]
     judged = losses(task(make_recipe, encoded=0.0, **off), slices)["spade-gan"]
     assert (compared > 1e-6).all()
     assert (judged.abs() < 1e-9).all()
+
+
+def test_drawn_styles_are_held_to_the_statistics_of_real_pictures(make_recipe, slices):
+    fields = {"encoded": 0.0, "adversarial": 1e-12}
+    found = losses(task(make_recipe, statistics=1.0, **fields), slices)["spade-gan"]
+    assert (found > 1e-6).all()
+    alike = losses(task(make_recipe, encoded=1.0, adversarial=1e-12, statistics=1.0), slices)
+    more = losses(task(make_recipe, encoded=1.0, adversarial=1e-12, statistics=9.0), slices)
+    torch.testing.assert_close(alike["spade-gan"], more["spade-gan"])
 
 
 def test_the_first_stage_has_no_discriminator(make_recipe, slices):
@@ -52,7 +68,7 @@ def test_the_first_stage_has_no_discriminator(make_recipe, slices):
 
 
 def test_a_discriminator_that_cannot_tell_has_no_force(make_recipe, slices):
-    of = task(make_recipe, encoded=0.0)
+    of = task(make_recipe, encoded=0.0, statistics=0.0)
     for parameter in of.networks["discriminator"].parameters():
         torch.nn.init.zeros_(parameter)
     found = losses(of, slices)

@@ -18,7 +18,7 @@ def pairwise_ms_ssim(images: NDArray[np.float32]) -> NDArray[np.float64]:
     Parameters
     ----------
     images : (n, y, x) float32 array in [0, 1]
-        At least 96 pixels a side.
+        At least 99 pixels a side.
 
     Returns
     -------

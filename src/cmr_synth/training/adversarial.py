@@ -83,6 +83,21 @@ def feature_matching(real: list[Tensor], fake: list[Tensor]) -> Tensor:
     return torch.stack(distances).mean(dim=0)
 
 
+def statistics_matching(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """(n,) mean absolute difference of each map's mean and deviation over space.
+
+    For pictures that show something else in the same manner (Salimans et al. 2016,
+    arXiv:1606.03498, sec. 3.1, where the mean is over a batch). `real` is not followed by
+    gradients.
+    """
+    distances = []
+    for r, f in zip(real[:-1], fake[:-1], strict=True):
+        r, f = r.detach().float(), f.float()
+        distances.append((f.mean(dim=(2, 3)) - r.mean(dim=(2, 3))).abs().mean(dim=1))
+        distances.append((f.std(dim=(2, 3)) - r.std(dim=(2, 3))).abs().mean(dim=1))
+    return torch.stack(distances).mean(dim=0)
+
+
 def force(losses: Tensor, pictures: Tensor) -> Tensor:
     """Norm of each image's gradient with respect to its pixels, (n,)."""
     (gradient,) = torch.autograd.grad(losses.sum(), pictures, retain_graph=True)

@@ -15,11 +15,11 @@ from cmr_synth.generators.interface import Condition, Images, Progress, noise_fo
 from cmr_synth.generators.refusals import refuse_guidance, refuse_prompt, refuse_sampler
 from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
 
-FAMILY = "spade-gan"
-
 
 class SpadeGanGenerator:
     """A SPADE GAN with trained weights on a device."""
+
+    family = "spade-gan"
 
     def __init__(self, network: SpadeGan, *, device: str = "cpu"):
         self.device = torch.device(device)
@@ -37,7 +37,7 @@ class SpadeGanGenerator:
         InputError
             If one is missing, damaged, or does not fit the other.
         """
-        network = SpadeGan(read_config(folder, SpadeConfig, family=FAMILY))
+        network = SpadeGan(read_config(folder, SpadeConfig, family=cls.family))
         device = device or "cpu"
         return cls(with_weights(network, folder, device=device), device=device)
 
@@ -68,9 +68,9 @@ class SpadeGanGenerator:
             If a condition is not among those the model was trained with, or a sampler, guidance
             or prompt is asked for.
         """
-        refuse_sampler(FAMILY, sampler)
-        refuse_guidance(FAMILY, guidance)
-        refuse_prompt(FAMILY, conditions)
+        refuse_sampler(self.family, sampler)
+        refuse_guidance(self.family, guidance)
+        refuse_prompt(self.family, conditions)
         indices = range(len(conditions)) if indices is None else indices
         given = mappings(conditions, self.config)
         mask = mask_tensor(conditions, self.config).to(self.device)

@@ -4,8 +4,9 @@ A first stage without discriminator (`adversarial: 0`) is a variational autoenco
 brings layout and shades within minutes, which a discriminator would take hours to teach. Then, as
 in GauGAN (Park et al. 2019, arXiv:1903.07291) the encoder gives the style of the
 real picture, whose counterpart is compared with it; on the other images the style is drawn, as at
-use, and only the discriminator judges (CVAE-GAN, Bao et al. 2017, arXiv:1703.10155): otherwise
-drawn styles would look like none that was trained.
+use, and the discriminator judges (CVAE-GAN, Bao et al. 2017, arXiv:1703.10155): otherwise drawn
+styles would look like none that was trained. Its score alone lets contrast and grain run away
+there, so that the statistics of its maps are held to those of the real picture of the same mask.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from torch.nn import functional
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.generators.conditioning import CLASSES, one_hot_mask
 from cmr_synth.generators.folder import save_model
-from cmr_synth.generators.spade_gan.generator import FAMILY
 from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
 from cmr_synth.generators.weights import load_weights, set_state, state_of
 from cmr_synth.training.adversarial import (
@@ -32,6 +32,7 @@ from cmr_synth.training.adversarial import (
     feature_matching,
     hinge_loss,
     mean_score,
+    statistics_matching,
 )
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
@@ -46,6 +47,11 @@ class SpadeLoss(Dropping):
     encoded: float = Field(0.5, ge=0, le=1, description="share of images with an encoded style")
     difference: float = Field(10.0, ge=0, description="weight of the absolute difference")
     matching: float = Field(10.0, ge=0, description="weight of the discriminator's maps")
+    statistics: float = Field(
+        10.0,
+        ge=0,
+        description="weight of the means and deviations of these maps, where the style is drawn",
+    )
     coarse: float = Field(10.0, ge=0, description="weight of the difference of 8 x 8 means")
     divergence: float = Field(0.005, ge=0, description="weight of the style's divergence, in nats")
     adversarial: float = Field(
@@ -63,9 +69,12 @@ class SpadeLoss(Dropping):
 class SpadeGanTask:
     """The SPADE GAN as the training loop sees it."""
 
+    family = "spade-gan"
+    settings: type[SpadeLoss] = SpadeLoss
+
     def __init__(self, recipe: Recipe):
         where = f"recipe {recipe.name!r}"
-        self.loss = checked(SpadeLoss, recipe.loss, where=where, under="loss")
+        self.loss = checked(self.settings, recipe.loss, where=where, under="loss")
         config = checked(SpadeConfig, recipe.model, where=where, under="model")
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
@@ -73,8 +82,8 @@ class SpadeGanTask:
         if recipe.initialize_from:
             set_state(self.network, load_weights(Path(recipe.initialize_from)))
         self.network.encoder.requires_grad_(self.loss.learn_styles)
-        self.networks: dict[str, nn.Module] = {"spade-gan": self.network}
-        self.rates = {"spade-gan": 1.0}
+        self.networks: dict[str, nn.Module] = {self.family: self.network}
+        self.rates = {self.family: 1.0}
         if self.loss.adversarial:
             self.networks["discriminator"] = MatchingDiscriminator(
                 1 + CLASSES + len(config.vendors),
@@ -92,7 +101,7 @@ class SpadeGanTask:
         draw = batch.normal(self.network.config.style)
         noise = batch.normal(*pictures.shape[1:])
         encoded = torch.tensor(batch.uniform() < self.loss.encoded, device=pictures.device)
-        made, divergence = self.networks["spade-gan"](
+        made, divergence = self.networks[self.family](
             pictures,
             draw,
             encoded,
@@ -107,7 +116,7 @@ class SpadeGanTask:
             + self.loss.divergence * divergence
         )
         if not self.loss.adversarial:
-            yield "spade-gan", encoded * alike
+            yield self.family, encoded * alike
             return
         # outside the scan's field of view both are blank, so that nothing is learned from there
         inside = batch.covered
@@ -121,8 +130,16 @@ class SpadeGanTask:
         matching = torch.stack(
             [feature_matching(r, f) for r, f in zip(of_real, of_fake, strict=True)]
         ).mean(dim=0)
+        statistics = torch.stack(
+            [statistics_matching(r, f) for r, f in zip(of_real, of_fake, strict=True)]
+        ).mean(dim=0)
         judged = self.loss.adversarial * knows * mean_score(_scores(of_fake))
-        yield "spade-gan", encoded * (alike + self.loss.matching * matching) - judged
+        compared = torch.where(
+            encoded,
+            alike + self.loss.matching * matching,
+            self.loss.statistics * statistics,
+        )
+        yield self.family, compared - judged
         yield "discriminator", hinge
 
     def _planes(self, conditions: Sequence[dict[str, Any]], like: Tensor) -> Tensor:
@@ -158,7 +175,7 @@ class SpadeGanTask:
         """Write `weights.safetensors` (8 bits per channel) and `config.json`."""
         save_model(
             folder,
-            family=FAMILY,
+            family=self.family,
             config=self.network.config,
             weights=state_of(self.network),
             recipe=self.recipe,

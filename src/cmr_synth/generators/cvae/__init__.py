@@ -1,0 +1,1 @@
+"""Conditional VAE: the fast baseline, one pass and no discriminator."""
