@@ -78,15 +78,22 @@ def real_floor(
     if len(train) < len(test):
         raise ValueError(f"{len(train)} training slices cannot match {len(test)} test slices")
     rng = np.random.default_rng(seed)
-    rows_of = {
-        patient: np.flatnonzero(train_patients == patient) for patient in np.unique(train_patients)
-    }
     found = []
     for _ in range(draws):
-        order = rng.permutation(sorted(rows_of))
-        rows = np.concatenate([rows_of[patient] for patient in order])[: len(test)]
+        rows = _matched(train_patients, len(test), rng)
         found.append(frechet_distance(train[rows], test))
     return np.array(found)
+
+
+def matched_rows(patients: NDArray, count: int, *, seed: int) -> NDArray[np.int64]:
+    """Rows of patients in random order, until there are as many as wanted."""
+    return _matched(patients, count, np.random.default_rng(seed))
+
+
+def _matched(patients: NDArray, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    rows_of = {patient: np.flatnonzero(patients == patient) for patient in np.unique(patients)}
+    order = rng.permutation(sorted(rows_of))
+    return np.concatenate([rows_of[patient] for patient in order])[:count]
 
 
 def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

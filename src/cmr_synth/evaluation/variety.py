@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cmr_synth.cohorts.slices import SliceSet
+    from cmr_synth.generators.interface import Generator
 
 # the first four of the five weights of Wang et al. 2003 (doi:10.1109/ACSSC.2003.1292216),
 # normalised; a fifth scale does not fit 128 pixels with an 11-pixel window
@@ -32,3 +37,31 @@ def pairwise_ms_ssim(images: NDArray[np.float32]) -> NDArray[np.float64]:
     first = torch.from_numpy(images[[i for i, _ in pairs]])[:, None]
     second = torch.from_numpy(images[[j for _, j in pairs]])[:, None]
     return metric(first, second)[:, 0].double().numpy()
+
+
+def seed_similarity(
+    generator: Generator,
+    slices: SliceSet,
+    index: NDArray[np.int64],
+    *,
+    seed: int,
+    steps: int | None = None,
+    images: int = 8,
+) -> float:
+    """Mean MS-SSIM between pictures of one mask with different noise, over some real masks.
+
+    Parameters
+    ----------
+    index : (n,) array
+        Slices of the set whose masks and conditions are repeated.
+    images : int
+        Of each mask.
+    """
+    from cmr_synth.evaluation.held_out import counterparts
+
+    means = []
+    for chosen in index:
+        repeated = np.full(images, chosen)
+        many = counterparts(generator, slices, repeated, seed=seed, steps=steps)
+        means.append(pairwise_ms_ssim(np.concatenate(list(many))).mean())
+    return float(np.mean(means))

@@ -1,0 +1,161 @@
+"""`cmr-synth compare`, end to end: a model taken, two recipes trained, one table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from cmr_synth.anatomy.template import draw_slice
+from cmr_synth.cohorts.slices import ABOUT, FORMAT, SliceRow
+from cmr_synth.evaluation.comparison import SHOWN
+
+TINY_FLOW = {
+    "family": "flow",
+    "images": 8,
+    "batch_size": 4,
+    "precision": "fp32",
+    "model": {
+        "channels": [8, 8],
+        "attention": [False, False],
+        "head_width": 4,
+        "groups": 4,
+        "vendors": ["siemens", "philips", "ge"],
+    },
+}
+TINY_AUTOENCODER = {
+    "family": "autoencoder",
+    "images": 8,
+    "batch_size": 4,
+    "precision": "fp32",
+    "model": {"encoder": [8, 8], "decoder": [8, 8, 4], "blocks": 1, "hidden": 4, "groups": 4},
+    "loss": {"channels": 4, "layers": 1},
+}
+TINY_LATENT = {
+    **TINY_FLOW,
+    "family": "latent",
+    "model": TINY_FLOW["model"],
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A slice set of drawn hearts on disk: eight patients to train on, four to measure on."""
+    folder = tmp_path_factory.mktemp("compare") / "prepared"
+    write_drawn_slices(folder, patients=12)
+    return folder
+
+
+def write_drawn_slices(folder: Path, *, patients: int) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.stack(
+        [
+            draw_slice(shape=(160, 160), level=("basal", "mid", "apical")[k % 3], seed=k // 3)
+            for k in range(3 * patients)
+        ]
+    )
+    shades = np.array([60, 220, 90, 200])[labels] + rng.normal(0, 8, labels.shape)
+    rows = [
+        SliceRow(
+            cohort="acdc",
+            patient=f"p{k // 3:02}",
+            split="train" if k // 3 < patients - 4 else "test",
+            vendor="siemens",
+            phase="ED",
+            pathology="",
+            slice=k % 3,
+            z=(0.1, 0.5, 0.9)[k % 3],
+            completed=False,
+        )
+        for k in range(3 * patients)
+    ]
+    save_slice_set(folder, np.clip(shades, 0, 255).astype(np.uint8), labels, rows)
+
+
+def save_slice_set(folder: Path, images, labels, rows) -> None:
+    folder.mkdir(parents=True)
+    np.save(folder / "images.npy", images)
+    np.save(folder / "labels.npy", labels.astype(np.uint8))
+    np.save(folder / "covered.npy", np.ones_like(labels, dtype=np.uint8))
+    with (folder / "slices.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(SliceRow)])
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(asdict(row))
+    about = {
+        "format": FORMAT,
+        "spacing_mm": 1.5,
+        "cohorts": {"acdc": {"title": "drawn", "licence": "CC0 1.0", "citation": "nobody"}},
+    }
+    (folder / ABOUT).write_text(json.dumps(about))
+
+
+def recipe(folder: Path, name: str, fields: dict) -> str:
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(fields))
+    return str(path)
+
+
+@pytest.fixture
+def recipes(tmp_path) -> tuple[str, str, str]:
+    return (
+        recipe(tmp_path, "tiny-flow", TINY_FLOW),
+        recipe(tmp_path, "tiny-autoencoder", TINY_AUTOENCODER),
+        recipe(tmp_path, "tiny-latent", TINY_LATENT),
+    )
+
+
+def test_recipes_are_trained_and_measured_in_one_table(run, prepared, recipes, tmp_path):
+    flow, first, second = recipes
+    out = tmp_path / "out"
+    done = run("compare", flow, f"{first}+{second}", "--slices", prepared, "--images", "8", "--out",
+               out, "--json")  # fmt: skip
+    assert done.code == 0, done.err
+    facts = json.loads(done.out)
+    assert [m["name"] for m in facts["models"]] == ["tiny-flow", "tiny-autoencoder+tiny-latent"]
+    assert facts["protocol"]["patients"] == 4 and facts["protocol"]["slices"] == 12
+    for model in facts["models"]:
+        assert set(model["quality"]["adherence"]) == {"LV", "MYO", "RV"}
+        assert model["cost"]["seconds"] > 0 and model["cost"]["parameters"] > 1000
+        assert model["images_seen"] == 8
+        assert 0 <= model["coverage"]["recall"] <= 1
+    table = (out / "comparison.md").read_text()
+    assert table.count("\n| ") == 3 and "tiny-autoencoder+tiny-latent (latent)" in table
+    assert "<table>" in (out / "comparison.html").read_text()
+    from PIL import Image
+
+    assert Image.open(out / "sheet.png").size[0] > SHOWN * 128
+
+    again = run("compare", flow, "--slices", prepared, "--images", "8", "--out", out)
+    assert again.code == 1 and "holds a comparison already" in again.line
+    resumed = run("compare", flow, "--slices", prepared, "--images", "8", "--out", out, "--resume")
+    assert resumed.code == 0 and "was trained before" in resumed.err
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["nonsense", "--images", "4"], "nonsense: neither a model nor a recipe"),
+        (["flow", "flow"], "named twice"),
+        (["ddpm"], "give --minutes or --images"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(run, prepared, tmp_path, arguments, said):
+    out = tmp_path / "out"
+    done = run("compare", *arguments, "--slices", prepared, "--out", out)
+    assert done.code == 1
+    assert said in done.line
+    assert not out.exists()
+
+
+def test_too_few_held_out_patients_are_refused(run, recipes, tmp_path):
+    write_drawn_slices(tmp_path / "few", patients=5)
+    done = run("compare", recipes[0], "--slices", tmp_path / "few", "--images", "4", "--out",
+               tmp_path / "out")  # fmt: skip
+    assert done.code == 1
+    assert "training slices of acdc for 12 test slices" in done.line
