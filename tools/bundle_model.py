@@ -22,10 +22,11 @@ import yaml
 import cmr_synth
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
 from cmr_synth.evaluation.adherence import bootstrap_interval, dice_by_patient
-from cmr_synth.evaluation.held_out import SEED, measure, real_slices
+from cmr_synth.evaluation.comparison import Comparison, Row
+from cmr_synth.evaluation.held_out import SEED, real_slices
 from cmr_synth.files import write_folder
 from cmr_synth.generators.card import Card, draft_card, write_card
-from cmr_synth.generators.flow.generator import FlowGenerator
+from cmr_synth.generators.interface import Progress
 from cmr_synth.segmenter.model import Segmenter
 
 WEIGHTS = Path(cmr_synth.__file__).parent / "weights"
@@ -53,14 +54,16 @@ def main() -> None:
         "minutes": round(sum(stage["minutes"] for stage in stages), 1),
         "recipe": {"stages": stages},
     }
+    # a draft beside the run's weights, so that it can be loaded like any model
+    write_card(Card(**facts), options.run / "card.yaml")
     if card.family == "segmenter":
         facts["measured"] = {"adherence": _segmenter(options.run, slices)}
     else:
-        facts["measured"] = _generator(options.run, slices, facts["default_steps"])
+        facts["measured"] = _generator(options.run, slices, facts["training"]["machine"])
     with write_folder(WEIGHTS / options.name, replaces="card.yaml") as folder:
         shutil.copy(options.run / "weights.safetensors", folder)
         # paths of the machine that trained it say nothing to others
-        about["recipe"]["initialize_from"] = None
+        about["recipe"] = _without_paths(about["recipe"])
         (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         write_card(Card(**facts), folder / "card.yaml")
     print(f"{WEIGHTS / options.name}: {json.dumps(facts['measured'])}")
@@ -68,8 +71,13 @@ def main() -> None:
 
 def _stage(folder: Path) -> dict[str, Any]:
     about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    recipe = {k: v for k, v in about["recipe"].items() if k != "initialize_from"}
+    recipe = _without_paths(about["recipe"])
     return {"recipe": recipe, "images_seen": about["images_seen"], "minutes": about["minutes"]}
+
+
+def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
+    loss = {k: v for k, v in recipe["loss"].items() if k != "pairs_folder"}
+    return recipe | {"initialize_from": None, "loss": loss}
 
 
 def _segmenter(folder: Path, slices: SliceSet) -> dict[str, Any]:
@@ -87,28 +95,53 @@ def _segmenter(folder: Path, slices: SliceSet) -> dict[str, Any]:
     return figures
 
 
-def _generator(folder: Path, slices: SliceSet, steps: int) -> dict[str, Any]:
-    segmenter = Segmenter.load()
-    found = measure(FlowGenerator.load(folder), slices, segmenter, steps=steps)
-    protocol = {
-        "what": f"synthetic counterparts of real ACDC test slices at {steps} steps, seed {SEED}",
-        "patients": found.patients,
-        "slices": found.slices,
-        "segmenter": segmenter.hash,
+def _generator(folder: Path, slices: SliceSet, machine: str) -> dict[str, Any]:
+    comparison = Comparison(slices)
+    row: Any = None
+    for row in comparison.rows(folder, folder.name):
+        if isinstance(row, Progress):
+            print(f"\r{row.step} of {row.steps}", end="", flush=True)
+    print()
+    assert isinstance(row, Row)
+    found, protocol = row.quality, comparison.protocol
+    steps = f" at {row.steps} steps" if row.steps else ""
+    about = {
+        "what": f"synthetic counterparts of real ACDC test slices{steps}, seed {SEED}",
+        "patients": protocol.patients,
+        "slices": protocol.slices,
+        "segmenter": protocol.segmenter,
     }
     return {
         "fidelity": {
-            **protocol,
+            **about,
             "features": "moments of the bundled segmenter's maps at 1/4 resolution",
-            "frechet": round(found.frechet, 2),
-            "floor_real_train_to_real_test": [round(v, 2) for v in found.floor],
+            "frechet": round(found.frechet, 3),
+            "floor_real_train_to_real_test": [round(v, 3) for v in found.floor],
             "ratio_to_floor": round(found.ratio, 2),
+            "precision": round(row.coverage.precision, 2),
+            "recall": round(row.coverage.recall, 2),
+            "real_precision": round(protocol.coverage.precision, 2),
+            "real_recall": round(protocol.coverage.recall, 2),
         },
         "adherence": {
-            **protocol,
+            **about,
             "dice_real": {k: round(v[0], 4) for k, v in found.dice_real.items()},
             "dice_synthetic": {k: round(v[0], 4) for k, v in found.dice_synthetic.items()},
             "ratio": {k: round(v, 4) for k, v in found.adherence.items()},
+        },
+        "variety": {
+            "what": "mean MS-SSIM of 8 pictures of one mask, and of different real patients",
+            "one_mask": None if row.similarity is None else round(row.similarity, 2),
+            "real_patients": round(protocol.similarity, 2),
+        },
+        "speed": {
+            "what": "seconds a slice, warm, median and range",
+            "seconds": [
+                round(v, 3) for v in (row.cost.seconds, row.cost.fastest, row.cost.slowest)
+            ],
+            "threads": row.cost.threads,
+            "memory_mb": round(row.cost.memory_mb),
+            "machine": machine,
         },
     }
 

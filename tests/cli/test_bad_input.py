@@ -14,8 +14,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import yaml
 
-from cmr_synth.anatomy.template import draw_slice
+from cmr_synth.anatomy.template import draw_slice, draw_stack
 
 Damage = Callable[[Path], None]
 
@@ -198,3 +199,115 @@ def test_an_interrupted_run(
     assert stderr.splitlines()[-1].startswith("cmr-synth: interrupted")
     assert "Traceback" not in stderr
     assert not out.exists()
+
+
+RECIPE = {
+    "family": "flow",
+    "images": 8,
+    "batch_size": 4,
+    "precision": "fp32",
+    "model": {
+        "channels": [8, 8],
+        "attention": [False, False],
+        "layers": 1,
+        "head_width": 4,
+        "groups": 4,
+    },
+}
+
+
+def _write_patients(root: Path, *, empty: bool = False) -> Path:
+    affine = np.diag([-1.5, -1.5, 8.0, 1.0])
+    for k in range(3):
+        labels = draw_stack(slices=2, seed=k)
+        image = np.array([0.2, 1.0, 0.4, 0.9], np.float32)[labels]
+        for folder, array in (("images", image), ("labels", labels * (not empty))):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image(array.T, affine), root / folder / f"p{k}.nii.gz")
+    return root
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A slice set of three drawn patients."""
+    from cmr_synth.cohorts.slices import prepare
+
+    folder = tmp_path_factory.mktemp("prepared")
+    patients = _write_patients(folder / "patients")
+    for _ in prepare([("folder", patients)], folder / "slices"):
+        pass
+    return folder / "slices"
+
+
+@pytest.fixture
+def train(run, prepared: Path, tmp_path: Path):
+    """`train(change)`: train the small recipe with changes into `tmp_path/out`."""
+
+    def call(*options: str | Path, slices: Path = prepared, **change):
+        path = tmp_path / "mine.yaml"
+        path.write_text(yaml.safe_dump(RECIPE | change))
+        return run("train", path, "--slices", slices, "--out", tmp_path / "out", *options)
+
+    return call
+
+
+def test_data_without_usable_slices(run, tmp_path: Path) -> None:
+    patients = _write_patients(tmp_path / "patients", empty=True)
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(RECIPE))
+    out = tmp_path / "out"
+    ended = run("train", tmp_path / "mine.yaml", "--data", f"folder={patients}", "--out", out)
+    assert ended.code == 1
+    assert "no slice" in ended.err.splitlines()[-1]
+    assert not out.exists()
+
+
+def test_a_vendor_that_the_recipe_does_not_have(train, prepared: Path, tmp_path: Path) -> None:
+    strange = tmp_path / "strange"
+    shutil.copytree(prepared, strange)
+    rows = (strange / "slices.csv").read_text().splitlines()
+    place = rows[0].split(",").index("vendor")
+    changed = [row.split(",") for row in rows]
+    for row in changed[1:]:
+        row[place] = "toshiba"
+    (strange / "slices.csv").write_text("\n".join(",".join(row) for row in changed) + "\n")
+    ended = train(slices=strange)
+    assert ended.code == 1
+    assert "vendor 'toshiba' of folder p" in ended.line and "the network knows" in ended.line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_changed_recipe_and_another_family_are_not_resumed(train, tmp_path: Path) -> None:
+    assert train().code == 0
+    state = tmp_path / "out" / "checkpoint" / "state.json"
+    before = state.read_bytes()
+    ended = train("--resume", learning_rate=1e-5)
+    assert ended.code == 1
+    assert "field 'learning_rate' of the recipe was 0.0004 and is 1e-05 now" in ended.line
+    ended = train("--resume", family="segmenter", model={"filters": [4, 8, 8]})
+    assert ended.code == 1
+    assert "is of the family 'flow' and the recipe is of 'segmenter'" in ended.line
+    assert state.read_bytes() == before
+
+
+def test_a_loss_that_is_no_number(train, tmp_path: Path) -> None:
+    ended = train(learning_rate=1e30, warmup_images=0)
+    assert ended.code == 1
+    last = ended.err.splitlines()[-1]
+    assert "the loss of 'flow' is" in last and "learning rate lower than 1e+30" in last
+    assert not (tmp_path / "out" / "weights.safetensors").exists()
+
+
+def test_a_disk_that_is_full_at_the_checkpoint(train, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="no such limit on Windows")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        ended = train()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert ended.code == 1
+    last = ended.err.splitlines()[-1]
+    assert "checkpoint: cannot be written, there is no room: a checkpoint needs" in last
+    assert "Traceback" not in ended.err
+    assert not (tmp_path / "out" / "checkpoint").exists()
+    assert not list((tmp_path / "out").glob(".partial*"))

@@ -20,6 +20,8 @@ from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.registry import families, load_family
+from cmr_synth.generators.stable_diffusion.config import StableDiffusionConfig
+from cmr_synth.generators.stable_diffusion.pipeline import adopt
 from cmr_synth.generators.weights import save_weights, state_of
 
 GRID = {"shape": (64, 64), "spacing_mm": 3.0}
@@ -52,6 +54,21 @@ def _object(place: str) -> Any:
     module, _, name = place.partition(":")
     return getattr(import_module(f"cmr_synth.generators.{module}"), name)
 
+
+LATENT = {
+    "channels": (8, 8),
+    "attention": (False, False),
+    "head_width": 4,
+    "groups": 4,
+    "autoencoder": {
+        **GRID,
+        "encoder": (8, 8),
+        "decoder": (8, 8, 4),
+        "blocks": 1,
+        "hidden": 4,
+        "groups": 4,
+    },
+}
 
 TINY = {
     "flow": standard(
@@ -97,27 +114,31 @@ TINY = {
     "latent": standard(
         "latent.network:LatentModel",
         "latent.network:LatentConfig",
-        {
-            "channels": (8, 8),
-            "attention": (False, False),
-            "head_width": 4,
-            "groups": 4,
-            "autoencoder": {
-                **GRID,
-                "encoder": (8, 8),
-                "decoder": (8, 8, 4),
-                "blocks": 1,
-                "hidden": 4,
-                "groups": 4,
-            },
-        },
-        **{"out.weight": 0.01},  # greys, neither black nor white
+        LATENT,
+        **{"decoder.out.weight": 0.01},  # greys, neither black nor white
+    ),
+    "latent-control": standard(
+        "latent_control.network:ControlledModel",
+        "latent.network:LatentConfig",
+        LATENT,
+        **{"decoder.out.weight": 0.01},
+    ),
+    "dcgan": standard(
+        "dcgan.network:make_generator",
+        "dcgan.network:DcganConfig",
+        {"latent": 6, "width": 4, "channels": (8, 8, 4), "kernel": 3, "groups": 4},
     ),
 }
-"""How the folder of a tiny model of each family is written: weights as small as its parts allow."""
+"""How the folder of a tiny model of each family is written: weights as small as its parts allow.
 
-WITHOUT_REFERENCE: set[str] = set()
+That of "stable-diffusion" comes from `pipeline_folder`.
+"""
+
+WITHOUT_REFERENCE = {"dcgan"}
 """Families that cannot take over a look, and say so."""
+
+WITHOUT_MASK = {"dcgan"}
+"""Families that cannot follow a mask, and say so."""
 
 
 @pytest.fixture(scope="module", params=sorted(families()))
@@ -127,8 +148,15 @@ def family(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(family: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(
+    family: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
     """A model folder of the family; leave it as it is."""
+    if family == "stable-diffusion":
+        made = tmp_path_factory.mktemp(family) / "model"
+        config = StableDiffusionConfig(**GRID, pixels=(64, 64), subject="mr", vendors=VENDORS)
+        adopt(request.getfixturevalue("pipeline_folder"), made, config=config)
+        return made
     if family not in TINY:
         pytest.fail(f"tell in TINY how a tiny model of the family {family!r} is made")
     made = tmp_path_factory.mktemp(family)
@@ -144,18 +172,19 @@ def generator(family: str, folder: Path) -> Any:
 
 
 @pytest.fixture
-def three(generator: Any) -> list[Condition]:
+def three(generator: Any, family: str) -> list[Condition]:
     """Different conditions, the last one open."""
     spacing = 192 / generator.shape[0]
     drawn = [
         draw_slice(shape=generator.shape, spacing=(spacing, spacing), level=level)
         for level in ("mid", "apical")
     ]
-    return [
+    conditions = [
         Condition(mask=drawn[0], vendor="siemens", phase="ED", z=0.5),
         Condition(mask=drawn[1], vendor="ge", pathology="hcm"),
         Condition(),
     ]
+    return [replace(c, mask=None) if family in WITHOUT_MASK else c for c in conditions]
 
 
 def final(steps: Iterator[Progress | Images]) -> np.ndarray:
@@ -216,7 +245,12 @@ def test_conditions_show(generator, three, change):
     assert np.abs(first - other).max() > 1e-4
 
 
-def test_the_mask_shows(generator, three):
+def test_the_mask_shows_or_is_refused(generator, family, three):
+    if family in WITHOUT_MASK:
+        asked = [Condition(mask=np.zeros(generator.shape, np.uint8))]
+        with pytest.raises(InputError, match="^mask: models of .* cannot follow one"):
+            list(generator.sample(asked, seed=0))
+        return
     moved = replace(three[0], mask=np.roll(three[0].mask, 8, axis=1))
     first, other = (final(generator.sample([c], seed=1)) for c in (three[0], moved))
     assert np.abs(first - other).max() > 1e-3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 
 import pytest
 import torch
@@ -12,7 +13,12 @@ from torch import nn
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators.weights import state_of
-from cmr_synth.training.checkpoint import load_checkpoint, save_checkpoint
+from cmr_synth.training.checkpoint import (
+    forget_previous,
+    load_checkpoint,
+    restore_previous,
+    save_checkpoint,
+)
 from cmr_synth.training.recipe import Augmentation, Recipe
 
 
@@ -178,3 +184,66 @@ def test_a_damaged_checkpoint_is_one_line(damage, checkpoint):
 def test_another_networks_checkpoint_is_one_line(checkpoint):
     with pytest.raises(InputError, match=r"cannot be resumed \(these weights do not fit"):
         load_checkpoint(checkpoint, **parts(1, width=5))
+
+
+def test_another_familys_checkpoint_names_both(with_recipe):
+    other = RECIPE.model_copy(update={"name": "b", "family": "b"})
+    with pytest.raises(InputError, match="it is of the family 'a' and the recipe is of 'b'"):
+        load_checkpoint(with_recipe, **parts(1), recipe=other)
+
+
+def test_the_one_before_is_kept_until_it_is_forgotten(checkpoint):
+    save_checkpoint(checkpoint, **parts(2), state={"images_seen": 16, "minutes": 1}, keep=True)
+    assert load_checkpoint(checkpoint, **parts(1))["images_seen"] == 16
+    restore_previous(checkpoint)
+    assert load_checkpoint(checkpoint, **parts(1))["images_seen"] == 8
+    save_checkpoint(checkpoint, **parts(2), state={"images_seen": 16, "minutes": 1}, keep=True)
+    forget_previous(checkpoint)
+    restore_previous(checkpoint)  # nothing is there
+    assert load_checkpoint(checkpoint, **parts(1))["images_seen"] == 16
+    assert [p.name for p in checkpoint.parent.iterdir()] == ["c"]
+
+
+def test_the_one_before_serves_if_the_new_one_never_took_its_place(checkpoint):
+    save_checkpoint(checkpoint, **parts(2), state={"images_seen": 16, "minutes": 1}, keep=True)
+    shutil.rmtree(checkpoint)
+    assert load_checkpoint(checkpoint, **parts(1))["images_seen"] == 8
+
+
+@pytest.fixture(params=["size of files", "file system"])
+def small_disk(request, tmp_path):
+    """A folder with room for one checkpoint of `parts` and not for two, nor for a wider one."""
+    if request.param == "file system":
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=32k", "none", tmp_path], capture_output=True
+        )
+        if done.returncode:
+            pytest.skip("only the administrator of a Linux machine can mount a small file system")
+        yield tmp_path
+        subprocess.run(["umount", tmp_path], check=True)
+        return
+    resource = pytest.importorskip("resource", reason="no such limit on Windows")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, before[1]))
+    yield tmp_path
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_full_disk_keeps_the_earlier_one_and_says_what_is_needed(keep, small_disk):
+    folder = small_disk / "c"
+    save_checkpoint(folder, **parts(0), state={"images_seen": 8, "minutes": 1})
+    large = parts(0, width=2000)
+    with pytest.raises(InputError, match=r"a checkpoint needs 0\.\d MiB and \d+\.\d MiB") as caught:
+        save_checkpoint(folder, **large, state={"images_seen": 16, "minutes": 1}, keep=keep)
+    assert "\n" not in str(caught.value) and ".partial" not in str(caught.value)
+    assert str(caught.value).startswith(f"{folder}: cannot be written, there is no room")
+    assert "The earlier checkpoint there, of 8 images seen, is kept." in str(caught.value)
+    assert [path.name for path in small_disk.iterdir()] == ["c"]
+    assert load_checkpoint(folder, **parts(1))["images_seen"] == 8
+
+
+def test_a_full_disk_without_an_earlier_one_leaves_nothing(small_disk):
+    with pytest.raises(InputError, match=r"make room and continue with --resume\.$"):
+        save_checkpoint(small_disk / "c", **parts(0, width=2000), state={"images_seen": 8})
+    assert list(small_disk.iterdir()) == []

@@ -14,7 +14,7 @@ from cmr_synth.training.batches import Batches
 from cmr_synth.training.families.autoencoder import AutoencoderTask
 from cmr_synth.training.families.latent import LatentTask
 from cmr_synth.training.loop import train
-from cmr_synth.training.recipe import Augmentation
+from cmr_synth.training.recipe import Augmentation, load_recipe
 
 INNER = {"encoder": [8, 8], "decoder": [8, 8, 4], "blocks": 1, "hidden": 4, "groups": 4}
 OUTER = {
@@ -133,3 +133,42 @@ def test_without_an_autoencoder_there_is_no_latent_model(make_recipe, slices, tm
 def test_the_autoencoder_s_size_is_its_own(make_recipe, first_stage):
     with pytest.raises(InputError, match="model.autoencoder.*told by the trained autoencoder"):
         latent(make_recipe, first_stage, autoencoder={"latent": 8})
+
+
+@pytest.mark.parametrize(
+    ("objective", "loss"),
+    [
+        ("flow", {"time_mean": 1.0}),
+        ("flow", {"time_sd": 0.1}),
+        ("flow", {"heart_weight": 9.0}),
+        ("diffusion", {"snr_bound": 0.1}),
+        ("diffusion", {"heart_weight": 9.0}),
+        ("diffusion", {"drop_mask": 1.0}),
+    ],
+    ids=str,
+)
+def test_every_setting_of_the_loss_counts(make_recipe, slices, first_stage, objective, loss):
+    found = []
+    for settings in ({}, loss):
+        of = latent(make_recipe, first_stage, objective=objective)
+        recipe = of.recipe.model_copy(update={"loss": settings})
+        batch = Batches(slices, augmentation=Augmentation(), seed=0).batch(0, 4)
+        ((_, per_image),) = LatentTask(recipe).losses(batch)
+        assert per_image.shape == (4,)
+        found.append(per_image.detach())
+    assert not torch.allclose(found[0], found[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "objective", "share"),
+    [
+        ("latent-flow", "flow", 0.08),
+        ("latent-diffusion", "diffusion", 0.08),
+        ("latent-unconditional", "flow", 1.0),
+    ],
+)
+def test_the_bundled_recipes_fit(first_stage, name, objective, share):
+    recipe = load_recipe(name).model_copy(update={"initialize_from": str(first_stage)})
+    of = LatentTask(recipe)
+    assert of.model.config.objective == objective and of.loss.drop_mask == share
+    assert sum(p.numel() for p in of.network.parameters()) < 4.5e6

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.generators.weights import load_weights
+from cmr_synth.training import loop
 from cmr_synth.training.families.flow import FlowTask
 from cmr_synth.training.families.segmenter import SegmenterTask
 from cmr_synth.training.loop import Step, train
@@ -385,3 +386,126 @@ def test_a_batch_that_cannot_be_dealt_evenly_is_refused(tmp_path):
     for errors, code in in_processes(2, tmp_path / "out", batch_size=3):
         assert code != 0
         assert "InputError: field 'batch_size': 3 images cannot be dealt to 2" in errors
+
+
+def ruined_from(task, step):
+    """Make the loss of the first network no number from a step on."""
+    losses, calls = task.losses, []
+
+    def failing(batch):
+        calls.append(batch)
+        for name, loss in losses(batch):
+            yield name, loss * (float("nan") if len(calls) >= step else 1.0)
+
+    task.losses = failing
+
+
+def test_a_ruined_checkpoint_gives_way_to_the_one_before(
+    make_recipe, tiny_task, slices, tmp_path, monkeypatch
+):
+    """Weights may be finite and the next losses not: a checkpoint is good when steps follow it."""
+    monkeypatch.setattr(loop, "PROOF_STEPS", 3)
+    recipe = make_recipe(images=400, checkpoint_minutes=1e9)
+    task = tiny_task(recipe)
+    ruined_from(task, 7)
+    running = train(task, recipe, slices, tmp_path / "out")
+    state = tmp_path / "out" / "checkpoint" / "state.json"
+    last = loop.time.monotonic()
+    clock = [last]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    for step in range(1, 7):
+        if step in (2, 6):  # a checkpoint is due after steps 1 and 5
+            clock[0] += 1e12
+        next(running)
+    with pytest.raises(InputError) as caught:
+        next(running)
+    assert "step 7: the loss of 'tiny' is nan" in str(caught.value)
+    assert f"checkpoint, of 8 images seen, is kept in {state.parent}; go on" in str(caught.value)
+    assert json.loads(state.read_text())["images_seen"] == 8
+    assert [path.name for path in state.parents[1].glob(".*")] == []
+
+
+def test_after_a_loss_that_is_no_number_the_rate_may_be_lowered(
+    make_recipe, tiny_task, slices, tmp_path
+):
+    recipe = make_recipe(checkpoint_minutes=1e-9)
+    task = tiny_task(recipe)
+    ruined_from(task, 3)
+    with pytest.raises(InputError, match=r"of 8 images seen, is kept .* --resume and a learning"):
+        list(train(task, recipe, slices, tmp_path / "out"))
+    for rate, allowed in ((1e-3, False), (1e-5, True)):
+        other = make_recipe(learning_rate=rate)
+        running = train(tiny_task(other), other, slices, tmp_path / "out", resume=True)
+        if allowed:
+            assert [step.images_seen for step in running] == [12, 16]
+        else:
+            with pytest.raises(InputError, match="field 'learning_rate' of the recipe was"):
+                next(running)
+    with pytest.raises(InputError, match="field 'learning_rate' of the recipe was 1e-05"):
+        run = make_recipe(learning_rate=1e-6)  # that was for once
+        next(train(tiny_task(run), run, slices, tmp_path / "out", resume=True))
+
+
+def test_a_first_loss_that_is_no_number_says_that_there_is_no_checkpoint(
+    make_recipe, tiny_task, slices, tmp_path
+):
+    task = tiny_task(make_recipe())
+    ruined_from(task, 1)
+    with pytest.raises(InputError, match="no checkpoint yet; start again with a learning rate"):
+        list(train(task, make_recipe(), slices, tmp_path / "out"))
+    assert not (tmp_path / "out" / "checkpoint").exists()
+
+
+def test_one_that_is_asked_to_stop_does_so_after_the_step_and_is_resumed(
+    make_recipe, tiny_task, slices, run_tiny, tmp_path
+):
+    asked = []
+    recipe = make_recipe()
+    running = train(
+        tiny_task(recipe), recipe, slices, tmp_path / "parts", asked=lambda: bool(asked)
+    )
+    next(running), asked.append(True)
+    with pytest.raises(loop.Stopped):  # noqa: PT011 - it carries no message
+        next(running)
+    _, parts = run_tiny("parts", options={"resume": True})
+    _, whole = run_tiny("whole")
+    assert all(torch.equal(value, parts[key]) for key, value in whole.items())
+
+
+LIMITED = """
+import resource, runpy, sys
+from pathlib import Path
+from cmr_synth.training.loop import train
+
+own = runpy.run_path(sys.argv[1])
+slices = own["drawn_slices"]()
+def run(size, out):
+    recipe = own["recipe"](images=2 * size, batch_size=size)
+    list(train(own["TinyTask"](recipe), recipe, slices, Path(sys.argv[2]) / out))
+run(1, "warm")  # so that everything is loaded that is going to be
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 200 * 2**20,) * 2)
+run(int(sys.argv[3]), "out")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is Linux's")
+def test_out_of_memory_says_which_batch_size_fits_and_it_does(tmp_path):
+    def run(size):
+        conftest = Path(__file__).with_name("conftest.py")
+        return subprocess.run(
+            [sys.executable, "-c", LIMITED, str(conftest), str(tmp_path / str(size)), str(size)],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+
+    line = run(512).stderr.splitlines()[-1]
+    assert "field 'batch_size': 512 images a step do not fit into memory; " in line
+    fits = int(line.rpartition(" ")[2].rstrip("."))
+    assert 1 <= fits < 512 and line.endswith(f"{fits} do: start again with batch_size: {fits}.")
+    assert not (tmp_path / "512" / "out" / "checkpoint").exists()
+    done = run(fits)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / str(fits) / "out" / "weights.safetensors").is_file()

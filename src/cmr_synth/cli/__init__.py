@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
@@ -26,11 +27,13 @@ VERBS = {
     "zoo": "cmr_synth.cli.zoo:app",
     "cohort": "cmr_synth.cli.cohort:app",
     "train": "cmr_synth.cli.train:train",
+    "compare": "cmr_synth.cli.compare:compare",
     "app": "cmr_synth.cli.app:app",
 }
 """Verb to `module:object`: a function, or a `typer.Typer` with verbs of its own."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ECHO_SECONDS = 3.0
 
 
 def build() -> typer.Typer:
@@ -91,7 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fail(
             f"{where}{error.strerror or error}; check the path, the permissions and the room left."
         )
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:  # torch has no type of its own on processors
+        from cmr_synth.training.memory import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
         fail("out of memory; use fewer or smaller masks at once, or a smaller batch.")
     finally:
         for number, handler in before.items():
@@ -99,5 +106,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.default_int_handler)  # a second one does not wait
+    first = time.monotonic()
+    launched = int(os.environ.get("WORLD_SIZE") or 1) > 1
+
+    def again(number: int, frame: FrameType | None) -> None:  # a second one does not wait
+        # but a launcher passes on the Ctrl-C that each process has had from the terminal already
+        if not launched or time.monotonic() - first > _ECHO_SECONDS:
+            raise KeyboardInterrupt
+
+    for each in _SIGNALS if launched else (number,):
+        signal.signal(each, again)
     raise Interrupted

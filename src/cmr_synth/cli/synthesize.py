@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from contextlib import closing
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cmr_synth.cli.console import Json, progress, remark, result
+
+if TYPE_CHECKING:
+    from cmr_synth.generators.batch import BatchRequest
+    from cmr_synth.processes import Processes
 
 SHOWN_FINDINGS = 4  # of each mask; all of them are in the sidecar
 
@@ -24,11 +30,16 @@ class Labels(str, Enum):
 
 
 def synthesize(
-    masks: Annotated[
-        list[Path],
-        typer.Argument(metavar="MASK", help="NIfTI masks, 2D to 4D, or folders of masks."),
-    ],
     out: Annotated[Path, typer.Option("--out", help="Folder for the images.")],
+    masks: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="MASK", help="NIfTI masks, 2D to 4D, or folders of masks.", show_default=False
+        ),
+    ] = None,
+    unconditional: Annotated[
+        bool, typer.Option("--unconditional", help="No masks: the model draws the anatomy too.")
+    ] = False,
     vendor: Annotated[
         str | None, typer.Option(help="Scanner style, such as siemens; left open if not given.")
     ] = None,
@@ -43,6 +54,24 @@ def synthesize(
     guidance: Annotated[
         float | None, typer.Option(help="Above 1: follows the conditions more strictly.")
     ] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="Such as dpm-solver++; the model's own if not given.")
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="For models that read text.")] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="A real NIfTI or DICOM picture, whose look is taken over."),
+    ] = None,
+    reference_mask: Annotated[
+        Path | None,
+        typer.Option(help="Its mask; otherwise the bundled segmenter looks for the heart."),
+    ] = None,
+    reference_slice: Annotated[
+        int | None, typer.Option(help="Which of its slices, from 0; the middle one if not given.")
+    ] = None,
+    reference_strength: Annotated[
+        float, typer.Option(help="How much of its look, 0 (none) to 1 (all of it).")
+    ] = 0.5,
     labels: Annotated[
         Labels, typer.Option(help="What the mask's numbers mean; auto tells by topology.")
     ] = Labels.auto,
@@ -69,8 +98,19 @@ def synthesize(
     \b
     Example, after `cmr-synth demo --out demo-out`:
       cmr-synth synthesize demo-out/masks/normal_mid_ES.nii.gz --vendor siemens --n 3 --out out
+
+    \b
+    With the look of a real slice, and without any mask:
+      cmr-synth synthesize MASK --reference SCAN --reference-slice 4 --out out
+      cmr-synth synthesize --unconditional --n 8 --out out
     """
-    from cmr_synth.generators.batch import BatchProgress, BatchRequest, run_batch
+    if masks and unconditional:
+        raise typer.BadParameter("--unconditional takes no masks; leave one of both out.")
+    if not masks and not unconditional:
+        raise typer.BadParameter("name a MASK or a folder of masks, or give --unconditional.")
+
+    from cmr_synth.generators.batch import BatchRequest
+    from cmr_synth.processes import EndedElsewhere, joined
 
     request = BatchRequest(
         labels=None if labels is Labels.auto else labels.value,
@@ -82,15 +122,81 @@ def synthesize(
         seed=seed,
         steps=steps,
         guidance=guidance,
+        sampler=sampler,
+        prompt=prompt,
+        reference=reference,
+        reference_mask=reference_mask,
+        reference_slice=reference_slice,
+        reference_strength=reference_strength,
         batch=batch,
     )
-    events = run_batch(masks, out, request, model=model, device=device, resume=resume)
+    try:
+        with joined() as group:
+            if not masks:
+                if group.is_main:  # so few images are not worth sharing
+                    _unconditional(out, request, model, device, as_json)
+                return
+            made, skipped = _run(
+                masks, out, request, model, device or group.device, resume, as_json, group
+            )
+    except EndedElsewhere:
+        sys.exit(1)
+    if not group.is_main:
+        return
+    records = [record for number in sorted(made) for record in made[number]]
+    there = f", {skipped} of them from before" if skipped else ""
+    _tell(records, out, there, as_json)
+
+
+def _tell(records: Sequence[dict[str, Any]], out: Path, remark: str, as_json: bool) -> None:
+    files = [str(out / record["file"]) for record in records]
+    result(
+        {"files": files, "model": records[0]["model"], "records": records},
+        [*files, f"{len(files)} synthetic images with sidecars in {out}{remark}"],
+        as_json=as_json,
+    )
+
+
+def _unconditional(
+    out: Path, request: BatchRequest, model: str, device: str | None, as_json: bool
+) -> None:
+    from cmr_synth.generators.interface import Progress
+    from cmr_synth.generators.unconditional import run_unconditional
+
+    steps = run_unconditional(out, request, model=model, device=device)
+    made: tuple[dict[str, Any], ...] = ()
+    with progress("synthesize", quiet=as_json) as tell, closing(steps):
+        for step in steps:
+            if isinstance(step, Progress):
+                tell(step.step / step.steps, f"{request.n} images")
+            else:
+                made = step
+    _tell(made, out, "", as_json)
+
+
+def _run(
+    masks: list[Path],
+    out: Path,
+    request: BatchRequest,
+    model: str,
+    device: str | None,
+    resume: bool,
+    as_json: bool,
+    group: Processes,
+) -> tuple[dict[int, tuple[dict[str, Any], ...]], int]:
+    """Records of every mask's images by its place, and how many images there were before."""
+    from cmr_synth.generators.batch import BatchProgress, run_batch
+
+    events = run_batch(masks, out, request, model=model, device=device, resume=resume, group=group)
     about: list[str] = []  # held back until it is known that every mask can be used
-    made: dict[int, tuple[dict[str, Any], ...]] = {}  # by place of the mask
+    made: dict[int, tuple[dict[str, Any], ...]] = {}
     skipped = 0
+    quiet = as_json or not group.is_main
     # closing: an interrupted run tidies up before the program ends
-    with progress("synthesize", quiet=as_json) as tell, closing(events):
+    with progress("synthesize", quiet=quiet) as tell, closing(events):
         for event in events:
+            if not group.is_main:
+                continue
             if isinstance(event, BatchProgress):
                 _say(about)
                 tell(event.step / event.steps, f"{event.number + 1} of {event.total}")
@@ -105,14 +211,7 @@ def synthesize(
             elif event.state == "done":
                 _warn(event.path.name, event.records[0])
     _say(about)
-    records = [record for number in sorted(made) for record in made[number]]
-    files = [str(out / record["file"]) for record in records]
-    there = f", {skipped} of them from before" if skipped else ""
-    result(
-        {"files": files, "model": records[0]["model"], "records": records},
-        [*files, f"{len(files)} synthetic images with sidecars in {out}{there}"],
-        as_json=as_json,
-    )
+    return made, skipped
 
 
 def _say(lines: list[str]) -> None:

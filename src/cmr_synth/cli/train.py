@@ -17,8 +17,10 @@ from cmr_synth.cli.console import Interrupted, Json, fail, progress, remark, res
 from cmr_synth.errors import InputError
 
 if TYPE_CHECKING:
+    from cmr_synth.processes import Processes
     from cmr_synth.training.recipe import Recipe
 
+ECHO_SECONDS = 3.0
 REMARK_SECONDS = 60.0  # where nobody watches a bar, one line of progress each
 
 
@@ -74,6 +76,7 @@ def train(
     if minutes is not None and not minutes > 0:
         raise typer.BadParameter("--minutes must be more than 0.")
 
+    from cmr_synth.processes import EndedElsewhere, joined
     from cmr_synth.training.recipe import load_recipe
     from cmr_synth.training.registry import require_task
 
@@ -92,7 +95,10 @@ def train(
             f"{out}: holds a training already; continue it with --resume or choose another folder."
         )
     try:
-        facts = _run(resolved, data or [], slices, out, minutes, resume, quiet=as_json)
+        with joined() as group, group.collective():
+            facts = _run(resolved, data or [], slices, out, minutes, resume, group, quiet=as_json)
+    except EndedElsewhere:
+        sys.exit(1)
     except (Interrupted, KeyboardInterrupt):
         fail(f"interrupted; continue with --resume if {out}/checkpoint is there.")
     if facts:
@@ -121,6 +127,7 @@ def _run(
     out: Path,
     minutes: float | None,
     resume: bool,
+    group: Processes,
     *,
     quiet: bool,
 ) -> dict[str, Any]:
@@ -130,34 +137,38 @@ def _run(
     from cmr_synth.cli.cohort import prepare_slices
     from cmr_synth.cohorts.slices import open_slice_set
     from cmr_synth.generators.card import draft_card, write_card
+    from cmr_synth.training.loop import Stopped
     from cmr_synth.training.loop import train as run
     from cmr_synth.training.registry import make_task
 
     task = make_task(recipe)
     # without the flag, processes launched on CPUs would not know of each other
-    processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     if slices is None:
         slices = out / "slices"
-        if processes.is_main_process and not (resume and slices.exists()):
+        if group.is_main and not (resume and slices.exists()):
             # the segmenter learns from what was drawn, not from its predecessor
             prepare_slices(data, slices, complete=recipe.family != "segmenter", quiet=quiet)
-        processes.wait_for_everyone()
+        group.gather([])  # the others wait for the slices
     opened = open_slice_set(slices)
-    steps: Any = run(task, recipe, opened, out, minutes=minutes, resume=resume)
     last, said = None, time.monotonic()
-    shown = processes.is_main_process and not quiet
+    shown = group.is_main and not quiet
     title = recipe.name
-    with _asked_to_end() as ending, closing(steps), progress(title, quiet=not shown) as tell:
-        for last in steps:
-            losses = ", ".join(f"{name} {value:.4f}" for name, value in last.losses.items())
-            words = f"{last.images_seen} images, {losses}"
-            tell(last.share, words)
-            if shown and not sys.stderr.isatty() and time.monotonic() - said > REMARK_SECONDS:
-                remark(f"{last.share:.1%}, {last.minutes:.1f} minutes, {words}")
-                said = time.monotonic()
-            if ending():
-                raise Interrupted
-    if not processes.is_main_process:
+    with _asked_to_end(group) as ending:
+        steps: Any = run(task, recipe, opened, out, minutes=minutes, resume=resume, asked=ending)
+        with closing(steps), progress(title, quiet=not shown) as tell:
+            try:
+                for last in steps:
+                    losses = ", ".join(f"{name} {x:.4f}" for name, x in last.losses.items())
+                    words = f"{last.images_seen} images, {losses}"
+                    tell(last.share, words)
+                    now = time.monotonic()
+                    if shown and not sys.stderr.isatty() and now - said > REMARK_SECONDS:
+                        remark(f"{last.share:.1%}, {last.minutes:.1f} minutes, {words}")
+                        said = now
+            except Stopped:
+                raise Interrupted from None
+    if not group.is_main:
         return {}
     card = draft_card(out, opened, cohorts=recipe.cohorts)
     write_card(card, out / "card.yaml")
@@ -171,15 +182,18 @@ def _run(
 
 
 @contextmanager
-def _asked_to_end() -> Iterator[Callable[[], bool]]:
+def _asked_to_end(group: Processes) -> Iterator[Callable[[], bool]]:
     """Let a first Ctrl-C wait for the step at hand, and a second one cut it short.
 
     Further ones change nothing, so that what is being tidied up is tidied up.
     """
-    asked: list[int] = []
+    asked: list[float] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
+        # a launcher passes on the Ctrl-C that each process has had from the terminal already
+        if group.count > 1 and asked and time.monotonic() - asked[0] < ECHO_SECONDS:
+            return
+        asked.append(time.monotonic())
         if len(asked) == 2:
             raise Interrupted
 

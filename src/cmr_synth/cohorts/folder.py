@@ -274,11 +274,16 @@ def label_convention(root: Path) -> ConventionGuess:
             best, best_name = guess, mask.name
         else:
             _same(best, guess, mask.name)
-    if best is None or best.confidence < CLEAR:
-        reason = best.reason if best else "The masks looked at are empty."
+    if best is None:
         raise InputError(
-            f"{root}: the label convention is not clear ({reason}) Write `labels: acdc`, `mnms` or "
-            "`ukbb` into cohort.yaml."
+            f"{root}: no slice to use, the {len(chosen)} masks looked at are empty; check that "
+            "they belong to these scans, or write `labels: acdc`, `mnms` or `ukbb` into "
+            "cohort.yaml if others are not."
+        )
+    if best.confidence < CLEAR:
+        raise InputError(
+            f"{root}: the label convention is not clear ({best.reason}) Write `labels: acdc`, "
+            "`mnms` or `ukbb` into cohort.yaml."
         )
     return best
 

@@ -14,7 +14,7 @@ from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.cost import Cost, cost
 from cmr_synth.evaluation.coverage import Coverage, coverage, standardised
-from cmr_synth.evaluation.frechet import matched_rows
+from cmr_synth.evaluation.frechet import matched_rows, real_floor
 from cmr_synth.evaluation.held_out import (
     SEED,
     Quality,
@@ -146,6 +146,8 @@ class Comparison:
             )
         self.segmenter = segmenter or Segmenter.load()
         self.real = self.segmenter.features(self.held_out.pixels)
+        real_training = self.segmenter.features(self.training.pixels)
+        self.floor = real_floor(real_training, self.training.patients, self.real)
         middle = self._one_a_patient()
         self.shown = middle[np.linspace(0, len(middle) - 1, SHOWN).astype(int)]
         self.repeated = self.shown[::2]
@@ -158,7 +160,7 @@ class Comparison:
             patients=len(patients),
             slices=len(self.index),
             segmenter=self.segmenter.hash,
-            coverage=self._real_coverage(),
+            coverage=self._real_coverage(real_training),
             similarity=float(pairwise_ms_ssim(others).mean()),
             masks=masks,
             pictures=pixels,
@@ -180,7 +182,14 @@ class Comparison:
             yield Progress(done, len(self.index))
         synthetic = np.concatenate(made)
         masked = follows_masks(model.generator)
-        found = quality(synthetic, self.held_out, self.training, self.segmenter, masked=masked)
+        found = quality(
+            synthetic,
+            self.held_out,
+            self.training,
+            self.segmenter,
+            masked=masked,
+            floor=self.floor,
+        )
         features = self.segmenter.features(synthetic)
         chosen = [int(np.flatnonzero(self.index == i)[0]) for i in self.shown]
         yield Row(
@@ -212,7 +221,6 @@ class Comparison:
             best[row.patient] = min(best.get(row.patient, (np.inf, 0)), (off, int(i)))
         return np.array([i for _, i in best.values()])
 
-    def _real_coverage(self) -> Coverage:
-        features = self.segmenter.features(self.training.pixels)
+    def _real_coverage(self, features: NDArray[np.float64]) -> Coverage:
         rows = matched_rows(self.training.patients, len(self.real), seed=0)
         return coverage(standardised(self.real, self.real), standardised(features[rows], self.real))

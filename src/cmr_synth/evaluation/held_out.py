@@ -157,10 +157,16 @@ def quality(
     segmenter: Segmenter,
     *,
     masked: bool = True,
+    floor: NDArray[np.float64] | None = None,
 ) -> Quality:
     """Adherence and realism of the counterparts of `test`.
 
-    Without masks (`masked` false) there is no adherence, and the pictures are of nobody's heart.
+    Parameters
+    ----------
+    masked : bool
+        Whether the pictures follow masks; without, there is no adherence.
+    floor : (draws,) array, optional
+        Distances of real pictures to each other, if they are known from before.
     """
     dice_real = dice_by_patient(segmenter.segment(test.pixels), test.labels, test.patients)
     dice_synthetic = (
@@ -168,7 +174,8 @@ def quality(
     )
     features = segmenter.features(test.pixels)
     distance = frechet_distance(segmenter.features(synthetic), features)
-    floor = real_floor(segmenter.features(train.pixels), train.patients, features)
+    if floor is None:
+        floor = real_floor(segmenter.features(train.pixels), train.patients, features)
     return Quality(
         slices=len(synthetic),
         patients=len(np.unique(test.patients)),

@@ -2,13 +2,15 @@
 
 Each mask becomes `n` images with a JSON sidecar each. The files of one mask are written to a
 hidden folder and move to their names together, so that whatever ends a run leaves only whole
-masks behind, which `resume` then finds again by their sidecars.
+masks behind, which `resume` then finds again by their sidecars. Processes that were launched
+together share the masks: an image does not depend on which of them makes it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,14 +23,18 @@ from cmr_synth.files import sha256, staged
 from cmr_synth.generators import zoo
 from cmr_synth.generators.card import Card
 from cmr_synth.generators.record import write_synthetic
+from cmr_synth.generators.reference import Reference, reference_on_grid
 from cmr_synth.generators.synthesis import (
     Synthetic,
     check_conditions,
     labels_hash,
     synthesize,
 )
+from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.masks import Mask, mask_files, read_mask, unique_stems
+from cmr_synth.imaging.readers import read_scan
 from cmr_synth.imaging.scan import Scan
+from cmr_synth.processes import ALONE, Processes
 
 PER_SLICE = 100  # steps of progress that a slice counts for
 
@@ -43,8 +49,14 @@ class BatchRequest:
     ----------
     labels : str, optional
         The convention that the masks follow; None tells it by topology, mask by mask.
-    vendor, phase, pathology, z, n, seed, steps, guidance, batch
+    vendor, phase, pathology, z, n, seed, steps, guidance, sampler, prompt, batch
         As there.
+    reference, reference_mask : Path, optional
+        A real picture whose look is taken over, and its mask.
+    reference_slice : int, optional
+        Which of its slices; the middle one if not given.
+    reference_strength : float in [0, 1]
+        How much of its look.
     """
 
     labels: str | None = None
@@ -56,6 +68,12 @@ class BatchRequest:
     seed: int = 0
     steps: int | None = None
     guidance: float | None = None
+    sampler: str | None = None
+    prompt: str | None = None
+    reference: Path | None = None
+    reference_mask: Path | None = None
+    reference_slice: int | None = None
+    reference_strength: float = 0.5
     batch: int = 8
 
     def stem(self, mask_stem: str, variant: int) -> str:
@@ -124,6 +142,7 @@ def run_batch(
     load: Callable[[], zoo.Model] | None = None,
     resume: bool = False,
     keep_going: bool = False,
+    group: Processes = ALONE,
 ) -> Generator[BatchFile | BatchProgress, None, None]:
     """Make a synthetic data set.
 
@@ -149,6 +168,9 @@ def run_batch(
         conditions, steps, guidance and seed, and image files that are what their sidecars say.
     keep_going : bool
         Report a mask that cannot be used and go on with the others, instead of stopping.
+    group : Processes
+        Those that share the masks, each of which calls this with the same arguments. The main
+        one yields what becomes of every mask, and comes to its end when all are done.
 
     Yields
     ------
@@ -159,6 +181,8 @@ def run_batch(
     InputError
         If a condition is none that the model knows, the model cannot be loaded or an image
         cannot be written; and, unless `keep_going`, if a mask cannot be used.
+    EndedElsewhere
+        If another process has failed.
     """
     request = request or BatchRequest()
     out = Path(out)
@@ -172,13 +196,20 @@ def run_batch(
         request,
         card,
         load or (lambda: zoo.load(model, device=device)),
+        reference=reference_of(request, card),
         resume=resume,
         keep_going=keep_going,
+        group=group,
     )
 
 
 def finished(
-    mask: Mask, stem: str, out: Path, request: BatchRequest, card: Card
+    mask: Mask,
+    stem: str,
+    out: Path,
+    request: BatchRequest,
+    card: Card,
+    reference: Reference | None = None,
 ) -> tuple[dict[str, Any], ...]:
     """Find the images that a mask already has, if they are those that are asked for.
 
@@ -192,6 +223,8 @@ def finished(
     request : BatchRequest
     card : Card
         Of the model.
+    reference : Reference, optional
+        As prepared from the picture that the request names.
 
     Returns
     -------
@@ -206,6 +239,9 @@ def finished(
         "steps": card.default_steps if request.steps is None else request.steps,
         "guidance": card.default_guidance if request.guidance is None else request.guidance,
         "seed": request.seed,
+        "sampler": request.sampler,
+        "prompt": request.prompt,
+        "reference": None if reference is None else reference.record(request.reference_strength),
     }
     wanted = {
         "model": card.sha256,
@@ -244,74 +280,183 @@ def _run(
     card: Card,
     load: Callable[[], zoo.Model],
     *,
+    reference: Reference | None,
     resume: bool,
     keep_going: bool,
+    group: Processes,
 ) -> Generator[BatchFile | BatchProgress, None, None]:
     total = len(files)
 
     def event(number: int, state: State, **more: Any) -> BatchFile:
         return BatchFile(number, total, *files[number], state, **more)
 
+    def records_of(number: int) -> tuple[dict[str, Any], ...]:
+        return _records(files[number][1], out, request) if group.is_main else ()
+
     for number in range(total):
         yield event(number, "found")
-    jobs: list[_Job] = []
+    with _unless_empty(out):  # entered by all before the first of them writes
+        looks: Any = _looks(files, out, request, card, reference, resume, keep_going, group)
+        if group.count > 1:
+            looks = sorted(group.gather(list(looks)), key=lambda look: look["number"])
+        jobs: list[_Job] = []
+        for look in looks:
+            number, state, message = look["number"], look["state"], look["message"]
+            if state == "waiting":
+                path, stem = files[number]
+                jobs.append(_Job(number, path, stem, look["pictures"]))
+                yield event(number, state, message=message, notes=tuple(look["notes"]))
+            elif state == "skipped":
+                yield event(number, state, records=records_of(number))
+            else:
+                yield event(number, state, message=message)
+        if not jobs:
+            return
+
+        done, told, steps = 0, 0, PER_SLICE * sum(job.pictures for job in jobs)
+
+        def progress(step: int, number: int) -> BatchProgress:
+            nonlocal told
+            more, told = step - told, step
+            everybody = step if group.count == 1 else group.add("progress", more)
+            return BatchProgress(everybody, steps, number, total)
+
+        yield BatchProgress(0, steps, jobs[0].number, total)
+        model: zoo.Model | None = None
+        ended: list[dict[str, Any]] = []
+        for turn in group.turns("jobs", len(jobs)):
+            job = jobs[turn]
+            model = model or load()
+            yield event(job.number, "running")
+            share = PER_SLICE * job.pictures
+            try:
+                # read again: the masks of a data set may be larger together than memory
+                mask = read_mask(job.path, convention=request.labels)
+                making = synthesize(
+                    mask.scan,
+                    model,
+                    vendor=request.vendor,
+                    phase=request.phase,
+                    pathology=request.pathology,
+                    z=request.z,
+                    n=request.n,
+                    seed=request.seed,
+                    steps=request.steps,
+                    guidance=request.guidance,
+                    sampler=request.sampler,
+                    prompt=request.prompt,
+                    reference=reference,
+                    reference_strength=request.reference_strength,
+                    batch=request.batch,
+                )
+            except InputError as error:
+                if not keep_going:
+                    raise
+                ended.append({"number": job.number, "state": "failed", "message": str(error)})
+                yield event(job.number, "failed", message=str(error))
+            else:
+                made: list[dict[str, Any]] = []
+                with staged(out) as folder:
+                    for step in making:
+                        if isinstance(step, Synthetic):
+                            about = {"file_sha256": mask.sha256, "labels": mask.labels}
+                            step.record["mask"] |= about
+                            stem = request.stem(job.stem, step.record["variant"])
+                            made.append(write_synthetic(step, folder, stem))
+                        else:
+                            now = done + round(share * step.step / step.steps)
+                            yield progress(now, job.number)
+                ended.append({"number": job.number, "state": "done", "message": ""})
+                yield event(job.number, "done", records=tuple(made))
+            done += share
+            yield progress(done, job.number)
+
+        own = {end["number"] for end in ended}
+        for all_ended in group.gathering(ended):
+            if all_ended is None:
+                yield progress(done, jobs[-1].number)
+                continue
+            for end in all_ended:
+                number, state = end["number"], end["state"]
+                if group.is_main and number not in own:
+                    there = records_of(number) if state == "done" else ()
+                    yield event(number, state, message=end["message"], records=there)
+
+
+def reference_of(request: BatchRequest, card: Card) -> Reference | None:
+    """The picture whose look is taken over, on the grid of the model.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or used; see `reference_on_grid`.
+    """
+    if request.reference is None:
+        for name in ("reference_mask", "reference_slice"):
+            if getattr(request, name) is not None:
+                raise InputError(f"{name.replace('_', ' ')}: needs a reference; name the picture.")
+        return None
+    mask = request.reference_mask
+    return reference_on_grid(
+        read_scan(request.reference),
+        WorkingGrid(shape=card.grid.shape, spacing=card.grid.spacing_mm),
+        k=request.reference_slice,
+        mask=None if mask is None else read_mask(mask).scan,
+    )
+
+
+def _looks(
+    files: Sequence[tuple[Path, str]],
+    out: Path,
+    request: BatchRequest,
+    card: Card,
+    reference: Reference | None,
+    resume: bool,
+    keep_going: bool,
+    group: Processes,
+) -> Iterator[dict[str, Any]]:
+    """What the masks that this process owns are, and whether their images are there."""
     for number, (path, stem) in enumerate(files):
+        if not group.owns(number):
+            continue
         try:
             mask = read_mask(path, convention=request.labels)
         except InputError as error:
             if not keep_going:
                 raise
-            yield event(number, "failed", message=str(error))
+            yield {"number": number, "state": "failed", "message": str(error)}
             continue
-        records = finished(mask, stem, out, request, card) if resume else ()
-        if records:
-            yield event(number, "skipped", records=records)
-        else:
-            jobs.append(_Job(number, path, stem, _pictures(mask.scan, request)))
-            yield event(number, "waiting", message=mask.labels, notes=mask.scan.notes)
-    if not jobs:
-        return
+        there = resume and bool(finished(mask, stem, out, request, card, reference))
+        yield {
+            "number": number,
+            "state": "skipped" if there else "waiting",
+            "message": mask.labels,
+            "notes": mask.scan.notes,
+            "pictures": _pictures(mask.scan, request),
+        }
 
-    done, steps = 0, PER_SLICE * sum(job.pictures for job in jobs)
-    yield BatchProgress(0, steps, jobs[0].number, total)
-    model = load()
-    for job in jobs:
-        yield event(job.number, "running")
-        share = PER_SLICE * job.pictures
-        try:
-            # read again: the masks of a data set may be larger together than memory
-            mask = read_mask(job.path, convention=request.labels)
-            making = synthesize(
-                mask.scan,
-                model,
-                vendor=request.vendor,
-                phase=request.phase,
-                pathology=request.pathology,
-                z=request.z,
-                n=request.n,
-                seed=request.seed,
-                steps=request.steps,
-                guidance=request.guidance,
-                batch=request.batch,
-            )
-        except InputError as error:
-            if not keep_going:
-                raise
-            yield event(job.number, "failed", message=str(error))
-        else:
-            made: list[dict[str, Any]] = []
-            with staged(out) as folder:
-                for step in making:
-                    if isinstance(step, Synthetic):
-                        step.record["mask"] |= {"file_sha256": mask.sha256, "labels": mask.labels}
-                        stem = request.stem(job.stem, step.record["variant"])
-                        made.append(write_synthetic(step, folder, stem))
-                    else:
-                        now = done + round(share * step.step / step.steps)
-                        yield BatchProgress(now, steps, job.number, total)
-            yield event(job.number, "done", records=tuple(made))
-        done += share
-        yield BatchProgress(done, steps, job.number, total)
+
+def _records(stem: str, out: Path, request: BatchRequest) -> tuple[dict[str, Any], ...]:
+    """What the sidecars of a mask's images say."""
+    paths = [out / f"{request.stem(stem, variant)}.json" for variant in range(request.n)]
+    return tuple(json.loads(path.read_text(encoding="utf-8")) for path in paths)
+
+
+@contextmanager
+def _unless_empty(out: Path) -> Iterator[None]:
+    """Remove `out` again if it was not there before and nothing has come into it.
+
+    Each mask's own folder does so too, but not while those of other processes are still in it.
+    """
+    made = [path for path in (out, *out.parents) if not path.exists()]
+    try:
+        yield
+    finally:
+        for folder in made:
+            try:
+                folder.rmdir()
+            except OSError:
+                break
 
 
 def _pictures(scan: Scan, request: BatchRequest) -> int:

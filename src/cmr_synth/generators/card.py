@@ -63,6 +63,9 @@ class TrainingFacts(_Frozen):
     minutes: float = Field(ge=0)
     machine: str
     recipe: str | dict[str, Any]
+    privacy: dict[str, Any] | None = Field(
+        None, description="epsilon, and how it was accounted for; none: no such training"
+    )
 
 
 class Measured(_Frozen):
@@ -226,6 +229,7 @@ def draft_card(
             minutes=minutes,
             machine=machine or f"{platform.machine()} processor, {os.cpu_count()} cores",
             recipe=recipe,
+            privacy=about.get("privacy"),
         ),
         sha256=sha256(Path(folder) / "weights.safetensors"),
         limits=("Its fidelity, utility and privacy have not been measured.",),

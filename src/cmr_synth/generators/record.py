@@ -14,6 +14,7 @@ from cmr_synth.files import sha256, write_file
 from cmr_synth.imaging.nifti import write_nifti
 
 if TYPE_CHECKING:
+    from cmr_synth.generators.card import Card
     from cmr_synth.generators.synthesis import Synthetic
 
 MARK = "SYNTHETIC"  # first word of the description of every synthetic file
@@ -28,6 +29,17 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def model_facts(card: Card) -> dict[str, str]:
+    """Which model it was."""
+    return {
+        "name": card.name,
+        "family": card.family,
+        "version": card.version,
+        "sha256": card.sha256,
+        "licence": card.licence,
+    }
 
 
 def description(record: dict[str, Any]) -> str:

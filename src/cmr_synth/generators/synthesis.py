@@ -27,7 +27,8 @@ from cmr_synth.cohorts.examination import slice_position
 from cmr_synth.errors import InputError
 from cmr_synth.generators.card import Card
 from cmr_synth.generators.interface import Condition, Images, Progress
-from cmr_synth.generators.record import versions
+from cmr_synth.generators.record import model_facts, versions
+from cmr_synth.generators.reference import Reference
 from cmr_synth.generators.zoo import Model
 from cmr_synth.imaging.grid import Placement, WorkingGrid, place
 from cmr_synth.imaging.orientation import (
@@ -71,6 +72,10 @@ def synthesize(
     seed: int = 0,
     steps: int | None = None,
     guidance: float | None = None,
+    sampler: str | None = None,
+    prompt: str | None = None,
+    reference: Reference | None = None,
+    reference_strength: float = 0.5,
     batch: int = 8,
     slices: Sequence[int] | None = None,
     frames: Sequence[int] | None = None,
@@ -95,6 +100,14 @@ def synthesize(
         Variant k of a seed is the same whatever `n`.
     steps, guidance : optional
         By default those on the model's card.
+    sampler : str, optional
+        Among those of the model's family.
+    prompt : str, optional
+        For models that read text.
+    reference : Reference, optional
+        A real picture on the model's grid whose look is taken over.
+    reference_strength : float in [0, 1]
+        How much of it.
     batch : int
         Images made at once; changes speed and memory, not the images.
     slices, frames : sequence of int, optional
@@ -117,12 +130,7 @@ def synthesize(
     card = model.card
     conditions: dict[str, Any] = {"vendor": vendor, "phase": phase, "pathology": pathology}
     check_conditions(card, **conditions)
-    if n < 1:
-        raise InputError(f"n: {n} given; ask for 1 image of each mask or more.")
-    if not 0 <= seed <= MAX_SEED:
-        raise InputError(f"seed: {seed} given; give a whole number from 0 to {MAX_SEED}.")
-    if batch < 1:
-        raise InputError(f"batch: {batch} given; give a whole number of 1 or more.")
+    check_numbers(n=n, seed=seed, batch=batch, reference_strength=reference_strength)
     steps = card.default_steps if steps is None else steps
     guidance = card.default_guidance if guidance is None else guidance
     if steps is not None and steps < 1:
@@ -131,6 +139,14 @@ def synthesize(
     part = _Part.of(mask, slices=slices, frames=frames)
     placed = _place(mask, grid, part, z=z, convention=convention)
     record = _record(mask, placed, part, card) | conditions | {"steps": steps, "guidance": guidance}
+    record |= {"sampler": sampler, "prompt": prompt, "reference": None}
+    if reference is not None:
+        record["reference"] = reference.record(reference_strength)
+        conditions |= {
+            "reference": reference.pixels,
+            "reference_strength": reference_strength,
+        }
+    conditions["prompt"] = prompt
     record["device"] = str(getattr(model.generator, "device", "cpu"))
     return _run(mask, model, placed, record, conditions=conditions, n=n, seed=seed, batch=batch)
 
@@ -159,6 +175,26 @@ def check_conditions(
                 f"{what} {given!r}: model {card.name!r} was trained with "
                 f"{', '.join(known) or 'none'}; choose one of them or leave it unspecified."
             )
+
+
+def check_numbers(*, n: int, seed: int, batch: int, reference_strength: float) -> None:
+    """Refuse numbers outside their range.
+
+    Raises
+    ------
+    InputError
+        Giving the range.
+    """
+    if n < 1:
+        raise InputError(f"n: {n} given; ask for 1 image of each mask or more.")
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError(f"seed: {seed} given; give a whole number from 0 to {MAX_SEED}.")
+    if batch < 1:
+        raise InputError(f"batch: {batch} given; give a whole number of 1 or more.")
+    if not 0 <= reference_strength <= 1:
+        raise InputError(
+            f"reference strength: {reference_strength:g} given; give 0 (none) to 1 (all of it)."
+        )
 
 
 @dataclass(frozen=True)
@@ -304,9 +340,10 @@ def _run(
             position = None if placed.z is None else float(placed.z[k])
             asked.append(Condition(mask=placed.labels[job], z=position, **conditions))
             indices.append(of_variant * mask.n_slices + k)
-        for step in model.generator.sample(
-            asked, seed=seed, indices=indices, steps=record["steps"], guidance=record["guidance"]
-        ):
+        options = {"steps": record["steps"], "guidance": record["guidance"]}
+        if record["sampler"] is not None:  # a third party's family may know of none
+            options["sampler"] = record["sampler"]
+        for step in model.generator.sample(asked, seed=seed, indices=indices, **options):
             if isinstance(step, Images):
                 pictures.extend(step.pixels)
             else:
@@ -339,13 +376,7 @@ def _record(mask: Scan, placed: _Placed, part: _Part, card: Card) -> dict[str, A
     z = None if placed.z is None else {str(k): round(float(placed.z[k]), 4) for k in slices}
     return {
         "synthetic": True,
-        "model": {
-            "name": card.name,
-            "family": card.family,
-            "version": card.version,
-            "sha256": card.sha256,
-            "licence": card.licence,
-        },
+        "model": model_facts(card),
         "mask": {"name": mask.name, "labels_sha256": labels_hash(mask)},
         "slice_positions": z,
         "skipped_slices": skipped,

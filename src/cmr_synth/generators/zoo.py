@@ -1,7 +1,8 @@
 """The zoo: pretrained models, bundled with the package, added by the user, or in any folder.
 
-A model is a folder with `weights.safetensors`, `config.json` and `card.yaml`. Nothing is loaded
-whose weights differ from the hash on the card, and nothing that is loaded can hold code.
+A model is a folder with `weights.safetensors`, `config.json` and `card.yaml`, and with whatever
+further files its weights list. Nothing is loaded whose weights differ from the hash on the card,
+and nothing that is loaded can hold code.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
@@ -23,6 +25,7 @@ from cmr_synth.generators.card import Card, read_card
 from cmr_synth.generators.device import available
 from cmr_synth.generators.device import require as require_device
 from cmr_synth.generators.interface import Generator
+from cmr_synth.generators.parts import parts_of, require_parts
 from cmr_synth.generators.registry import families, load_family
 
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.yaml"
@@ -127,6 +130,7 @@ def verify(name: str | Path | Entry) -> Card:
             f"{entry.folder / CONFIG}: is of another family than {CARD} says ({card.family!r}); "
             "get the model again."
         )
+    require_parts(entry.folder)
     return card
 
 
@@ -172,7 +176,8 @@ def add(source: str | Path, *, sha256: str | None = None) -> Entry:
     Parameters
     ----------
     source : path
-        A model folder, a file in it, or a .zip of it.
+        A model folder, a file in it, or a .zip of it; or a Stable Diffusion with ControlNet as
+        diffusers writes it, which gets the name of its folder.
     sha256 : str, optional
         That the weights shall have, from a place that you trust more than the card.
 
@@ -189,6 +194,12 @@ def add(source: str | Path, *, sha256: str | None = None) -> Entry:
     source = Path(source).expanduser()
     if not source.exists():
         raise InputError(f"{source}: no such file or folder; give a model folder or its .zip.")
+    if (source / "model_index.json").is_file():
+        from cmr_synth.generators.stable_diffusion.pipeline import adopt
+
+        with tempfile.TemporaryDirectory(prefix="cmr-synth-") as temporary:
+            adopt(source, Path(temporary) / "model")
+            return _add_folder(Path(temporary) / "model", sha256)
     if source.is_dir():
         return _add_folder(source, sha256)
     if source.name in FILES:
@@ -233,6 +244,9 @@ def pull(source: str, *, sha256: str) -> Entry:
         address = f"{place}/{hub[1]}/resolve/{hub[2] or 'main'}"
         for name in (CARD, CONFIG, WEIGHTS):
             _download(f"{address}/{name}", folder, name, wanted if name == WEIGHTS else None)
+        for part, digest in parts_of(folder / WEIGHTS).items():
+            path = folder / part
+            _download(f"{address}/{part}", path.parent, path.name, digest)
         return _add_folder(folder, wanted)
 
 
@@ -250,14 +264,15 @@ def _add_folder(folder: Path, sha256: str | None) -> Entry:
     if goal.exists() and goal.samefile(folder):
         return Entry(card.name, goal, "added")
     with write_folder(goal, replaces=CARD) as temporary:
-        for name in FILES:
+        for name in (*FILES, *parts_of(folder / WEIGHTS)):
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, temporary / name)
         verify(Entry(card.name, temporary, "folder"))
     return Entry(card.name, goal, "added")
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Take the three files of a model out of a .zip, and nothing else."""
+    """Take the files of a model out of a .zip, and nothing else."""
     try:
         with zipfile.ZipFile(archive) as content:
             members = {PurePosixPath(i.filename): i for i in content.infolist() if not i.is_dir()}
@@ -273,26 +288,37 @@ def _unpack(archive: Path, folder: Path) -> None:
                     f"{archive.name}: holds {len(cards)} files called {CARD}, a model has one; "
                     f"pack {', '.join(FILES)} of one model."
                 )
-            wanted = {name: members.get(cards[0].parent / name) for name in FILES}
-            missing = [name for name, member in wanted.items() if member is None]
-            if missing:
-                raise InputError(f"{archive.name}: holds no {missing[0]}; a model needs it.")
-            size = sum(member.file_size for member in wanted.values() if member)
-            if size > MAX_BYTES:
-                raise InputError(
-                    f"{archive.name}: unpacks to {size:,} bytes, a model has at most "
-                    f"{MAX_BYTES:,}; unpack it yourself and add the folder."
-                )
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, member in wanted.items():
-                assert member is not None
-                # a member is read up to the size that it states, whatever it expands to
-                with content.open(member) as packed, (folder / name).open("wb") as file:
-                    shutil.copyfileobj(packed, file)
+            top = cards[0].parent
+            _extract(content, members, top, folder, FILES)
+            _extract(content, members, top, folder, tuple(parts_of(folder / WEIGHTS)))
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
         raise InputError(
             f"{archive.name}: not a readable .zip of a model ({error}); get it again."
         ) from error
+
+
+def _extract(
+    content: zipfile.ZipFile,
+    members: Mapping[PurePosixPath, zipfile.ZipInfo],
+    top: PurePosixPath,
+    folder: Path,
+    names: Sequence[str],
+) -> None:
+    archive = Path(content.filename or "").name
+    missing = [name for name in names if top / name not in members]
+    if missing:
+        raise InputError(f"{archive}: holds no {missing[0]}; a model needs it.")
+    size = sum(members[top / name].file_size for name in names)
+    if size > MAX_BYTES:
+        raise InputError(
+            f"{archive}: unpacks to {size:,} bytes, a model has at most {MAX_BYTES:,}; unpack it "
+            "yourself and add the folder."
+        )
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        # a member is read up to the size that it states, whatever it expands to
+        with content.open(members[top / name]) as packed, (folder / name).open("wb") as file:
+            shutil.copyfileobj(packed, file)
 
 
 def _download(address: str, folder: Path, name: str, sha256: str | None) -> Path:

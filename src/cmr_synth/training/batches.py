@@ -7,7 +7,7 @@ seeded with (seed, k). A resumed run, or one on more processes, therefore sees t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -48,6 +48,15 @@ class Batch:
     def __len__(self) -> int:
         return len(self.conditions)
 
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on a device."""
+        return replace(
+            self,
+            images=self.images.to(device),
+            labels=self.labels.to(device),
+            covered=self.covered.to(device),
+        )
+
     def normal(self, *shape: int) -> Tensor:
         """Standard normal noise, (n, *shape), from each image's own generator."""
         noise = [draw.standard_normal(shape, dtype=np.float32) for draw in self.draws]
@@ -85,7 +94,10 @@ class Batches:
     def batch(self, first: int, count: int) -> Batch:
         """Images number `first` to `first + count - 1` of the run."""
         numbers = range(first, first + count)
-        chosen = np.array([self._slice_of(k) for k in numbers])
+        return self.of(np.array([self._slice_of(k) for k in numbers]), numbers)
+
+    def of(self, chosen: NDArray[np.int64], numbers: Sequence[int]) -> Batch:
+        """Images of some slices of the set; their numbers decide augmentation and noise."""
         draws = tuple(np.random.default_rng([self.seed, 1, k]) for k in numbers)
         images = torch.from_numpy(self.slices.images[chosen]).float().div(255)[:, None]
         labels = torch.from_numpy(self.slices.labels[chosen])

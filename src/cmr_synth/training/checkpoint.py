@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cmr_synth.errors import InputError
-from cmr_synth.files import write_folder
+from cmr_synth.files import write_file, write_folder
 from cmr_synth.generators.weights import copy_state, set_state, state_of
 from cmr_synth.training.recipe import Recipe
 
@@ -28,14 +31,21 @@ def save_checkpoint(
     averages: dict[str, dict[str, Tensor]],
     optimizers: dict[str, torch.optim.Optimizer],
     state: dict[str, Any],
+    keep: bool = False,
 ) -> None:
     """Write networks, their moving averages and the optimizers; replaces an older checkpoint.
+
+    Parameters
+    ----------
+    keep : bool
+        Put the older checkpoint aside, where `restore_previous` finds it, until
+        `forget_previous`: weights may be finite and ruined all the same, as the next steps show.
 
     Raises
     ------
     InputError
         If a number is NaN or infinite, or the folder cannot be written; an older checkpoint
-        stays then.
+        stays then. Where the disk is full it says how much is needed and free.
     """
     tensors: dict[str, Tensor] = {}
     for name, network in networks.items():
@@ -50,9 +60,50 @@ def save_checkpoint(
                 "lower learning rate."
             )
     about = {**state, "tensors": len(tensors)}
-    with write_folder(folder, replaces=STATE) as temporary:
-        save_file({k: v.detach().contiguous() for k, v in tensors.items()}, temporary / TENSORS)
-        (temporary / STATE).write_text(json.dumps(about, indent=2) + "\n")
+    needed = sum(value.nbytes for value in tensors.values())
+    try:
+        with write_folder(folder, replaces=STATE) as temporary:
+            save_file({k: v.detach().contiguous() for k, v in tensors.items()}, temporary / TENSORS)
+            (temporary / STATE).write_text(json.dumps(about, indent=2) + "\n")
+            if keep and folder.exists():
+                forget_previous(folder)
+                folder.rename(_previous(folder))
+    except InputError as error:
+        if not folder.exists():
+            restore_previous(folder)
+        if _is_full(error.__cause__):
+            raise InputError(_full(folder, needed)) from error
+        raise
+
+
+def restore_previous(folder: Path) -> None:
+    """Put back the checkpoint that was put aside, if one was."""
+    if _previous(folder).is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process was faster
+            _previous(folder).rename(folder)
+
+
+def forget_previous(folder: Path) -> None:
+    """Remove the checkpoint that was put aside, if one was."""
+    shutil.rmtree(_previous(folder), ignore_errors=True)
+
+
+def mark_diverged(folder: Path) -> int | None:
+    """Note that the training failed after this checkpoint, so that its rate may be lowered.
+
+    Returns
+    -------
+    int or None
+        Images seen by the checkpoint; None if there is none.
+    """
+    try:
+        state = _read_state(folder / STATE)
+    except (OSError, ValueError, TypeError):
+        return None
+    with write_file(folder / STATE) as temporary:
+        temporary.write_text(json.dumps({**state, "diverged": True}, indent=2) + "\n")
+    return int(state["images_seen"])
 
 
 def load_checkpoint(
@@ -77,9 +128,12 @@ def load_checkpoint(
         If the checkpoint cannot be read, or belongs to another network or recipe.
     """
     try:
+        if not folder.exists():
+            restore_previous(folder)  # cut short while a newer one took its place
         state = _read_state(folder / STATE)
+        diverged = bool(state.pop("diverged", False))
         if recipe is not None and "recipe" in state:
-            _require_same(state["recipe"], recipe)
+            _require_same(state["recipe"], recipe, diverged=diverged)
         tensors = load_file(folder / TENSORS)
         if state.pop("tensors", len(tensors)) != len(tensors):
             raise ValueError(f"{TENSORS} is not the one that {STATE} was written with")
@@ -121,11 +175,45 @@ def _read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def _require_same(earlier: dict[str, Any], recipe: Recipe) -> None:
+def _require_same(earlier: dict[str, Any], recipe: Recipe, *, diverged: bool) -> None:
+    family = earlier.get("family", recipe.family)
+    if family != recipe.family:
+        raise ValueError(f"it is of the family {family!r} and the recipe is of {recipe.family!r}")
     for field, now in recipe.model_dump(mode="json").items():
         before = earlier.get(field, now)
-        if field not in MAY_CHANGE and before != now:
-            raise ValueError(f"field {field!r} of the recipe was {before!r} and is {now!r} now")
+        if field in MAY_CHANGE or before == now:
+            continue
+        if field == "learning_rate" and diverged and now < before:
+            continue
+        raise ValueError(f"field {field!r} of the recipe was {before!r} and is {now!r} now")
+
+
+def _previous(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}-previous")
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a write failed for lack of room; safetensors tells it in words only."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    said = str(error).lower()
+    return isinstance(error, SafetensorError) and any(
+        words in said for words in ("no space left", "quota", "too large")
+    )
+
+
+def _full(folder: Path, needed: int) -> str:
+    mib = 2**20
+    free = shutil.disk_usage(folder.parent).free
+    there = ""
+    if (folder / STATE).is_file():
+        there = f" The earlier checkpoint there, of {_read_state(folder / STATE)['images_seen']} "
+        there += "images seen, is kept."
+    return (
+        f"{folder}: cannot be written, there is no room: a checkpoint needs {needed / mib:.1f} MiB "
+        f"and {free / mib:.1f} MiB are free (or files may not be so large); make room and continue "
+        f"with --resume.{there}"
+    )
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

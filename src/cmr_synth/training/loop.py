@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,11 +17,22 @@ from torch import Tensor, nn
 
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
-from cmr_synth.files import require_replaceable
+from cmr_synth.files import require_replaceable, write_file
 from cmr_synth.generators.weights import set_state, state_of
 from cmr_synth.training.batches import Batch, Batches
-from cmr_synth.training.checkpoint import STATE, load_checkpoint, save_checkpoint
+from cmr_synth.training.checkpoint import (
+    STATE,
+    forget_previous,
+    load_checkpoint,
+    mark_diverged,
+    restore_previous,
+    save_checkpoint,
+)
+from cmr_synth.training.memory import is_out_of_memory, largest_that_fits
+from cmr_synth.training.private import PrivateTraining, write_facts
 from cmr_synth.training.recipe import Recipe
+
+PROOF_STEPS = 20  # with finite losses after which a checkpoint counts as good
 
 
 class Task(Protocol):
@@ -57,6 +69,10 @@ class Step:
     losses: dict[str, float]  # averaged over the last 20 steps at most
 
 
+class Stopped(Exception):
+    """The training was asked to stop, and can be resumed from its checkpoint."""
+
+
 def train(
     task: Task,
     recipe: Recipe,
@@ -65,6 +81,7 @@ def train(
     *,
     minutes: float | None = None,
     resume: bool = False,
+    asked: Callable[[], bool] = lambda: False,
 ) -> Iterator[Step]:
     """Train the networks of `task`; yields after every step, so that a caller can stop it.
 
@@ -77,12 +94,16 @@ def train(
     resume : bool
         Continue from `out/checkpoint`. The result equals that of an uninterrupted run as long
         as the length is counted in images; with a budget in minutes the schedule follows time.
+    asked : callable
+        Whether to stop after the step at hand; if any process is asked, all of them stop there.
 
     Raises
     ------
+    Stopped
+        If it was asked to; the checkpoint is that of the last step.
     InputError
-        If recipe, slices or folder do not do, or the loss is no longer finite. The checkpoint
-        is that of the last whole step that was kept.
+        If recipe, slices or folder do not do, the loss is no longer finite, memory runs out or
+        the disk is full. The checkpoint is that of the last whole step that was kept.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
@@ -123,6 +144,13 @@ def train(
             betas=recipe.betas,
             weight_decay=recipe.weight_decay,
         )
+    private = None
+    if recipe.privacy is not None:
+        if ranks > 1:
+            raise InputError(
+                f"recipe {recipe.name!r}: field 'privacy': {ranks} processes; train it in one."
+            )
+        private = PrivateTraining(task, recipe, batches)
     plain = dict(task.networks)
     averages = {
         name: {k: v.detach().clone().float() for k, v in state_of(network).items()}
@@ -138,15 +166,27 @@ def train(
             recipe=recipe,
         )
         seen, spent = state["images_seen"], state["minutes"]
+        if private is not None:
+            private.restore(state.get("privacy"))
     for name in plain:
+        if private is not None:
+            optimizers[name] = private.wrap(optimizers[name])
+            continue
         task.networks[name], optimizers[name] = accelerator.prepare(plain[name], optimizers[name])
 
-    log = SummaryWriter(str(out / "log")) if accelerator.is_main_process else None
+    # losses and pictures of patients are nothing that an account covers
+    logged = accelerator.is_main_process and private is None
+    log = SummaryWriter(str(out / "log")) if logged else None
     start = last_checkpoint = last_sheet = time.monotonic()
     sums: dict[str, list[float]] = {}
     whole = True  # networks, averages and `seen` are those of the same step
+    proof = PROOF_STEPS  # steps since the last checkpoint
+    memory_error: Exception | None = None
+    batch: Batch | None = None
 
     def checkpoint(now: float) -> None:
+        nonlocal whole, proof
+        whole = False  # in vain once is enough
         if accelerator.is_main_process:
             save_checkpoint(
                 out / "checkpoint",
@@ -157,8 +197,24 @@ def train(
                     "images_seen": seen,
                     "minutes": spent + (now - start) / 60,
                     "recipe": recipe.model_dump(mode="json"),
+                    **({} if private is None else {"privacy": private.state()}),
                 },
+                keep=proof >= PROOF_STEPS,
             )
+        whole, proof = True, 0
+
+    def diverged(what: str) -> InputError:
+        if accelerator.is_main_process:
+            restore_previous(out / "checkpoint")  # else none was put aside: this one is good
+        accelerator.wait_for_everyone()
+        kept = mark_diverged(out / "checkpoint") if accelerator.is_main_process else None
+        there = "there is no checkpoint yet; start again with"
+        if kept is not None:
+            there = (
+                f"the last good checkpoint, of {kept} images seen, is kept in "
+                f"{out / 'checkpoint'}; go on from it with --resume and"
+            )
+        return InputError(f"{what}; {there} a learning rate lower than {recipe.learning_rate:g}.")
 
     try:
         while True:
@@ -166,34 +222,49 @@ def train(
             share = seen / recipe.images
             if minutes is not None:
                 share = max(share, elapsed / minutes)
-            if _stop_together(accelerator, share >= 1):
+            over, stopped = _any_process(accelerator, share >= 1, asked())
+            if over:
                 break
-            batch = batches.batch(seen + rank * own, own)
+            if stopped:
+                checkpoint(time.monotonic())
+                whole = False  # written
+                accelerator.wait_for_everyone()  # the first to leave has the others ended
+                raise Stopped
             rate = recipe.learning_rate * _schedule(seen, share, recipe)
             whole = False
             with accelerator.autocast():
-                for name, per_image in task.losses(_on(batch, accelerator.device)):
+                if private is None:
+                    batch = batches.batch(seen + rank * own, own).to(accelerator.device)
+                    losses_of_step = task.losses(batch)
+                else:
+                    losses_of_step = private.losses(task, accelerator.device)
+                for name, per_image in losses_of_step:
                     optimizer = optimizers[name]
                     for group in optimizer.param_groups:
                         group["lr"] = rate * task.rates[name]
-                    optimizer.zero_grad(set_to_none=True)
-                    accelerator.backward(per_image.mean())
-                    norm = accelerator.clip_grad_norm_(
-                        plain[name].parameters(), recipe.gradient_norm
-                    )
+                    if private is None:
+                        optimizer.zero_grad(set_to_none=True)
+                        accelerator.backward(per_image.mean())
+                        norm = accelerator.clip_grad_norm_(
+                            plain[name].parameters(), recipe.gradient_norm
+                        )
+                    else:
+                        norm = private.norm  # clipped patient by patient
                     loss = float(per_image.detach().mean())
-                    # every process has the same gradient, so that all of them stop
-                    if not (math.isfinite(loss) and math.isfinite(norm)):
-                        raise InputError(
+                    finite = math.isfinite(loss) and math.isfinite(norm)
+                    if any(_any_process(accelerator, not finite)):
+                        raise diverged(
                             f"step {seen // recipe.batch_size + 1}: the loss of {name!r} is "
-                            f"{loss:g} and its gradient {float(norm):g}; train with a learning "
-                            f"rate lower than {recipe.learning_rate:g}."
+                            f"{loss:g} and its gradient {float(norm):g}"
                         )
                     optimizer.step()
                     _average(averages[name], plain[name], recipe.ema, seen // recipe.batch_size)
                     sums.setdefault(name, []).append(loss)
             seen += recipe.batch_size
             whole = True
+            proof += 1
+            if proof == PROOF_STEPS and accelerator.is_main_process:
+                forget_previous(out / "checkpoint")
             now = time.monotonic()
             losses = {name: float(np.mean(values)) for name, values in sums.items()}
             if len(next(iter(sums.values()))) >= 20:
@@ -217,15 +288,42 @@ def train(
                     _write_sheet(task, batches, log, out, seen)
                 whole = True
                 last_sheet = now
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        memory_error = error.with_traceback(None)  # which holds the tensors that did not fit
+        whole = whole and seen > 0  # nothing to keep before the first step
     finally:  # a cancelled run can be resumed, from the last checkpoint if cut short in a step
         if whole:
             checkpoint(time.monotonic())
+        if accelerator.is_main_process:
+            forget_previous(out / "checkpoint")
         if log is not None:
-            log.close()
+            with suppress(OSError):  # a full disk; what else failed matters more
+                log.close()
+    if memory_error is not None:
+        batch = None
+        fits = ranks * largest_that_fits(
+            task,
+            plain,
+            optimizers,
+            lambda count: batches.batch(seen + rank * own, count).to(accelerator.device),
+            own,
+        )
+        raise InputError(_too_large(recipe, fits)) from memory_error
     if accelerator.is_main_process:
         task.networks.update(plain)
         with _averaged(plain, averages):
             task.save(out, images_seen=seen, minutes=spent + (time.monotonic() - start) / 60)
+        if private is not None:
+            write_facts(out, private.facts())
+
+
+def _too_large(recipe: Recipe, fits: int) -> str:
+    what = f"field 'batch_size': {recipe.batch_size} images a step do not fit into memory"
+    if not fits:
+        return f"{what}, and not even one does; choose a smaller model, or a larger machine."
+    return f"{what}; {fits} do: start again with batch_size: {fits}."
 
 
 def _require_known(words: Mapping[str, Sequence[str]], rows: Iterable[SliceRow]) -> None:
@@ -240,12 +338,12 @@ def _require_known(words: Mapping[str, Sequence[str]], rows: Iterable[SliceRow])
                 )
 
 
-def _stop_together(accelerator: Any, wanted: bool) -> bool:
-    """Whether any process wants to stop: a budget in minutes must end all of them at one step."""
+def _any_process(accelerator: Any, *wanted: bool) -> list[bool]:
+    """What any process wants: a budget in minutes, or Ctrl-C, must end all of them at one step."""
     if accelerator.num_processes == 1:
-        return wanted
-    flag = torch.tensor([float(wanted)], device=accelerator.device)
-    return bool(accelerator.reduce(flag, reduction="sum").item() > 0)
+        return list(wanted)
+    flags = torch.tensor([float(flag) for flag in wanted], device=accelerator.device)
+    return [bool(n > 0) for n in accelerator.reduce(flags, reduction="sum").tolist()]
 
 
 def _precision(wanted: str) -> str:
@@ -268,11 +366,14 @@ def _schedule(seen: int, share: float, recipe: Recipe) -> float:
 @torch.no_grad()
 def _average(average: dict[str, Tensor], network: nn.Module, decay: float, step: int) -> None:
     decay = min(decay, (1 + step) / (10 + step))
-    for key, value in state_of(network).items():
-        if value.dtype.is_floating_point:
-            average[key].lerp_(value.float(), 1 - decay)
-        else:
-            average[key].copy_(value)
+    state = state_of(network)
+    moving = [key for key, value in state.items() if value.dtype.is_floating_point]
+    # all tensors in one call: one at a time costs more than the arithmetic
+    torch._foreach_lerp_(
+        [average[key] for key in moving], [state[key].float() for key in moving], 1 - decay
+    )
+    for key in state.keys() - set(moving):
+        average[key].copy_(state[key])
 
 
 class _averaged:
@@ -296,16 +397,6 @@ class _averaged:
             network.train()
 
 
-def _on(batch: Batch, device: torch.device) -> Batch:
-    return Batch(
-        batch.images.to(device),
-        batch.labels.to(device),
-        batch.covered.to(device),
-        batch.conditions,
-        batch.draws,
-    )
-
-
 @torch.no_grad()
 def _write_sheet(task: Task, batches: Batches, log: Any, out: Path, seen: int) -> None:
     from PIL import Image
@@ -313,5 +404,6 @@ def _write_sheet(task: Task, batches: Batches, log: Any, out: Path, seen: int) -
     sheet = task.sheet(batches.batch(0, 8))
     (out / "samples").mkdir(parents=True, exist_ok=True)
     picture = Image.fromarray(np.uint8(np.clip(sheet, 0, 1) * 255))
-    picture.save(out / "samples" / f"{seen:08d}.png")
+    with write_file(out / "samples" / f"{seen:08d}.png") as temporary:
+        picture.save(temporary)
     log.add_image("samples", sheet[None], seen)

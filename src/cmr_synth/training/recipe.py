@@ -37,6 +37,17 @@ class Augmentation(_Frozen):
     bias: float = Field(0.0, ge=0, lt=1, description="log range of a linear bias field")
 
 
+class Privacy(_Frozen):
+    """Differential privacy of a training; see `cmr_synth.training.private`."""
+
+    epsilon: float = Field(gt=0, description="not exceeded over the whole training")
+    delta: float = Field(gt=0, lt=1, description="less than one over the number of patients")
+    max_grad_norm: float = Field(1.0, gt=0, description="a patient's gradient is clipped to this")
+    unit: Literal["patient"] = "patient"
+    images: int = Field(4, gt=0, description="of a patient, in a step that it takes part in")
+    accountant: Literal["rdp", "prv"] = Field("rdp", description="as opacus names them")
+
+
 class Recipe(_Frozen):
     """One training run.
 
@@ -63,6 +74,7 @@ class Recipe(_Frozen):
     checkpoint_minutes: float = Field(5.0, gt=0)
     sample_minutes: float = Field(15.0, gt=0)
     initialize_from: str | None = Field(None, description="weights of an earlier stage")
+    privacy: Privacy | None = Field(None, description="none: patients may be recognised")
     augmentation: Augmentation = Augmentation()
     model: dict[str, Any] = Field(default_factory=dict, description="the family's network")
     loss: dict[str, Any] = Field(default_factory=dict, description="the family's loss")

@@ -16,7 +16,7 @@ from cmr_synth.generators.look import Look, match_grain, match_tones
 
 
 def guides(pictures: Tensor, look: Look) -> Tensor:
-    """Pictures (n, 1, y, x) on the scale [-1, 1], those with a reference moved wholly to its look."""
+    """Pictures (n, 1, y, x) on [-1, 1], those with a reference moved wholly to its look."""
     moved = pictures.clone()
     if look.rows:
         own = pictures[look.rows]

@@ -59,6 +59,10 @@ class DiffusionTask:
         self.rates = {"diffusion": 1.0}
         self.words = self.network.conditions.words
 
+    def unaccounted(self) -> str:
+        """What no account of privacy covers: nothing."""
+        return ""
+
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """The weighted error of the prediction."""
         config = self.network.config

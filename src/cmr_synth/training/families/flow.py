@@ -94,6 +94,12 @@ class FlowTask:
             )
             self.rates["discriminator"] = self.loss.adversarial.rate
 
+    def unaccounted(self) -> str:
+        """What no account of privacy covers, or nothing."""
+        if self.loss.adversarial.weight:
+            return "a discriminator learns from patients too; set loss.adversarial.weight to 0"
+        return ""
+
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """The velocity error; in the few-step stage the adversarial losses too."""
         pictures = 2 * batch.images - 1

@@ -61,6 +61,9 @@ class SpadeLoss(Dropping):
     learn_styles: bool = Field(
         True, description="train the encoder, and the prior that styles are drawn from"
     )
+    fit_prior: bool = Field(
+        True, description="fit the prior to the styles of the pictures; else standard normal"
+    )
     channels: int = Field(24, gt=0, description="of the discriminator's first layer")
     layers: int = Field(3, gt=0, description="strided layers of the discriminator")
     rate: float = Field(1.0, gt=0, description="discriminator's learning rate, times the recipe's")
@@ -93,6 +96,18 @@ class SpadeGanTask:
             self.rates["discriminator"] = self.loss.rate
         self.words = self.network.generator.conditions.words
 
+    @property
+    def _fits_prior(self) -> bool:
+        return self.loss.learn_styles and self.loss.fit_prior
+
+    def unaccounted(self) -> str:
+        """What no account of privacy covers, or nothing."""
+        if self.loss.adversarial:
+            return "a discriminator learns from patients too; set loss.adversarial to 0"
+        if self._fits_prior:
+            return "the prior is fitted to the patients' styles; set loss.fit_prior to false"
+        return ""
+
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Generator and encoder first, then the discriminator on the same pictures."""
         pictures = 2 * batch.images - 1
@@ -108,7 +123,7 @@ class SpadeGanTask:
             noise,
             mask,
             conditions,
-            learn_prior=len(batch) / STYLES_REMEMBERED if self.loss.learn_styles else 0.0,
+            learn_prior=len(batch) / STYLES_REMEMBERED if self._fits_prior else 0.0,
         )
         alike = (
             self.loss.difference * self._difference(made, pictures, batch)

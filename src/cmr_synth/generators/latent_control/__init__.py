@@ -1,0 +1,1 @@
+"""Mask control for a frozen latent model that was trained without masks."""

@@ -1,0 +1,1 @@
+"""Stable Diffusion with a ControlNet that reads masks, from a folder of diffusers."""
