@@ -56,6 +56,26 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_private_training_says_its_epsilon(run, patients: Path, tmp_path: Path) -> None:
+    privacy = {"epsilon": 30.0, "delta": 0.01, "unit": "patient", "images": 1}
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump(RECIPE | {"images": 4, "batch_size": 1, "privacy": privacy})
+    )
+    slices = tmp_path / "slices"
+    assert run("cohort", "prepare", f"folder={patients}", "--out", slices).code == 0
+    rows = (slices / "slices.csv").read_text()
+    for split in ("validation", "test"):  # of three patients, all are needed
+        rows = rows.replace(f",{split},", ",train,")
+    (slices / "slices.csv").write_text(rows)
+    out = tmp_path / "out"
+    ended = run("train", tmp_path / "mine.yaml", "--slices", slices, "--out", out)
+    assert ended.code == 0, ended.err
+    assert "differential privacy: epsilon" in ended.out and "at delta 0.01" in ended.out
+    card = yaml.safe_load((out / "card.yaml").read_text())
+    assert card["training"]["privacy"]["unit"] == "patient"
+    assert card["training"]["privacy"]["epsilon"] <= 30
+
+
 def test_list_names_every_adapter(run) -> None:
     names = [c["name"] for c in json.loads(run("cohort", "list", "--json").out)["cohorts"]]
     assert {"acdc", "chla", "sunnybrook", "folder"} <= set(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,11 @@ import pytest
 from cmr_synth.anatomy.labels import revert
 from cmr_synth.anatomy.template import draw_slice, draw_stack
 from cmr_synth.files import sha256
+from cmr_synth.generators.card import read_card
+from cmr_synth.generators.reference import reference_on_grid
+from cmr_synth.imaging.grid import WorkingGrid
+from cmr_synth.imaging.masks import read_mask
+from cmr_synth.imaging.readers import read_scan
 
 
 def test_images_come_with_sidecars_on_the_grid_of_the_mask(
@@ -130,3 +136,123 @@ def test_real_masks_with_their_own_grids(
     made = nib.load(next((tmp_path / "out").glob("*.nii.gz")))
     assert made.shape == nib.load(path).shape
     np.testing.assert_allclose(made.affine, nib.load(path).affine)
+
+
+def test_without_a_mask_the_model_draws_the_anatomy(run, tiny_model: Path, tmp_path: Path) -> None:
+    outs = [tmp_path / name for name in ("three", "again", "one")]
+    for out, n, batch in zip(outs, (3, 3, 1), (2, 3, 1), strict=True):
+        ended = run("synthesize", "--unconditional", "--vendor", "ge", "--n", n, "--seed", 4,
+                    "--batch", batch, "--model", tiny_model, "--out", out)  # fmt: skip
+        assert ended.code == 0, ended.err
+    stems = [f"unconditional_ge_seed4_{k:03d}" for k in range(3)]
+    assert sorted(p.name for p in outs[0].iterdir()) == sorted(
+        stem + ending for stem in stems for ending in (".json", ".nii.gz")
+    )
+    made = [[nib.load(out / f"{stem}.nii.gz") for stem in stems] for out in outs[:2]]
+    record = json.loads((outs[0] / f"{stems[2]}.json").read_text())
+    grid = record["model"]["name"] and made[0][0].header.get_zooms()
+    assert grid[0] == grid[1] > 0
+    assert record["mask"] is None and record["synthetic"] is True and record["vendor"] == "ge"
+    assert record["sha256"] == sha256(outs[0] / f"{stems[2]}.nii.gz")
+    pixels = [np.asarray(image.dataobj) for image in made[0]]
+    assert np.abs(pixels[0] - pixels[1]).max() > 0.01
+    for first, other in zip(*made, strict=True):  # the batch decides nothing
+        np.testing.assert_allclose(first.get_fdata(), other.get_fdata(), atol=1e-5)
+    alone = nib.load(outs[2] / f"{stems[0]}.nii.gz").get_fdata()
+    np.testing.assert_allclose(alone, pixels[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--unconditional", "--vendor", "canon"], "vendor 'canon'"),
+        (["--unconditional", "--slice-position", "2"], "slice position 2.0 is outside"),
+        (["--unconditional", "--n", "0"], "n: 0 given"),
+        (["--unconditional", "--prompt", "a heart"], "prompt: models of 'flow' read no text"),
+        (["--unconditional", "--sampler", "x"], "sampler 'x'.*choose euler, heun"),
+        (["--unconditional", "--reference-slice", "1"], "reference slice: needs a reference"),
+    ],
+    ids=lambda value: str(value)[-20:],
+)
+def test_what_cannot_be_made_without_a_mask(
+    run, tiny_model: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    out = tmp_path / "out"
+    ended = run("synthesize", *arguments, "--model", tiny_model, "--out", out)
+    assert ended.code == 1 and re.search(message, ended.line)
+    assert not out.exists()
+
+
+def test_masks_or_none_must_be_said(run, mask: Path, tiny_model: Path, tmp_path: Path) -> None:
+    for arguments, word in (([mask, "--unconditional"], "takes no masks"), ([], "name a MASK")):
+        ended = run("synthesize", *arguments, "--model", tiny_model, "--out", tmp_path / "out")
+        assert ended.code and word in " ".join(ended.err.replace("│", "").split())
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    """A bright, grainy picture of a drawn heart, off the middle, on a finer grid; and its mask."""
+    labels = np.zeros((3, 256, 256), dtype=np.uint8)
+    labels[1, 40:168, 80:208] = draw_slice(spacing=(0.9, 0.9))
+    shades = np.array([0.5, 1.0, 0.6, 0.9])[labels]
+    pixels = 800 * shades + np.random.default_rng(0).normal(0, 40, labels.shape)
+    affine = np.diag([-0.9, -0.9, 8.0, 1.0])
+    nib.save(nib.Nifti1Image(pixels.T.astype(np.float32), affine), tmp_path / "scan.nii.gz")
+    nib.save(nib.Nifti1Image(revert(labels, "acdc").T, affine), tmp_path / "scan_mask.nii.gz")
+    return tmp_path / "scan.nii.gz"
+
+
+def test_the_look_of_a_reference_is_taken_over(
+    run, mask: Path, scan: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    reference = ("--reference", scan, "--reference-mask", scan.with_name("scan_mask.nii.gz"),
+                 "--reference-slice", 1, "--reference-strength", 1)  # fmt: skip
+    means, records = [], []
+    for name, more in (("plain", ()), ("looked", reference)):
+        out = tmp_path / name
+        ended = run("synthesize", mask, *more, "--model", tiny_model, "--out", out)
+        assert ended.code == 0, ended.err
+        means.append(nib.load(next(out.glob("*.nii.gz"))).get_fdata().mean())
+        records.append(json.loads(next(out.glob("*.json")).read_text()))
+    grid = read_card(tiny_model / "card.yaml").grid
+    target = reference_on_grid(
+        read_scan(scan),
+        WorkingGrid(shape=grid.shape, spacing=grid.spacing_mm),
+        k=1,
+        mask=read_mask(scan.with_name("scan_mask.nii.gz"), convention="acdc").scan,
+    ).pixels.mean()
+    assert abs(means[1] - target) < abs(means[0] - target) / 3
+    assert records[0]["reference"] is None
+    assert (
+        records[1]["reference"]["name"] == "scan.nii.gz" and records[1]["reference"]["slice"] == 1
+    )
+    assert records[1]["reference"]["strength"] == 1 and not records[1]["reference"]["notes"]
+    ended = run("synthesize", mask, *reference, "--model", tiny_model, "--out", out, "--resume")
+    assert "1 of them from before" in ended.out
+    ended = run("synthesize", mask, "--model", tiny_model, "--out", out, "--resume")
+    assert "from before" not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--reference-slice", "7"], "scan.nii.gz: has no slice 7; choose 0 to 2."),
+        (["--reference-strength", "2"], "reference strength: 2 given; give 0"),
+        (["--reference-mask", "MASK"], "heart.nii.gz: is of .* voxels and scan.nii.gz of"),
+    ],
+    ids=lambda value: str(value)[-12:],
+)
+def test_a_reference_that_does_not_do(
+    run, mask: Path, scan: Path, tiny_model: Path, tmp_path: Path, more: list[str], message: str
+) -> None:
+    more = [str(mask) if word == "MASK" else word for word in more]
+    out = tmp_path / "out"
+    ended = run("synthesize", mask, "--reference", scan, *more, "--model", tiny_model, "--out", out)
+    assert ended.code == 1 and re.search(message, ended.line)
+    assert not out.exists()
+
+
+def test_a_mask_is_no_reference(run, mask: Path, tiny_model: Path, tmp_path: Path) -> None:
+    ended = run("synthesize", mask, "--reference", mask, "--model", tiny_model,
+                "--out", tmp_path / "out")  # fmt: skip
+    assert ended.code == 1 and "holds 4 whole numbers only, as a mask does" in ended.line

@@ -106,10 +106,21 @@ def train(
             facts,
             [
                 f"{facts['folder']}: {facts['images_seen']} images in {facts['minutes']} minutes",
+                *_privacy(facts["privacy"]),
                 f"use it with --model {facts['folder']}, keep it with `cmr-synth zoo add`",
             ],
             as_json=as_json,
         )
+
+
+def _privacy(facts: dict[str, Any] | None) -> list[str]:
+    if facts is None:
+        return []
+    return [
+        f"differential privacy: epsilon {facts['epsilon']:.3g} at delta {facts['delta']:g} for "
+        f"each of {facts['patients']} patients, after {facts['steps']} steps "
+        f"({facts['accountant']}); it covers {facts['covers']}"
+    ]
 
 
 def _print_recipe(recipe: Recipe, as_json: bool) -> None:
@@ -178,6 +189,7 @@ def _run(
         "sha256": card.sha256,
         "images_seen": card.training.images_seen,
         "minutes": card.training.minutes,
+        "privacy": card.training.privacy,
     }
 
 

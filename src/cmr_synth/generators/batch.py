@@ -27,6 +27,7 @@ from cmr_synth.generators.reference import Reference, reference_on_grid
 from cmr_synth.generators.synthesis import (
     Synthetic,
     check_conditions,
+    check_numbers,
     labels_hash,
     synthesize,
 )
@@ -188,6 +189,12 @@ def run_batch(
     out = Path(out)
     card = zoo.require_generator(zoo.card_of(model))
     check_conditions(card, vendor=request.vendor, phase=request.phase, pathology=request.pathology)
+    check_numbers(
+        n=request.n,
+        seed=request.seed,
+        batch=request.batch,
+        reference_strength=request.reference_strength,
+    )
     paths = mask_files([masks] if isinstance(masks, str | Path) else masks)
     stems = unique_stems(paths)
     return _run(
@@ -462,4 +469,4 @@ def _unless_empty(out: Path) -> Iterator[None]:
 def _pictures(scan: Scan, request: BatchRequest) -> int:
     """How many slices show a heart, over all frames and variants."""
     slices = int(np.isin(scan.array, (LV, MYO, RV)).any(axis=(-2, -1)).sum())
-    return slices * max(1, request.n)  # a request for none is refused when it is made
+    return slices * request.n

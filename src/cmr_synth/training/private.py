@@ -157,7 +157,7 @@ class PrivateTraining:
             "noise_multiplier": self.noise_multiplier,
             "steps": self.steps,
             "accountant": f"{self.settings.accountant.upper()} of opacus {opacus.__version__}",
-            "covers": "the weights alone; checkpoints too, but no loss that was shown",
+            "covers": "the weights; not the losses that were shown while they were trained",
         }
 
     def state(self) -> dict[str, Any]:
