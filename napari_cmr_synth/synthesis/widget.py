@@ -32,6 +32,7 @@ from .._results import add_result
 from .conditions_form import ConditionsForm, device_setting, group
 from .device_panel import DevicePanel
 from .live import LivePreview, in_view
+from .look_picker import Look, LookPicker
 from .options import SynthesisOptions
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class SynthesizeWidget(QWidget):
         self._failed: tuple[Any, SynthesisOptions] | None = None  # what memory did not suffice for
         self.picker = MaskPicker(self._viewer)
         self.form = ConditionsForm()
+        self.look = LookPicker(self._viewer)
         self.device = DevicePanel()
         self.device.foresee(device_setting())
         self._build()
@@ -128,13 +130,14 @@ class SynthesizeWidget(QWidget):
         if options.convention is None:
             engine_labels(numbers, None)  # refuses and says why
         part = self._part(numbers, layer, options)
+        look = self.look.look()
         self.picker.confirm()
         self.form.remember()
         self._failed, self._made = None, 0
         self.retry_box.hide()
         self._job = Job(
             f"Synthesize {layer.name}",
-            lambda: _make(numbers, options, part),
+            lambda: _make(numbers, options, part, look),
             on_result=lambda item: self._receive(item, layer),
             on_done=lambda cancelled, error: self._done(cancelled, error, layer, options),
             parent=self,
@@ -282,6 +285,7 @@ class SynthesizeWidget(QWidget):
         column.setContentsMargins(0, 0, 4, 0)
         column.addWidget(group("Mask", self.picker))
         column.addWidget(self.form)
+        column.addWidget(group("Look", self.look))
         column.addStretch()
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -327,7 +331,9 @@ class SynthesizeWidget(QWidget):
         self.setMinimumWidth(280)
 
 
-def _make(numbers: Scan, options: SynthesisOptions, part: dict[str, list[int]]) -> Iterator[Any]:
+def _make(
+    numbers: Scan, options: SynthesisOptions, part: dict[str, list[int]], look: Look | None
+) -> Iterator[Any]:
     """Run in the worker: the device in use, then what the engine yields."""
     mask = engine_labels(numbers, options.convention)
     model = _models.loaded(options.model, options.device)
@@ -336,7 +342,10 @@ def _make(numbers: Scan, options: SynthesisOptions, part: dict[str, list[int]]) 
     from cmr_synth.generators.synthesis import synthesize
 
     yield choose(options.device)
-    yield from synthesize(mask, model, **options.keywords(), **part)
+    keywords = options.keywords()
+    if look is not None:
+        keywords |= {"reference": look.on_grid_of(model), "reference_strength": look.strength}
+    yield from synthesize(mask, model, **keywords, **part)
 
 
 def _positions(layer: Any) -> NDArray[np.float64]:

@@ -389,3 +389,36 @@ def test_it_fits_a_narrow_dock(viewer, widget, add_mask, stack):
     assert widget.minimumSizeHint().width() <= DOCK_WIDTH
     scrolled = widget.form.parentWidget()
     assert scrolled.minimumSizeHint().width() <= DOCK_WIDTH
+
+
+def test_the_look_of_a_picture_in_the_viewer_is_taken_over(viewer, widget, run, add_mask, stack):
+    mask = add_mask(stack[1])
+    widget.picker.choose(mask)
+    assert widget.look.look() is None and not widget.look.strength.isEnabled()
+    run()
+    rng = np.random.default_rng(0)
+    bright = 700 + 300 * np.array([0.2, 1.0, 0.4, 0.9])[stack] + rng.normal(0, 30, stack.shape)
+    bright[:, 0] = 0.0  # or the brightest tissue would be no brighter than the rest
+    real = viewer.add_image(bright.astype(np.float32), name="scan", scale=mask.scale[-1:] * 3)
+    offered = [widget.look.layers.itemText(i) for i in range(widget.look.layers.count())]
+    assert offered[0] == "The model's own" and "scan" in offered
+    widget.look.layers.setCurrentIndex(offered.index("scan"))
+    widget.look.strength.setValue(1.0)
+    run()
+    first, second = results(viewer)[-2:]
+    plain, looked = (np.asarray(layer.data) for layer in (first, second))
+    assert looked[looked > 0].mean() > plain[plain > 0].mean() + 0.1
+    assert second.metadata[RECORD]["reference"]["name"] == "scan"
+    assert second.metadata[RECORD]["reference"]["strength"] == 1.0
+    assert first.metadata[RECORD]["reference"] is None
+    viewer.layers.remove(real)
+    assert widget.look.look() is None
+
+
+def test_a_colour_picture_has_no_look(viewer, widget, add_mask, stack, told):
+    widget.picker.choose(add_mask(stack))
+    viewer.add_image(np.zeros((64, 64, 3), np.uint8), name="photo", rgb=True)
+    widget.look.layers.setCurrentIndex(1)
+    widget.start_button.click()
+    assert not widget.running
+    assert "photo: is a colour or multiscale picture" in widget.status.text()

@@ -7,6 +7,7 @@ import torch
 
 from cmr_synth.generators.interface import Condition, Images
 from cmr_synth.generators.spade_gan.generator import SpadeGanGenerator
+from cmr_synth.training.adversarial import spectrum_difference
 from cmr_synth.training.batches import Batches
 from cmr_synth.training.families.spade_gan import SpadeGanTask
 from cmr_synth.training.loop import train
@@ -91,3 +92,25 @@ def test_what_is_saved_samples(make_recipe, slices, tmp_path):
     generator = SpadeGanGenerator.load(tmp_path / "out")
     *_, last = generator.sample([Condition(vendor="ge")], seed=0)
     assert isinstance(last, Images) and last.pixels.shape == (1, 128, 128)
+
+
+def test_grain_at_any_frequency_is_held_to_that_of_real_pictures(slices):
+    real = slices.images[:4, :128, :128].astype("float32")
+    real = torch.from_numpy(real)[:, None] / 127.5 - 1
+    moved = real.roll((5, -9), dims=(2, 3)).flip(2)  # something else, in the same manner
+    assert (spectrum_difference(real, real) == 0).all()
+    near = spectrum_difference(moved, real)
+    assert (near < 0.25).all()
+    dots = torch.zeros(128, 128)
+    dots[::4, ::4] = 0.2  # what a discriminator with strides of 4 does not see
+    assert (spectrum_difference(real + dots, real) > near + 0.1).all()
+    blurred = torch.nn.functional.avg_pool2d(real, 3, stride=1, padding=1)
+    assert (spectrum_difference(blurred, real) > 5 * near).all()
+
+
+def test_the_spectrum_counts_by_its_weight(make_recipe, slices):
+    fields = {"encoded": 0.0, "statistics": 0.0, "adversarial": 1e-12}
+    found = [losses(task(make_recipe, spectrum=w, **fields), slices) for w in (0.0, 1.0, 3.0)]
+    none, one, three = (f["spade-gan"] for f in found)
+    assert (one > none + 0.01).all()
+    torch.testing.assert_close(three - none, 3 * (one - none), rtol=1e-3, atol=1e-5)

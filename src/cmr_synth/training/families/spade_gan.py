@@ -32,6 +32,7 @@ from cmr_synth.training.adversarial import (
     feature_matching,
     hinge_loss,
     mean_score,
+    spectrum_difference,
     statistics_matching,
 )
 from cmr_synth.training.batches import Batch
@@ -51,6 +52,9 @@ class SpadeLoss(Dropping):
         10.0,
         ge=0,
         description="weight of the means and deviations of these maps, where the style is drawn",
+    )
+    spectrum: float = Field(
+        0.0, ge=0, description="weight of the difference of log power, beside a discriminator"
     )
     coarse: float = Field(10.0, ge=0, description="weight of the difference of 8 x 8 means")
     divergence: float = Field(0.005, ge=0, description="weight of the style's divergence, in nats")
@@ -154,6 +158,9 @@ class SpadeGanTask:
             alike + self.loss.matching * matching,
             self.loss.statistics * statistics,
         )
+        if self.loss.spectrum:
+            alike_grain = spectrum_difference(made * inside, pictures * inside)
+            compared = compared + self.loss.spectrum * alike_grain
         yield self.family, compared - judged
         yield "discriminator", hinge
 

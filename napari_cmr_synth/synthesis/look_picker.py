@@ -1,0 +1,137 @@
+"""Whose look the pictures get: that of the model, or of a real picture in the viewer."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QWidget
+
+from .._layers import scan_of_layer
+from .._mask_picker import narrow_combo
+from .._masks import unwrapped
+from .live import in_view
+
+if TYPE_CHECKING:
+    from cmr_synth.generators.reference import Reference
+    from cmr_synth.generators.zoo import Model
+    from cmr_synth.imaging.scan import Scan
+
+OWN = "The model's own"
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A slice of a picture whose contrast, brightness and grain are taken over.
+
+    Attributes
+    ----------
+    scan : Scan
+        A copy of the layer's pixels.
+    k, frame : int
+        The slice that was in view.
+    strength : float in [0, 1]
+    """
+
+    scan: Scan
+    k: int
+    frame: int
+    strength: float
+
+    def on_grid_of(self, model: Model) -> Reference:
+        """Prepare it for a model; takes a moment, so for a worker thread.
+
+        Raises
+        ------
+        InputError
+            If the slice is constant or tiny.
+        """
+        from cmr_synth.generators.reference import reference_on_grid
+        from cmr_synth.imaging.grid import WorkingGrid
+
+        grid = model.card.grid
+        return reference_on_grid(
+            self.scan,
+            WorkingGrid(shape=grid.shape, spacing=grid.spacing_mm),
+            k=self.k,
+            frame=self.frame,
+        )
+
+
+class LookPicker(QWidget):
+    """Offers the image layers of a viewer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    parent : QWidget, optional
+    """
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._viewer = unwrapped(viewer)
+        self.layers = narrow_combo(self)
+        self.layers.setToolTip(
+            "A real picture, whose contrast, brightness and grain on the slice in view are taken "
+            "over; the anatomy stays that of the mask. The live preview leaves it out."
+        )
+        self.strength = QDoubleSpinBox()
+        self.strength.setRange(0.0, 1.0)
+        self.strength.setSingleStep(0.1)
+        self.strength.setValue(0.5)
+        self.strength.setToolTip("0 is as without the picture, 1 takes all of its look.")
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Look of", self.layers)
+        form.addRow("Strength", self.strength)
+        events = self._viewer.layers.events
+        for emitter in (events.inserted, events.removed, events.reordered, events.renamed):
+            emitter.connect(self._on_layers)
+        # the viewer outlives its docks
+        self.destroyed.connect(
+            lambda *_, forget=self._on_layers: [
+                emitter.disconnect(forget)
+                for emitter in (events.inserted, events.removed, events.reordered, events.renamed)
+            ]
+        )
+        self.layers.currentIndexChanged.connect(self._on_layer)
+        self._on_layers()
+
+    def look(self) -> Look | None:
+        """What is chosen, copied from the layer; None for the model's own look.
+
+        Raises
+        ------
+        InputError
+            If the layer is a colour picture.
+        """
+        layer = self.layers.currentData()
+        if layer is None:
+            return None
+        attributes = {"name": layer.name, "scale": layer.scale, "metadata": layer.metadata}
+        attributes |= {"rgb": layer.rgb, "multiscale": layer.multiscale}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a place that nobody knows matters to files only
+            scan = scan_of_layer(layer.data, attributes)
+        frame, k = in_view(self._viewer, layer)
+        return Look(scan.with_array(np.array(scan.array)), k, frame, self.strength.value())
+
+    def _on_layers(self, *_: object) -> None:
+        from napari.layers import Image
+
+        chosen = self.layers.currentData()
+        images = [layer for layer in reversed(self._viewer.layers) if isinstance(layer, Image)]
+        self.layers.blockSignals(True)
+        self.layers.clear()
+        self.layers.addItem(OWN, None)
+        for layer in images:
+            self.layers.addItem(layer.name, layer)
+        self.layers.setCurrentIndex(images.index(chosen) + 1 if chosen in images else 0)
+        self.layers.blockSignals(False)
+        self._on_layer()
+
+    def _on_layer(self, *_: object) -> None:
+        self.strength.setEnabled(self.layers.currentData() is not None)
