@@ -3,12 +3,13 @@
     .venv/bin/python tools/bundle_model.py runs/flow-few-step --name flow \\
         --slices prepared --earlier runs/flow --words tools/cards/flow.yaml
 
-    .venv/bin/python tools/bundle_model.py --speed-again flow spade-gan
+    .venv/bin/python tools/bundle_model.py runs/cvae --name cvae --slices prepared \\
+        --words tools/cards/cvae.yaml --figures compared/comparison.json
 
 `--words` holds what a person writes (title, description, licence, limits, default steps, machine);
-everything else on the card is counted or measured here, on the test patients of the slice set.
-Run it for the segmenter first: the other models are measured with the bundled one. The second form
-takes the time of bundled models anew, for where other work disturbed it.
+everything else on the card is counted, or measured here on the test patients of the slice set, or
+taken from the figures of a `cmr-synth compare` that has measured these very weights.
+Run it for the segmenter first: the other models are measured with the bundled one.
 """
 
 from __future__ import annotations
@@ -26,10 +27,9 @@ import cmr_synth
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
 from cmr_synth.evaluation.adherence import bootstrap_interval, dice_by_patient
 from cmr_synth.evaluation.comparison import Comparison, Row
-from cmr_synth.evaluation.cost import Cost, cost
-from cmr_synth.evaluation.held_out import SEED, real_slices
+from cmr_synth.evaluation.held_out import real_slices
 from cmr_synth.files import write_folder
-from cmr_synth.generators.card import Card, draft_card, read_card, write_card
+from cmr_synth.generators.card import Card, draft_card, write_card
 from cmr_synth.generators.interface import Progress
 from cmr_synth.segmenter.model import Segmenter
 
@@ -38,19 +38,13 @@ WEIGHTS = Path(cmr_synth.__file__).parent / "weights"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, nargs="?")
-    parser.add_argument("--name")
-    parser.add_argument("--slices", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--slices", type=Path, required=True)
     parser.add_argument("--earlier", type=Path, nargs="*", default=[])
-    parser.add_argument("--words", type=Path)
-    parser.add_argument("--speed-again", nargs="+", metavar="NAME", default=[])
+    parser.add_argument("--words", type=Path, required=True)
+    parser.add_argument("--figures", type=Path, help="comparison.json of `cmr-synth compare`")
     options = parser.parse_args()
-    if options.speed_again:
-        for name in options.speed_again:
-            _speed_again(name)
-        return
-    if not (options.run and options.name and options.slices and options.words):
-        parser.error("give RUN, --name, --slices and --words, or --speed-again NAME")
 
     slices = open_slice_set(options.slices)
     words = yaml.safe_load(options.words.read_text(encoding="utf-8"))
@@ -70,7 +64,12 @@ def main() -> None:
     if card.family == "segmenter":
         facts["measured"] = {"adherence": _segmenter(options.run, slices)}
     else:
-        facts["measured"] = _generator(options.run, slices, facts["training"]["machine"])
+        row, protocol = (
+            _compared(options.figures, facts["sha256"])
+            if options.figures
+            else _measure(options.run, slices)
+        )
+        facts["measured"] = _figures(row, protocol, facts["training"]["machine"])
     with write_folder(WEIGHTS / options.name, replaces="card.yaml") as folder:
         shutil.copy(options.run / "weights.safetensors", folder)
         # paths of the machine that trained it say nothing to others
@@ -106,7 +105,14 @@ def _segmenter(folder: Path, slices: SliceSet) -> dict[str, Any]:
     return figures
 
 
-def _generator(folder: Path, slices: SliceSet, machine: str) -> dict[str, Any]:
+def _compared(path: Path, sha256: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The row of these weights in a comparison, and its protocol."""
+    compared = json.loads(path.read_text(encoding="utf-8"))
+    (row,) = [row for row in compared["models"] if row["sha256"] == sha256]
+    return row, compared["protocol"]
+
+
+def _measure(folder: Path, slices: SliceSet) -> tuple[dict[str, Any], dict[str, Any]]:
     comparison = Comparison(slices)
     row: Any = None
     for row in comparison.rows(folder, folder.name):
@@ -114,60 +120,51 @@ def _generator(folder: Path, slices: SliceSet, machine: str) -> dict[str, Any]:
             print(f"\r{row.step} of {row.steps}", end="", flush=True)
     print()
     assert isinstance(row, Row)
-    found, protocol = row.quality, comparison.protocol
-    steps = f" at {row.steps} steps" if row.steps else ""
+    return row.as_dict(), comparison.protocol.as_dict()
+
+
+def _figures(row: dict[str, Any], protocol: dict[str, Any], machine: str) -> dict[str, Any]:
+    """Figures for the card; `row` and `protocol` as in `comparison.json`."""
+    found, covers, cost = row["quality"], row["coverage"], row["cost"]
+    steps = f" at {row['steps']} step{'s' * (row['steps'] > 1)}" if row["steps"] else ""
     about = {
-        "what": f"synthetic counterparts of real ACDC test slices{steps}, seed {SEED}",
-        "patients": protocol.patients,
-        "slices": protocol.slices,
-        "segmenter": protocol.segmenter,
+        "what": f"synthetic counterparts of real {', '.join(protocol['cohorts']).upper()} "
+        f"{protocol['split']} slices{steps}, seed {protocol['seed']}",
+        "patients": protocol["patients"],
+        "slices": protocol["slices"],
+        "segmenter": protocol["segmenter"],
     }
     return {
         "fidelity": {
             **about,
             "features": "moments of the bundled segmenter's maps at 1/4 resolution",
-            "frechet": round(found.frechet, 3),
-            "floor_real_train_to_real_test": [round(v, 3) for v in found.floor],
-            "ratio_to_floor": round(found.ratio, 2),
-            "precision": round(row.coverage.precision, 2),
-            "recall": round(row.coverage.recall, 2),
-            "real_precision": round(protocol.coverage.precision, 2),
-            "real_recall": round(protocol.coverage.recall, 2),
+            "frechet": round(found["frechet"], 3),
+            "floor_real_train_to_real_test": [round(v, 3) for v in found["floor"]],
+            "ratio_to_floor": round(found["ratio"], 2),
+            "precision": round(covers["precision"], 2),
+            "recall": round(covers["recall"], 2),
+            "real_precision": round(protocol["coverage"]["precision"], 2),
+            "real_recall": round(protocol["coverage"]["recall"], 2),
         },
         "adherence": {
             **about,
-            "dice_real": {k: round(v[0], 4) for k, v in found.dice_real.items()},
-            "dice_synthetic": {k: round(v[0], 4) for k, v in found.dice_synthetic.items()},
-            "ratio": {k: round(v, 4) for k, v in found.adherence.items()},
+            "dice_real": {k: round(v[0], 4) for k, v in found["dice_real"].items()},
+            "dice_synthetic": {k: round(v[0], 4) for k, v in found["dice_synthetic"].items()},
+            "ratio": {k: round(v, 4) for k, v in found["adherence"].items()},
         },
         "variety": {
             "what": "mean MS-SSIM of 8 pictures of one mask, and of different real patients",
-            "one_mask": None if row.similarity is None else round(row.similarity, 2),
-            "real_patients": round(protocol.similarity, 2),
+            "one_mask": None if row["similarity"] is None else round(row["similarity"], 2),
+            "real_patients": round(protocol["similarity"], 2),
         },
-        "speed": _speed(row.cost, machine),
+        "speed": {
+            "what": "seconds a slice, warm, median and range",
+            "seconds": [round(cost[k], 3) for k in ("seconds", "fastest", "slowest")],
+            "threads": cost["threads"],
+            "memory_mb": round(cost["memory_mb"]),
+            "machine": machine,
+        },
     }
-
-
-def _speed(found: Cost, machine: str) -> dict[str, Any]:
-    return {
-        "what": "seconds a slice, warm, median and range",
-        "seconds": [round(v, 3) for v in (found.seconds, found.fastest, found.slowest)],
-        "threads": found.threads,
-        "memory_mb": round(found.memory_mb),
-        "machine": machine,
-    }
-
-
-def _speed_again(name: str) -> None:
-    folder = WEIGHTS / name
-    card = read_card(folder / "card.yaml")
-    earlier = card.measured.speed
-    machine = earlier["machine"] if isinstance(earlier, dict) else card.training.machine
-    speed = _speed(cost(folder, steps=card.default_steps), machine)
-    measured = card.measured.model_copy(update={"speed": speed})
-    write_card(card.model_copy(update={"measured": measured}), folder / "card.yaml")
-    print(f"{name}: {json.dumps(speed)}")
 
 
 if __name__ == "__main__":
