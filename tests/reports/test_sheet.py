@@ -60,6 +60,17 @@ def test_headings_masks_and_notes_take_their_room() -> None:
     assert full.width > plain.width and full.height > plain.height
 
 
+def test_a_long_note_goes_below_the_colours() -> None:
+    row = SheetRow(pictures=[np.zeros((8, 8))] * 3, labels=np.ones((8, 8), np.uint8))
+    short, long = (contact_sheet([row], footnote=note) for note in ("From where.", 9 * "From. "))
+    assert long.height > short.height and long.width == short.width
+    pixels = np.asarray(long)
+    colour = tuple(int(COLOURS["LV"][i : i + 2], 16) for i in (1, 3, 5))
+    legend = np.flatnonzero((pixels == colour).all(axis=-1).any(axis=1))[-1]
+    written = np.flatnonzero((pixels[..., 0] > 120).any(axis=1))[-1]
+    assert written > legend + 5
+
+
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [

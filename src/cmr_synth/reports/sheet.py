@@ -100,6 +100,10 @@ def contact_sheet(
     )
     legend = 34 if with_colours or footnote else 0
     width = starts[-1] + tile + _MARGIN
+    named = sum(18 + _length(name) + 22 for name in NAMES.values()) if with_colours else 0
+    # beside the colours if there is room, else below them
+    below = bool(named and footnote) and left + named + _length(footnote) > width - _MARGIN
+    legend += 22 * below
     height = top + head + len(rows) * (tile + _GAP) - _GAP + legend + _MARGIN
 
     sheet = Image.new("RGB", (width, height), _PAGE)
@@ -140,8 +144,9 @@ def contact_sheet(
     for structure, name in NAMES.items() if with_colours else ():
         draw.rectangle((x, y + 3, x + 11, y + 14), fill=COLOURS[structure])
         draw.text((x + 18, y), name, font=_font(14), fill=_DIM)
-        x += 18 + int(draw.textlength(name, font=_font(14))) + 22
+        x += 18 + _length(name) + 22
     if footnote:
+        y += 22 * below
         draw.text((width - _MARGIN, y), footnote, font=_font(14), fill=_DIM, anchor="ra")
     return sheet
 
@@ -178,6 +183,11 @@ def _tile(pixels: NDArray[np.uint8], size: int) -> Image.Image:
     corner = ((size - fitted[0]) // 2, (size - fitted[1]) // 2)
     square.paste(picture.resize(fitted, Image.Resampling.BICUBIC), corner)
     return square
+
+
+def _length(text: str) -> int:
+    """Of a line of the small font, in pixels."""
+    return int(_font(14).getlength(text))
 
 
 def _font(size: int) -> Any:

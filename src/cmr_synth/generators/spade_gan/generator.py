@@ -78,7 +78,7 @@ class SpadeGanGenerator:
         width = self.config.style
         numbers = np.stack([noise_for(seed, i, (width + rows * columns,)) for i in indices])
         drawn = torch.from_numpy(numbers).to(self.device)
-        style = self.network.prior(drawn[:, :width])
+        style = self.network.prior(drawn[:, :width], mask, given)
         noise = drawn[:, width:].reshape(-1, 1, rows, columns)
         style = self._with_references(style, conditions)
         pictures = self.network.generator(style, noise, mask, given)

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from cmr_synth.generators.conditioning import CLASSES, Conditions, Vocabulary
 from cmr_synth.generators.spade import SpadeBlock, start_smooth
+from cmr_synth.generators.spade_gan.prior import StylePrior
 
 COARSEST = 16  # the first level is at 1/16 of the resolution
 
@@ -189,43 +190,6 @@ class StyleEncoder(nn.Module):
         return mean, log_variance.clamp(-10, 5)
 
 
-class StylePrior(nn.Module):
-    """Gaussian of the styles that training pictures have, to draw new ones from.
-
-    Styles are not spread as the standard normal that their divergence is measured from: a map drawn
-    from that is a cloud, for neighbours know nothing of each other. A Gaussian with the styles'
-    own mean and covariance, fitted after the encoder (Ghosh et al. 2020, arXiv:1903.12436), gives
-    maps that look like chests. It holds two moments of all patients together and none of them.
-    """
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("covariance", torch.eye(width))
-        self.mean: Tensor
-        self.covariance: Tensor
-
-    def forward(self, draw: Tensor) -> Tensor:
-        """Styles (n, style) of standard normal numbers (n, style)."""
-        return self.mean + draw @ self._root().T
-
-    @torch.no_grad()
-    def update(self, styles: Tensor, share: float) -> None:
-        """Move the moments towards those of some styles (n, style), by a share of the way."""
-        off = styles.detach().float() - self.mean
-        self.mean += share * off.mean(dim=0)
-        self.covariance.lerp_(off.T @ off / len(off), share)
-
-    def _root(self) -> Tensor:
-        """A matrix R with R R^T the covariance; kept until the covariance changes."""
-        kept = getattr(self, "_kept", None)
-        if kept is None or not torch.equal(kept[0], self.covariance):
-            values, vectors = torch.linalg.eigh(self.covariance.double())
-            root = (vectors * values.clamp(min=0).sqrt()).float()
-            kept = self._kept = (self.covariance.clone(), root)
-        return kept[1]
-
-
 class SpadeGan(nn.Module):
     """Encoder, prior of styles and generator, which are saved and loaded together."""
 
@@ -233,7 +197,7 @@ class SpadeGan(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = StyleEncoder(config)
-        self.prior = StylePrior(config.style)
+        self.prior = StylePrior(config.style, config)
         self.generator = SpadeGenerator(config)
 
     def forward(
@@ -245,6 +209,7 @@ class SpadeGan(nn.Module):
         mask: Tensor,
         conditions: Sequence[dict[str, Any]],
         learn_prior: float = 0.0,
+        whole: tuple[Tensor, Sequence[dict[str, Any]]] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Pictures with the style of given ones where `encoded`, with a drawn style elsewhere.
 
@@ -259,6 +224,8 @@ class SpadeGan(nn.Module):
             As for the generator.
         learn_prior : float
             Share of the way by which the prior moves to the styles of the pictures.
+        whole : mask and conditions, optional
+            Of the same pictures, with nothing dropped, for the prior to learn from.
 
         Returns
         -------
@@ -268,8 +235,10 @@ class SpadeGan(nn.Module):
         mean, log_variance = self.encoder(pictures)
         own = mean + (0.5 * log_variance).exp() * draw
         if learn_prior:
-            self.prior.update(own, learn_prior)
-        style = own if bool(encoded.all()) else torch.where(encoded[:, None], own, self.prior(draw))
+            self.prior.update(own, *(whole or (mask, conditions)), learn_prior)
+        style = own
+        if not bool(encoded.all()):
+            style = torch.where(encoded[:, None], own, self.prior(draw, mask, conditions))
         divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=1)
         return self.generator(style, noise, mask, conditions), divergence
 

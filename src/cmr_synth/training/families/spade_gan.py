@@ -128,6 +128,7 @@ class SpadeGanTask:
             mask,
             conditions,
             learn_prior=len(batch) / STYLES_REMEMBERED if self._fits_prior else 0.0,
+            whole=(one_hot_mask(batch.labels), batch.conditions),
         )
         alike = (
             self.loss.difference * self._difference(made, pictures, batch)
