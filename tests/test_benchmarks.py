@@ -29,9 +29,10 @@ def find_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return module.find_slices
 
 
-def test_without_patient_data_quality_says_so_and_ends_well(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["quality", "compare", "privacy"])
+def test_without_patient_data_one_line_says_so(tmp_path: Path, name: str) -> None:
     done = subprocess.run(
-        [sys.executable, BENCHMARKS / "quality.py"],
+        [sys.executable, BENCHMARKS / f"{name}.py"],
         cwd=tmp_path,
         env={
             **os.environ,
