@@ -186,7 +186,12 @@ class RecordPanel(QWidget):
 
         A mask that was renamed is known by its labels.
         """
-        wanted = layer.metadata[RECORD]["mask"]["labels_sha256"]
+        mask = layer.metadata[RECORD]["mask"]
+        if mask is None:
+            raise InputError(
+                f"{layer.name}: was made without a mask, so there is none to compare it with."
+            )
+        wanted = mask["labels_sha256"]
         name = layer.metadata.get(MASK)
         masks = mask_layers(self._viewer)
         named = next((m for m in masks if m.name == name), None)
@@ -194,15 +199,15 @@ class RecordPanel(QWidget):
             scan = _scan_of(named)
             if _hash(scan) == wanted:
                 return named, scan, False
-        for mask in masks:
-            if mask is named or mask.data.shape != layer.data.shape:
+        for other in masks:
+            if other is named or other.data.shape != layer.data.shape:
                 continue
             try:
-                scan = _scan_of(mask)
+                scan = _scan_of(other)
             except InputError:
                 continue
             if _hash(scan) == wanted:
-                return mask, scan, False
+                return other, scan, False
         if named is None:
             raise InputError(
                 f"{layer.name}: its mask {name!r} is not among the layers; open it again, then "

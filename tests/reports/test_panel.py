@@ -159,3 +159,16 @@ def test_an_agreement_becomes_lines_bars_and_a_table(made, tmp_path: Path) -> No
     assert heights == pytest.approx([agreement.dice[s] for s in ("LV", "MYO", "RV")])
     written = json.loads(write_content(content, tmp_path / "a.json").read_text())
     assert written["data"]["agreement"] == agreement.as_dict()
+
+
+def test_a_record_says_whose_look_it_has_and_that_no_mask_was_given(
+    made: tuple[Synthetic, Scan],
+) -> None:
+    record = made[0].record
+    plain = dict(record_content(record, name="a").facts)
+    assert plain["Mask"] == "heart" and not {"Look of", "Sampler", "Prompt"} & set(plain)
+    reference = {"name": "scan", "slice": 4, "strength": 0.5}
+    changed = {**record, "mask": None, "sampler": "heun", "reference": reference}
+    told = dict(record_content(changed, name="a").facts)
+    assert told["Mask"] == "none; the model drew the anatomy" and "Labels" not in told
+    assert told["Look of"] == "slice 4 of scan, strength 0.5" and told["Sampler"] == "heun"

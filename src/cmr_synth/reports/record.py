@@ -65,16 +65,18 @@ def record_content(
     )
 
 
+_RARE = ("sampler", "prompt")
+
+
 def _facts(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    model, mask = record["model"], record["mask"]
+    model = record["model"]
     positions = record.get("slice_positions") or {}
     z = ", ".join(f"slice {k}: {value:.2f}" for k, value in positions.items())
     return (
         ("Model", f"{model['name']}, version {model['version']}, {model['family']}"),
         ("Weights", f"sha256 {model['sha256']}"),
         ("Licence", str(model["licence"])),
-        ("Mask", str(mask["name"])),
-        ("Labels", f"sha256 {mask['labels_sha256']}"),
+        *_mask(record["mask"]),
         ("Vendor", record.get("vendor") or OPEN),
         ("Phase", record.get("phase") or OPEN),
         ("Pathology", record.get("pathology") or OPEN),
@@ -82,11 +84,28 @@ def _facts(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         ("Seed", f"{record['seed']}, variant {record['variant']}"),
         ("Steps", str(record.get("steps") or "none")),
         ("Guidance", str(record.get("guidance") or "none")),
+        *_choices(record),
         ("Device", str(record.get("device", "not recorded"))),
         ("Made", str(record["created"])),
         ("Orientation", str(record.get("orientation", "not recorded"))),
         ("Versions", ", ".join(f"{k} {v}" for k, v in record.get("versions", {}).items())),
     )
+
+
+def _mask(mask: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
+    if mask is None:
+        return (("Mask", "none; the model drew the anatomy"),)
+    return (("Mask", str(mask["name"])), ("Labels", f"sha256 {mask['labels_sha256']}"))
+
+
+def _choices(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What most pictures are made without."""
+    told = [(name.capitalize(), str(record[name])) for name in _RARE if record.get(name)]
+    reference = record.get("reference")
+    if reference:
+        where = f"slice {reference['slice']} of {reference['name']}"
+        told.append(("Look of", f"{where}, strength {reference['strength']:g}"))
+    return tuple(told)
 
 
 def _findings(record: Mapping[str, Any]) -> tuple[str, ...]:
