@@ -33,9 +33,11 @@ written by
 python benchmarks/compare.py --slices prepared --write-docs
 ```
 
-on {machine}. Its models had different budgets, which their cards state: it says which file to
-use, not which family is better. For that, train recipes with one budget:
-[how to compare families](../how-to/compare.md).
+Machine: {machine}.
+
+These models had different budgets, which their cards state: the table says which file to use, not
+which family is better. For that, train recipes with one budget: [how to compare
+families](../how-to/compare.md).
 
 ![One row per generator, one column per mask](../img/comparison.png)
 
@@ -74,7 +76,7 @@ def _machine() -> str:
     import torch
 
     kind = torch.backends.cpu.get_cpu_capability()
-    return f"{torch.get_num_threads()} cores of a {platform.machine()} processor ({kind}), no GPU"
+    return f"{torch.get_num_threads()} processor cores ({platform.machine()}, {kind}), no GPU"
 
 
 if __name__ == "__main__":
