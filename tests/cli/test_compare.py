@@ -142,7 +142,7 @@ def test_recipes_are_trained_and_measured_in_one_table(run, prepared, recipes, t
     [
         (["nonsense", "--images", "4"], "nonsense: neither a model nor a recipe"),
         (["flow", "flow"], "named twice"),
-        (["ddpm"], "give --minutes or --images"),
+        (["ddpm", "--train"], "give --minutes or --images"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(run, prepared, tmp_path, arguments, said):

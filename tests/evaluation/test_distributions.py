@@ -34,7 +34,7 @@ def test_rings_have_their_areas_and_walls():
     assert set(found) == set(MEASURES)
     assert found["lv_area"] == pytest.approx(np.pi * 6**2, rel=0.01)
     assert found["myo_area"] == pytest.approx(np.pi * (9**2 - 6**2), rel=0.02)
-    assert found["lv_to_myo"] == pytest.approx(36 / 45, rel=0.02)
+    assert found["lv_to_myo"] == pytest.approx(36 / 45, rel=0.03)  # outlines of pixels
     for sector in SECTORS:
         assert found[f"wall_{sector}"] == pytest.approx(3.0, abs=0.15)
 

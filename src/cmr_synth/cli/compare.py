@@ -67,7 +67,7 @@ def compare(
 
     \b
     Two families trained for ten minutes each:
-      cmr-synth compare ddpm autoencoder+latent-flow --slices prepared --minutes 10 --out compared
+      cmr-synth compare ddpm cvae --train --slices prepared --minutes 10 --out compared
     """
     if bool(data) == bool(slices):
         raise typer.BadParameter("give either --data NAME=PATH or --slices.")
