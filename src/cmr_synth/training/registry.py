@@ -24,6 +24,7 @@ BUILT_IN = {
     "latent-control": "cmr_synth.training.families.latent_control:LatentControlTask",
     "cvae": "cmr_synth.training.families.cvae:CvaeTask",
     "dcgan": "cmr_synth.training.families.dcgan:DcganTask",
+    "encoder": "cmr_synth.training.families.encoder:EncoderTask",
 }
 """Family to its `Task`, made from a recipe: `module:object`, as in an entry point."""
 

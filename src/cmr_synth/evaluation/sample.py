@@ -1,0 +1,193 @@
+"""What is judged: slices with their masks, patients and conditions, all on the working grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.anatomy.labels import LV, MYO, RV
+from cmr_synth.cohorts.slices import SliceRow, SliceSet, prepare
+from cmr_synth.errors import InputError
+from cmr_synth.generators.interface import Generator, Progress
+
+LEVELS = ("basal", "mid", "apical")
+"""Thirds of the heart from base to apex, as z below 1/3, below 2/3, and the rest."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Slices to judge.
+
+    Parameters
+    ----------
+    name : str
+        For reports: a model, a folder, or the split of a slice set.
+    pixels : (n, y, x) float32 array in [0, 1]
+    labels : (n, y, x) uint8 array
+        Engine labels; 255 where nobody drew.
+    rows : tuple of SliceRow
+        Patient and conditions of each slice; of a synthetic one, those of its mask.
+    spacing : float
+        Pixel size in mm.
+
+    Raises
+    ------
+    InputError
+        If a pixel is not finite, or a picture is constant.
+    ValueError
+        If the arrays do not fit together.
+    """
+
+    name: str
+    pixels: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    rows: tuple[SliceRow, ...]
+    spacing: float = 1.5
+
+    def __post_init__(self) -> None:
+        if self.pixels.shape != self.labels.shape or len(self.rows) != len(self.pixels):
+            raise ValueError(
+                f"{self.name}: {self.pixels.shape} pixels, {self.labels.shape} labels and "
+                f"{len(self.rows)} rows do not fit together"
+            )
+        for i, picture in enumerate(self.pixels):
+            where = f"{self.name}: slice {i} ({self.rows[i].patient})"
+            if not np.isfinite(picture).all():
+                raise InputError(f"{where} holds NaN or infinite pixels; make it again.")
+            if picture.size and picture.min() == picture.max():
+                raise InputError(
+                    f"{where} has the same value {picture.flat[0]:g} everywhere; leave it out."
+                )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def patients(self) -> NDArray[np.str_]:
+        """Patient of each slice, with the cohort before it: numbers repeat between cohorts."""
+        return np.array([f"{row.cohort} {row.patient}" for row in self.rows])
+
+    @cached_property
+    def vendors(self) -> NDArray[np.str_]:
+        """Vendor of each slice; empty where unknown."""
+        return np.array([row.vendor for row in self.rows])
+
+    @cached_property
+    def levels(self) -> NDArray[np.str_]:
+        """One of `LEVELS` for each slice."""
+        return np.array([LEVELS[min(int(row.z * 3), 2)] for row in self.rows])
+
+    def take(self, index: NDArray[np.integer] | NDArray[np.bool_], *, name: str = "") -> Sample:
+        """Some of the slices, by number or by a mask."""
+        index = np.arange(len(self))[index]
+        return Sample(
+            name or self.name,
+            self.pixels[index],
+            self.labels[index],
+            tuple(self.rows[i] for i in index),
+            self.spacing,
+        )
+
+
+def real_sample(
+    slices: SliceSet, split: str | None, cohorts: Sequence[str] | None = None, *, name: str = ""
+) -> Sample:
+    """The middle 128 x 128 of the slices of a split.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    index = slices.where(split=split, cohorts=cohorts)
+    if not len(index):
+        raise InputError(
+            f"the slice set has no {split or ''} slices of {', '.join(cohorts or ['any cohort'])}; "
+            "name other cohorts, or prepare it from more patients."
+        )
+    pixels, labels = slices.crop(index)
+    rows = tuple(slices.rows[i] for i in index)
+    return Sample(name or f"real {split or 'slices'}", pixels, labels, rows, slices.spacing)
+
+
+def counterparts_of(
+    generator: Generator,
+    slices: SliceSet,
+    index: NDArray[np.int64],
+    *,
+    name: str,
+    seed: int,
+    steps: int | None = None,
+) -> Iterator[Progress | Sample]:
+    """Synthetic slices for the masks and conditions of real ones.
+
+    Yields
+    ------
+    Progress or Sample
+        Progress in slices, then the sample, in the order of `index`.
+    """
+    from cmr_synth.evaluation.held_out import generate
+
+    made: list[NDArray[np.float32]] = []
+    done = 0
+    for pictures in generate(generator, slices, index, seed=seed, steps=steps):
+        made.append(pictures)
+        done += len(pictures)
+        yield Progress(done, len(index))
+    _, labels = slices.crop(index)
+    rows = tuple(slices.rows[i] for i in index)
+    yield Sample(name, np.concatenate(made), labels, rows, slices.spacing)
+
+
+def read_sample(cohort: str, folder: Path) -> Iterator[str | Sample]:
+    """Slices of a folder of images and masks, through a cohort adapter.
+
+    Pictures go the way of real ones: turned to the canonical display, normalised by percentiles of
+    the volume, centred on the heart and resampled to the working grid.
+
+    Yields
+    ------
+    str or Sample
+        A line for each examination read, then the sample.
+
+    Raises
+    ------
+    InputError
+        If a file is at fault, or nothing is found.
+    """
+    import tempfile
+
+    from cmr_synth.cohorts.slices import open_slice_set
+
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / "slices"
+        yield from prepare([(cohort, Path(folder))], out, test=0, validation=0)
+        slices = open_slice_set(out)
+        sample = real_sample(slices, None, name=str(folder))
+    yield sample
+
+
+def require_masks(sample: Sample) -> None:
+    """Refuse slices on which no mask shows a heart."""
+    empty = ~np.isin(sample.labels, (LV, MYO, RV)).any(axis=(1, 2))
+    if empty.any():
+        raise InputError(
+            f"{sample.name}: {int(empty.sum())} of {len(sample)} slices have no heart in their "
+            f"mask, the first of {sample.patients[empty][0]}; give the masks they were made from."
+        )
+
+
+def require_disjoint(training: Sample, held_out: Sample) -> None:
+    """Refuse patients that stand on both sides, and name them."""
+    both = sorted(set(training.patients) & set(held_out.patients))
+    if both:
+        shown = ", ".join(both[:10]) + (f" and {len(both) - 10} more" if len(both) > 10 else "")
+        raise InputError(
+            f"{len(both)} patient{'s are' if len(both) > 1 else ' is'} both in {training.name} and "
+            f"in {held_out.name}: {shown}. Take them out of one of the two."
+        )
