@@ -23,7 +23,7 @@ class KernelDistance:
     ----------
     value : float
     low, high : float
-        95 % interval, patients drawn with replacement.
+        95 % interval, patients drawn with replacement, the mean of the draws moved to `value`.
     """
 
     value: float
@@ -98,7 +98,8 @@ def kernel_distance(
     value = distance(np.ones(len(names)))
     if not found:
         return KernelDistance(value, float("nan"), float("nan"))
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    # a resample holds a patient several times, whose slices are alike: it is moved by what that adds
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2]) + value - np.mean(found)
     return KernelDistance(value, float(low), float(high))
 
 

@@ -1,0 +1,14 @@
+"""`cmr-synth evaluate`: is it good, as numbers; one module for each verb below it."""
+
+from __future__ import annotations
+
+import typer
+
+from cmr_synth.cli.evaluate.fidelity import fidelity
+from cmr_synth.cli.evaluate.utility import utility
+
+app = typer.Typer(
+    help="Judge synthetic images: fidelity, adherence, utility, reader study.", no_args_is_help=True
+)
+app.command("fidelity")(fidelity)
+app.command("utility")(utility)

@@ -1,0 +1,102 @@
+"""`cmr-synth evaluate fidelity`: how near synthetic slices are to those of real patients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cmr_synth.cli.console import Json, progress, remark, result
+from cmr_synth.cli.evaluate._candidates import (
+    Candidates,
+    Cohort,
+    Data,
+    Out,
+    Seed,
+    Slices,
+    Split,
+    Steps,
+    candidates_of,
+    check_options,
+    open_slices,
+)
+
+if TYPE_CHECKING:
+    from cmr_synth.evaluation.sample import Sample
+    from cmr_synth.evaluation.two_sample import TwoSample
+
+
+def fidelity(
+    candidates: Candidates,
+    out: Out,
+    data: Data = None,
+    slices: Slices = None,
+    split: Split = "test",
+    cohort: Cohort = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--features",
+            help="encoder, segmenter, radiomics, an encoder's folder, or InceptionV3's weights "
+            "as .safetensors; may be repeated.",
+        ),
+    ] = None,
+    two_sample: Annotated[
+        bool, typer.Option(help="Train a classifier to tell synthetic from real.")
+    ] = True,
+    seed: Seed = 2026,
+    steps: Steps = None,
+    as_json: Json = False,
+) -> None:
+    """Distribution metrics, image metrics and a two-sample test against held-out patients.
+
+    \b
+    Example, two models on patients that neither has seen:
+      cmr-synth evaluate fidelity flow ddpm --slices prepared --cohort acdc --out fidelity
+
+    \b
+    Images of another program, with the masks they were made from:
+      cmr-synth evaluate fidelity folder=made --slices prepared --out fidelity
+    """
+    check_options(data, slices, split)
+    from cmr_synth.evaluation.fidelity import fidelity as measure
+    from cmr_synth.evaluation.paired_samples import paired_sample
+    from cmr_synth.evaluation.sample import real_sample
+    from cmr_synth.evaluation.spaces import open_space
+    from cmr_synth.evaluation.tissue_samples import tissue_sample
+    from cmr_synth.reports.fidelity import Measured, write_fidelity
+
+    spaces = [open_space(name) for name in dict.fromkeys(features or ["encoder"])]
+    opened = open_slices(data, slices, out, complete=True, quiet=as_json)
+    held_out = real_sample(opened, split, cohort)
+    other = real_sample(opened, "train", cohort)
+    made = candidates_of(
+        candidates, opened, split=split, cohorts=cohort, seed=seed, steps=steps, quiet=as_json
+    )
+    measured = []
+    for one in made:
+        found = []
+        for space in spaces:
+            with progress(f"{one.name}: {space.name}", quiet=as_json):
+                found.append(measure(one.sample, held_out, other, space))
+        told = _told(held_out, one.sample, one.name, quiet=as_json) if two_sample else None
+        paired = paired_sample(held_out, one.sample) if one.paired and one.masked else None
+        tissue = tissue_sample(one.sample, held_out, other) if one.masked else None
+        measured.append(Measured(one.name, one.sha256, one.sample, found, told, paired, tissue))
+    if any(not one.paired for one in made):
+        remark("images of no counterparts have no paired metrics")
+    facts, lines, files = write_fidelity(out, held_out, other, measured, split=split, seed=seed)
+    result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)
+
+
+def _told(real: Sample, synthetic: Sample, name: str, *, quiet: bool) -> TwoSample:
+    from cmr_synth.evaluation.two_sample import TwoSample
+    from cmr_synth.evaluation.two_sample import two_sample as test
+
+    with progress(f"{name}: tell from real", quiet=quiet) as tell:
+        event: Any
+        for event in test(real, synthetic):
+            if isinstance(event, TwoSample):
+                return event
+            tell(event.step / event.steps, "trainings of the classifier")
+    raise AssertionError("the test ends with its result")
