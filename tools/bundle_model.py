@@ -28,6 +28,9 @@ from cmr_synth.cohorts.slices import SliceSet, open_slice_set
 from cmr_synth.evaluation.adherence import bootstrap_interval, dice_by_patient
 from cmr_synth.evaluation.comparison import Comparison, Row
 from cmr_synth.evaluation.held_out import real_slices
+from cmr_synth.evaluation.sample import real_sample
+from cmr_synth.evaluation.sensitivity import sensitivity
+from cmr_synth.evaluation.spaces import EncoderSpace
 from cmr_synth.files import write_folder
 from cmr_synth.generators.card import Card, draft_card, write_card
 from cmr_synth.generators.interface import Progress
@@ -63,6 +66,8 @@ def main() -> None:
     write_card(Card(**facts), options.run / "card.yaml")
     if card.family == "segmenter":
         facts["measured"] = {"adherence": _segmenter(options.run, slices)}
+    elif card.family == "encoder":
+        facts["measured"] = {"fidelity": _encoder(options.run, slices)}
     else:
         row, protocol = (
             _compared(options.figures, facts["sha256"])
@@ -103,6 +108,18 @@ def _segmenter(folder: Path, slices: SliceSet) -> dict[str, Any]:
         low, high = bootstrap_interval(values)
         figures[structure] = [round(float(np.nanmean(values)), 4), round(low, 4), round(high, 4)]
     return figures
+
+
+def _encoder(folder: Path, slices: SliceSet) -> dict[str, Any]:
+    held_out, other = (real_sample(slices, split, ["acdc"]) for split in ("test", "train"))
+    floor, ratios = sensitivity(EncoderSpace(folder), held_out, other)
+    return {
+        "what": "Frechet distance of damaged real ACDC training slices to real ACDC test slices, "
+        "over that of the same slices undamaged",
+        "slices": len(held_out),
+        "floor": round(floor, 3),
+        "ratio": {name: round(ratio, 2) for name, ratio in ratios.items()},
+    }
 
 
 def _compared(path: Path, sha256: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Store the weights of a bundled model in 8 bits per channel, and correct hash and figures on its card.
+"""Store the weights of a bundled model in 8 bits per channel; correct hash and figures of its card.
 
     .venv/bin/python tools/store_in_8_bits.py segmenter --slices prepared
 

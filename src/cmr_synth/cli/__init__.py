@@ -28,6 +28,7 @@ VERBS = {
     "cohort": "cmr_synth.cli.cohort:app",
     "train": "cmr_synth.cli.train:train",
     "compare": "cmr_synth.cli.compare:compare",
+    "evaluate": "cmr_synth.cli.evaluate:app",
     "app": "cmr_synth.cli.app:app",
 }
 """Verb to `module:object`: a function, or a `typer.Typer` with verbs of its own."""

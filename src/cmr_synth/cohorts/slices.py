@@ -46,6 +46,7 @@ class SliceRow:
     slice: int
     z: float
     completed: bool
+    between_mm: float = 0.0  # distance to the next slice; 0 in sets of an earlier version
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,7 @@ def prepare(
                     slice=int(k),
                     z=float(examination.z[k]),
                     completed=bool(on_grid["completed"][k]),
+                    between_mm=float(examination.spacing[0]),
                 )
             )
     if not rows:
@@ -309,4 +311,5 @@ def _parse_row(row: dict[str, str]) -> SliceRow:
         slice=int(row["slice"]),
         z=float(row["z"]),
         completed=row["completed"] == "True",
+        between_mm=float(row.get("between_mm") or 0),
     )

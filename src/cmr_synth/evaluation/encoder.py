@@ -1,8 +1,9 @@
 """The bundled cardiac encoder: the feature space of realism.
 
-Self-supervised on real slices of training patients; no patient that a figure is reported on has been
-seen by it. Two tasks give it two senses: telling slices of different patients apart under rotation,
-scale and shift (Chen et al. 2020, arXiv:2002.05709) makes it see anatomy and scanner; telling how
+Self-supervised on real slices of training patients; no patient that a figure is reported on has
+been seen by it. Two tasks give it two senses: telling slices of different patients apart under
+rotation, scale and shift (Chen et al. 2020, arXiv:2002.05709) makes it see anatomy and scanner;
+telling how
 much blur, noise, dimming, ghosting and warping a slice was given makes it see what goes wrong in a
 picture, to which features learned for recognition alone are blind.
 """

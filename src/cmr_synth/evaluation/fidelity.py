@@ -138,6 +138,8 @@ def fidelity(
         )
     synthetic, held_out = (_cut(sample, size, seed) for sample in (synthetic, held_out))
     real, made, more = (space.features(sample) for sample in (held_out, synthetic, other))
+    if space.standardise:
+        real, made, more = _standardised(real, made, more)
     for sample, features in ((held_out, real), (synthetic, made), (other, more)):
         if not np.isfinite(features).all():
             raise InputError(
@@ -226,6 +228,19 @@ def _cut(sample: Sample, size: int, seed: int) -> Sample:
     if len(sample) == size:
         return sample
     return sample.take(np.sort(matched_rows(sample.patients, size, seed=seed)))
+
+
+def _standardised(
+    real: NDArray[np.float64], made: NDArray[np.float64], more: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], ...]:
+    """In standard deviations of other real patients; their mean, 0, in the place of NaN."""
+    # a feature that no other real slice has says nothing
+    known = np.isfinite(more).any(axis=0)
+    real, made, more = real[:, known], made[:, known], more[:, known]
+    mean, spread = np.nanmean(more, axis=0), np.nanstd(more, axis=0)
+    spread[spread == 0] = 1
+    scaled = [(x - mean) / spread for x in (real, made, more)]
+    return tuple(np.where(np.isnan(x), 0.0, x) for x in scaled)
 
 
 def _plain(value: Any) -> Any:

@@ -147,13 +147,13 @@ def _between(
 _Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
-def _patient_sums(x: NDArray[np.float64], patients: NDArray, names: NDArray) -> _Sums:
+def _patient_sums(x: NDArray[np.floating], patients: NDArray, names: NDArray) -> _Sums:
     """Count, sum and sum of outer products of each patient's rows."""
     groups = [x[patients == name] for name in names]
     return (
         np.array([float(len(rows)) for rows in groups]),
-        np.array([rows.sum(axis=0) for rows in groups]),
-        np.array([rows.T @ rows for rows in groups]),
+        np.array([rows.sum(axis=0) for rows in groups], dtype=np.float64),
+        np.array([rows.T @ rows for rows in groups], dtype=np.float64),
     )
 
 

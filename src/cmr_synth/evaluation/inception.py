@@ -1,9 +1,9 @@
 """InceptionV3 as FID knows it, for those who have its weights; none come with this package.
 
-The network of the 2015-12-05 TensorFlow graph in torch (Szegedy et al. 2015, arXiv:1512.00567), with
-the names of parameters of pytorch-fid, so that its weights file, converted to safetensors, fits.
-Three of its blocks differ from the published network: average pooling does not count padding, and the
-last block pools by maximum.
+The network of the 2015-12-05 TensorFlow graph in torch (Szegedy et al. 2015, arXiv:1512.00567),
+with the names of parameters of pytorch-fid, so that its weights file, converted to safetensors,
+fits. Three of its blocks differ from the published network: average pooling does not count padding,
+and the last block pools by maximum.
 """
 
 from __future__ import annotations
@@ -183,9 +183,9 @@ class Inception:
         wrong = [k for k in own if k in state and state[k].shape != own[k].shape]
         if lacking or wrong:
             raise InputError(
-                f"{file}: not the weights of FID's InceptionV3 ({len(lacking)} tensors are missing, "
-                f"{len(wrong)} have another shape, the first {(lacking or wrong)[0]}); convert "
-                "pytorch-fid's file to safetensors."
+                f"{file}: not the weights of FID's InceptionV3 ({len(lacking)} tensors are "
+                f"missing, {len(wrong)} have another shape, the first "
+                f"{(lacking or wrong)[0]}); convert pytorch-fid's file to safetensors."
             )
         network.load_state_dict({k: state.get(k, v) for k, v in own.items()})
         return cls(network, hash=sha256(Path(file)))

@@ -98,7 +98,7 @@ def kernel_distance(
     value = distance(np.ones(len(names)))
     if not found:
         return KernelDistance(value, float("nan"), float("nan"))
-    # a resample holds a patient several times, whose slices are alike: it is moved by what that adds
+    # a resample holds a patient several times, whose slices are alike: moved by what that adds
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2]) + value - np.mean(found)
     return KernelDistance(value, float(low), float(high))
 

@@ -27,7 +27,7 @@ def _blurred(sigma: float) -> Callable[[Pictures, np.random.Generator], Pictures
 
 
 def _noisy(pictures: Pictures, draw: np.random.Generator) -> Pictures:
-    return pictures + 0.05 * draw.standard_normal(pictures.shape)
+    return pictures + 0.05 * draw.standard_normal(pictures.shape, dtype=np.float32)
 
 
 def _dimmed(pictures: Pictures, draw: np.random.Generator) -> Pictures:
@@ -40,7 +40,7 @@ def _ghosted(pictures: Pictures, draw: np.random.Generator) -> Pictures:
 
 def _striped(pictures: Pictures, draw: np.random.Generator) -> Pictures:
     phase = 2 * np.pi * np.arange(pictures.shape[2]) / STRIPES
-    return pictures + 0.05 * np.sin(phase)
+    return pictures + (0.05 * np.sin(phase)).astype(np.float32)
 
 
 def _squeezed(pictures: Pictures, draw: np.random.Generator) -> Pictures:
@@ -49,7 +49,10 @@ def _squeezed(pictures: Pictures, draw: np.random.Generator) -> Pictures:
     middle = (np.array(pictures.shape[1:]) - 1) / 2
     scale = np.diag([1.0, 1 / 0.8])
     return np.stack(
-        [affine_transform(p, scale, middle - scale @ middle, order=1, mode="nearest") for p in pictures]
+        [
+            affine_transform(p, scale, middle - scale @ middle, order=1, mode="nearest")
+            for p in pictures
+        ]
     )
 
 
@@ -62,7 +65,7 @@ DAMAGES: dict[str, Callable[[Pictures, np.random.Generator], Pictures]] = {
     "stripes of 0.05": _striped,
     "squeezed to 0.8 of the width": _squeezed,
 }
-"""What is done to whole pictures; the last two are not among what the encoder was trained to see."""
+"""What is done to whole pictures; the last two are none that the encoder was trained to see."""
 
 
 def sensitivity(

@@ -25,15 +25,19 @@ class Space(Protocol):
         SHA-256 of the weights, or the version of a formula.
     frechet_name, kernel_name : str
         What the distances are called here; FID and KID in InceptionV3's space only.
+    standardise : bool
+        Whether the features have units that differ, and may be NaN: distances are then taken after
+        standardising by other real patients, whose mean stands for NaN.
     """
 
     name: str
     hash: str
     frechet_name: str
     kernel_name: str
+    standardise: bool
 
     def features(self, sample: Sample) -> NDArray[np.float64]:
-        """Features of every slice, (n, d), standardised where their units differ."""
+        """Features of every slice, (n, d)."""
         ...
 
     def shares(self, sample: Sample) -> NDArray[np.float64] | None:
@@ -43,6 +47,7 @@ class Space(Protocol):
 
 class _Own:
     frechet_name, kernel_name = "Frechet distance", "kernel distance"
+    standardise = False
 
     def shares(self, sample: Sample) -> None:
         return None
@@ -81,6 +86,7 @@ class InceptionSpace:
     """InceptionV3 with the weights that FID is defined by, from the user's file."""
 
     frechet_name, kernel_name = "FID", "KID"
+    standardise = False
 
     def __init__(self, file: Path):
         from cmr_synth.evaluation.inception import Inception
@@ -123,6 +129,6 @@ def open_space(name: str) -> Space:
             "to safetensors where you trust it (safetensors.torch.save_file)."
         )
     raise InputError(
-        f"{name}: no feature space; known are {', '.join(BUILT_IN)}, a folder of an encoder trained "
-        "by `cmr-synth train encoder`, and a .safetensors file of InceptionV3."
+        f"{name}: no feature space; known are {', '.join(BUILT_IN)}, a folder of an encoder "
+        "trained by `cmr-synth train encoder`, and a .safetensors file of InceptionV3."
     )

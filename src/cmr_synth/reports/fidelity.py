@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cmr_synth.reports.document import Section, Table, interval, number, write_document
+from cmr_synth.reports.document import Section, Table, interval, write_document
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,8 @@ class Measured:
 SPACE_COLUMNS = {
     "Candidate": "",
     "Ratio": "the distance over its floor; 1 is as near as other real patients are",
-    "Distance": "Frechet distance of synthetic to held-out slices, with the 95 % interval by patient",
+    "Distance": "Frechet distance of synthetic to held-out slices, with the 95 % interval by "
+    "patient",
     "Floor": "the same of other real patients, of as many slices; mean and sd over draws",
     "Kernel": "unbiased squared maximum mean discrepancy, cubic kernel, with the 95 % interval by "
     "patient",
@@ -94,11 +95,12 @@ def write_fidelity(
     sections, lines = [], []
     for number_of_space, first in enumerate(measured[0].spaces):
         spaces = [one.spaces[number_of_space] for one in measured]
-        table = Table(SPACE_COLUMNS, [_space_cells(m.name, f) for m, f in zip(measured, spaces, strict=True)])
-        notes = [f"{m.name}: {n}" for m, f in zip(measured, spaces, strict=True) for n in f.notes]
+        pairs = list(zip(measured, spaces, strict=True))
+        table = Table(SPACE_COLUMNS, [_space_cells(one.name, found) for one, found in pairs])
+        notes = [f"{one.name}: {note}" for one, found in pairs for note in found.notes]
         words = [
-            f"{first.dimensions} features of the {first.space}, {first.hash}. The distance is called "
-            f"{first.frechet_name} and {first.kernel_name} here; classes of the score: "
+            f"{first.dimensions} features of the {first.space}, {first.hash}. The distances are "
+            f"called {first.frechet_name} and {first.kernel_name} here; classes of the score: "
             f"{first.classes}."
         ]
         sections.append(Section(f"Realism: {first.space}", words, [table], notes=notes))
@@ -150,8 +152,8 @@ def _space_cells(name: str, found: Fidelity) -> list[str]:
 TOLD_COLUMNS = {
     "Candidate": "",
     "AUC": "area under the ROC curve of a small network that tells synthetic from real slices of "
-    "patients it was not trained on, with the 95 % interval by patient; 0.5 is chance, 1 means that "
-    "every slice gives itself away",
+    "patients it was not trained on, with the 95 % interval by patient; 0.5 is chance, 1 means "
+    "that every slice gives itself away",
     "Accuracy": "at even odds",
     "Slices": "of each kind",
     "Patients": "",
@@ -177,14 +179,15 @@ def _told_section(held_out: Sample, measured: Sequence[Measured]) -> Section:
         if one.told is not None
     }
     words = [
-        "A trained network finds traces that no reader sees: an AUC near 1 says that they exist, not "
-        "that they matter. The pictures show where it looks."
+        "A trained network finds traces that no reader sees: an AUC near 1 says that they exist, "
+        "not that they matter. The pictures show where it looks."
     ]
     return Section("Two-sample test", words, [Table(TOLD_COLUMNS, rows)], figures)
 
 
 def _saliency(one: Measured, real: int) -> Figure:
     from matplotlib.figure import Figure
+    from scipy import ndimage
 
     assert one.told is not None
     scores = one.told.scores[real:]
@@ -197,8 +200,6 @@ def _saliency(one: Measured, real: int) -> Figure:
     figure = Figure(figsize=(1.5 * len(chosen), 3.3), layout="constrained", facecolor="#101214")
     axes = figure.subplots(2, len(chosen), squeeze=False)
     for column, i in enumerate(chosen):
-        from scipy import ndimage
-
         speaks = ndimage.gaussian_filter(one.told.saliency[real + i], 1.5)
         reach = float(np.quantile(np.abs(speaks), 0.995)) or 1.0
         axes[0, column].imshow(one.synthetic.pixels[i], cmap="gray", vmin=0, vmax=1)
@@ -217,27 +218,61 @@ def _saliency(one: Measured, real: int) -> Figure:
 
 
 def _paired_section(measured: Sequence[Measured]) -> Section | None:
-    chosen = [one for one in measured if one.paired is not None]
-    if not chosen:
-        return None
-    rows = [[one.name, *cells(one.paired)] for one in chosen for cells in [_paired_cells]]
-    return Section(
-        "Pixel by pixel",
+    from cmr_synth.evaluation.paired_samples import HEADINGS, WORDS
+
+    rows = [
         [
-            "Against the real slice of the same mask. A generator is not asked to repeat the "
-            "patient: a high similarity is no aim, and an extreme one is a warning."
-        ],
-        [Table({"Candidate": "", **_paired_columns(chosen[0].paired)}, rows)],
-    )
+            one.name,
+            *(
+                interval(mean.mean, mean.low, mean.high, 4 if name == "mse" else 3)
+                for name, mean in one.paired.values.items()
+            ),
+        ]
+        for one in measured
+        if one.paired is not None
+    ]
+    if not rows:
+        return None
+    words = [
+        "Against the real slice of the same mask. A generator is not asked to repeat the patient: "
+        "a high similarity is no aim, and an extreme one is a warning."
+    ]
+    columns = {"Candidate": ""} | {HEADINGS[name]: WORDS[name] for name in HEADINGS}
+    return Section("Pixel by pixel", words, [Table(columns, rows)])
 
 
-def _paired_columns(paired: Any) -> dict[str, str]:
-    return dict(paired.columns())
-
-
-def _paired_cells(paired: Any) -> list[str]:
-    return [interval(v.mean, v.low, v.high) for v in paired.values.values()]
+TISSUE_COLUMNS = {
+    "Candidate": "",
+    "Vendor": "",
+    "Figure": "",
+    "Real range": "95 % of other real patients' slices of this vendor lie within",
+    "Within": "share of synthetic slices in the range, held-out real ones' in brackets",
+    "Real": "mean over held-out patients",
+    "Synthetic": "mean over the patients whose masks were taken",
+    "Effect": "Hedges' g with its 95 % interval; about 0.2 is small, 0.8 large",
+}
 
 
 def _tissue_section(measured: Sequence[Measured]) -> Section | None:
-    return None
+    from cmr_synth.evaluation.tissue import FIGURES
+
+    rows = []
+    for one in measured:
+        for found in one.tissue.figures if one.tissue else ():
+            apart = found.difference
+            rows.append(
+                [
+                    one.name,
+                    found.vendor or "unknown",
+                    FIGURES[found.figure],
+                    f"{found.range.low:.3g} to {found.range.high:.3g}",
+                    f"{found.inside:.0%} ({found.real_inside:.0%})",
+                    "–" if apart is None else f"{apart.real:.3g}",
+                    "–" if apart is None else f"{apart.synthetic:.3g}",
+                    "–" if apart is None else interval(apart.effect, apart.low, apart.high, 2),
+                ]
+            )
+    if not rows:
+        return None
+    words = ["Brightness, contrast, noise and sharpness of the tissues that the masks show."]
+    return Section("Tissue", words, [Table(TISSUE_COLUMNS, rows)])

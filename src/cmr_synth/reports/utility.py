@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 COLUMNS = {
     "Model": "",
     "Trained on": "real: the training patients' slices; synthetic: one slice for each of their "
-    "masks, in the style of its own scanner; k x synthetic beside real ones: in the styles of other "
-    "vendors",
+    "masks, in the style of its own scanner; k x synthetic beside real ones: in the styles of "
+    "other vendors",
     "Tested on": "patients that neither the segmenter nor the generator has seen",
     "Structure": "mean: over those drawn in the cohort",
     "Patients": "",
@@ -93,9 +93,8 @@ def _wanted(by: str, one: Result) -> bool:
 
 
 def _cells(model: str, one: Result, results: Sequence[Result]) -> list[str]:
-    far = next(
-        r for r in results if (r.arm, r.stratum, r.score) == (one.arm, one.stratum, "hd95")
-    ) if any((r.arm, r.stratum, r.score) == (one.arm, one.stratum, "hd95") for r in results) else None
+    wanted = (one.arm, one.stratum, "hd95")
+    far = next((r for r in results if (r.arm, r.stratum, r.score) == wanted), None)
     gained = one.difference is not None
     return [
         model,
@@ -139,8 +138,10 @@ def _plot(found: Mapping[str, Sequence[Result]], by: str) -> Figure:
     values = list(dict.fromkeys(row[1].stratum.value for row in rows))
     for k, (_, one) in enumerate(rows):
         colour = shades[values.index(one.stratum.value) % len(shades)]
-        axes.plot([one.difference_low, one.difference_high], [k, k], color=colour, lw=2)
-        axes.plot([one.difference], [k], "o", color=colour, ms=5)
+        if one.difference_low is not None and one.difference_high is not None:
+            axes.plot([one.difference_low, one.difference_high], [k, k], color=colour, lw=2)
+        if one.difference is not None:
+            axes.plot([one.difference], [k], "o", color=colour, ms=5)
     axes.axvline(0, color="0.6", lw=1)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
     axes.invert_yaxis()

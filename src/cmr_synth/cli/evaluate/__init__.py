@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from cmr_synth.cli.evaluate.adherence import adherence
 from cmr_synth.cli.evaluate.fidelity import fidelity
 from cmr_synth.cli.evaluate.utility import utility
 
 app = typer.Typer(
     help="Judge synthetic images: fidelity, adherence, utility, reader study.", no_args_is_help=True
 )
+app.command("adherence")(adherence)
 app.command("fidelity")(fidelity)
 app.command("utility")(utility)

@@ -37,7 +37,9 @@ Cohort = Annotated[
     typer.Option("--cohort", help="Cohorts to measure on; by default all of the split."),
 ]
 Seed = Annotated[int, typer.Option(help="Of the synthetic slices.")]
-Steps = Annotated[int | None, typer.Option(help="Network evaluations a slice; the card's if not given.")]
+Steps = Annotated[
+    int | None, typer.Option(help="Network evaluations a slice; by default those of the card.")
+]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.evaluation.adherence import bootstrap_interval
-from cmr_synth.evaluation.utility.scores import PatientScore
+from cmr_synth.evaluation.structures import PatientScore
 
 LEAST_FOR_TEST = 6  # patients; with fewer no signed-rank test can reach 0.05
 
@@ -90,7 +90,9 @@ def compare_arms(
     results = []
     for stratum in strata:
         for score in ("dice", "hd95"):
-            tables = {arm: [_table(run, stratum, score) for run in runs] for arm, runs in scores.items()}
+            tables = {
+                arm: [_table(run, stratum, score) for run in runs] for arm, runs in scores.items()
+            }
             for arm, runs in scores.items():
                 found = _result(arm, stratum, score, tables, reference, runs)
                 if found is not None:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.sample import Sample, real_sample, require_disjoint
+from cmr_synth.evaluation.sample import real_sample, require_disjoint
+from cmr_synth.evaluation.structures import PatientScore, patient_scores
 from cmr_synth.evaluation.utility.arms import Arm, synthetic_copy, training_set
-from cmr_synth.evaluation.utility.scores import PatientScore, patient_scores
 from cmr_synth.files import write_file
 
 if TYPE_CHECKING:
@@ -97,8 +97,9 @@ class Study:
         if completed:
             names = sorted({row.cohort for row in completed})
             raise InputError(
-                f"the slice set holds labels that a segmenter completed ({', '.join(names)}), which "
-                "are no truth to test on; prepare it with `cmr-synth cohort prepare --no-complete`."
+                f"the slice set holds labels that a segmenter completed ({', '.join(names)}), "
+                "which are no truth to test on; prepare it with `cmr-synth cohort prepare "
+                "--no-complete`."
             )
         self.index = slices.where(split="train", cohorts=self.protocol.trained_on)
         training = real_sample(slices, "train", self.protocol.trained_on)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class SegmenterTask:
             set_state(self.network, load_weights(Path(recipe.initialize_from)))
         self.networks: dict[str, nn.Module] = {"segmenter": self.network}
         self.rates = {"segmenter": 1.0}
-        self.words: dict[str, tuple[str, ...]] = {}
+        self.words: Mapping[str, Sequence[str]] = {}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Soft Dice over the structures plus cross-entropy, both on labelled pixels."""

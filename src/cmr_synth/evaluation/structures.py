@@ -1,4 +1,4 @@
-"""How well a segmenter finds the hearts of real patients, where not everything was drawn.
+"""How well a segmenter finds drawn hearts, patient by patient, where not everything was drawn.
 
 A structure counts on the slices on which it was drawn, or on which everything was: there, a pixel
 of unknown label is known not to be of that structure. Elsewhere nothing is known, and nothing is
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.labels import STRUCTURES, UNLABELLED
 from cmr_synth.evaluation.sample import LEVELS, Sample
 from cmr_synth.evaluation.surfaces import surface_distances
+
+TOLERANCE_MM = 2.0
+DISTANCES = ("hd", "hd95", "hd95_directed", "asd", "surface_dice")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class PatientScore:
     missed : int
         Slices on which only one of the two shows it.
     slices : int
+    hd, hd95_directed, asd : float
+        As `hd95`: largest distance, larger of the two directed percentiles, mean distance, in mm.
+    surface_dice : float
+        Mean over the slices on which either shows the structure, 0 where it is missed; within
+        `TOLERANCE_MM`.
     """
 
     patient: str
@@ -47,6 +55,10 @@ class PatientScore:
     hd95: float
     missed: int
     slices: int
+    hd: float = float("nan")
+    hd95_directed: float = float("nan")
+    asd: float = float("nan")
+    surface_dice: float = float("nan")
 
 
 def patient_scores(found: NDArray[np.uint8], sample: Sample) -> list[PatientScore]:
@@ -72,11 +84,13 @@ def patient_scores(found: NDArray[np.uint8], sample: Sample) -> list[PatientScor
         drawn, seen = sample.labels == label, found == label
         partly = (sample.labels == UNLABELLED).any(axis=(1, 2))
         known = drawn.any(axis=(1, 2)) | ~partly
-        far = np.full(len(sample), np.nan)
+        far = {name: np.full(len(sample), np.nan) for name in DISTANCES}
         missed = np.zeros(len(sample), dtype=bool)
         for i in np.flatnonzero(known):
-            distances = surface_distances(seen[i], drawn[i], spacing)
-            far[i], missed[i] = distances.hd95, distances.missed
+            apart = surface_distances(seen[i], drawn[i], spacing, tolerance_mm=TOLERANCE_MM)
+            missed[i] = apart.missed
+            for name in DISTANCES:
+                far[name][i] = getattr(apart, name)
         overlap = (drawn & seen).sum(axis=(1, 2))
         total = drawn.sum(axis=(1, 2)) + seen.sum(axis=(1, 2))
         for patient in np.unique(sample.patients):
@@ -86,7 +100,6 @@ def patient_scores(found: NDArray[np.uint8], sample: Sample) -> list[PatientScor
                 if not total[rows].sum():
                     continue
                 row = sample.rows[int(np.flatnonzero(rows)[0])]
-                measured = far[rows][np.isfinite(far[rows])]
                 scores.append(
                     PatientScore(
                         patient=str(patient),
@@ -96,9 +109,14 @@ def patient_scores(found: NDArray[np.uint8], sample: Sample) -> list[PatientScor
                         structure=structure,
                         level=level,
                         dice=float(2 * overlap[rows].sum() / total[rows].sum()),
-                        hd95=float(measured.mean()) if len(measured) else float("nan"),
                         missed=int(missed[rows].sum()),
                         slices=int(rows.sum()),
+                        **{name: _mean(far[name][rows]) for name in DISTANCES},
                     )
                 )
     return scores
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
