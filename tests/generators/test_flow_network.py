@@ -124,8 +124,9 @@ def test_one_hot_leaves_unlabelled_pixels_open():
 
 @pytest.mark.parametrize("steps", [1, 3, 8])
 def test_time_grid_starts_at_noise_and_stays_below_the_picture(steps):
-    grid = time_grid(steps)
-    assert len(grid) == steps and grid[0] == 0 and grid == sorted(set(grid)) and grid[-1] < 1
+    for crowding in (1.0, 1.3):
+        grid = time_grid(steps, crowding)
+        assert len(grid) == steps and grid[0] == 0 and grid == sorted(set(grid)) and grid[-1] < 1
 
 
 class Knows(torch.nn.Module):

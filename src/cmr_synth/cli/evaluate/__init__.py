@@ -6,6 +6,7 @@ import typer
 
 from cmr_synth.cli.evaluate.adherence import adherence
 from cmr_synth.cli.evaluate.fidelity import fidelity
+from cmr_synth.cli.evaluate.reader_study import app as reader_study
 from cmr_synth.cli.evaluate.utility import utility
 
 app = typer.Typer(
@@ -14,3 +15,4 @@ app = typer.Typer(
 app.command("adherence")(adherence)
 app.command("fidelity")(fidelity)
 app.command("utility")(utility)
+app.add_typer(reader_study, name="reader-study")

@@ -132,7 +132,7 @@ class Study:
             owner = self.folder if arm == REAL else self.folder / name
             runs = []
             for seed in range(self.protocol.seeds):
-                key = "" if arm == REAL else model.card.sha256
+                key = "" if arm == REAL else _identity_of(model)
                 for share in self._run(arm, copies, owner, seed, key):
                     if isinstance(share, list):
                         runs.append(share)
@@ -144,7 +144,7 @@ class Study:
         yield result
 
     def _copy(self, name: str, model: Model, number: int) -> Iterator[float | NDArray[np.uint8]]:
-        path = self.folder / name / f"copy-{number}-{self._key(model.card.sha256)}.npy"
+        path = self.folder / name / f"copy-{number}-{self._key(_identity_of(model))}.npy"
         if path.is_file():
             kept = np.load(path, allow_pickle=False)
             if kept.dtype == np.uint8 and kept.shape[:1] == self.index.shape:
@@ -221,3 +221,9 @@ def _nulls(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _numbers(facts: dict[str, Any]) -> dict[str, Any]:
     return facts | {"hd95": float("nan") if facts["hd95"] is None else facts["hd95"]}
+
+
+def _identity_of(model: Model) -> str:
+    """What its slices depend on: weights, configuration and steps."""
+    config = getattr(model.generator, "config", None)
+    return f"{model.card.sha256} {config} {model.card.default_steps}"

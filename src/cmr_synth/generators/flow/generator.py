@@ -91,6 +91,7 @@ class FlowGenerator:
             given,
             steps=steps,
             guidance=guidance,
+            crowding=self.config.crowding,
             look=look if look.rows else None,
         )
         for step, estimate in enumerate(run, start=1):

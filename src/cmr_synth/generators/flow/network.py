@@ -66,6 +66,8 @@ class FlowConfig(Vocabulary):
         than their means in scans (-0.62, 0.09, -0.57, 0.02), so that noise hides no outline.
     shade_noise : float
         Standard deviation of the noise on that picture: without any, a mask has one image.
+    crowding : float
+        Of the sampler's time grid, see `sampler.time_grid`; training knows nothing of it.
     adapter : AdapterOf, optional
         If the weights are a change of another model's.
     """
@@ -79,6 +81,7 @@ class FlowConfig(Vocabulary):
     source: Literal["noise", "condition"] = "noise"
     shades: tuple[float, float, float, float] = (-0.6, 0.5, -0.2, 0.15)
     shade_noise: float = Field(0.2, gt=0)
+    crowding: float = Field(1.0, ge=1, le=4)
     adapter: AdapterOf | None = None
 
     @model_validator(mode="after")

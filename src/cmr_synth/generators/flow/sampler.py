@@ -9,9 +9,13 @@ import torch
 from torch import Tensor, nn
 
 
-def time_grid(steps: int) -> list[float]:
-    """Times at which the network is evaluated: equal steps from 0, the last one ends at 1."""
-    return [k / steps for k in range(steps)]
+def time_grid(steps: int, crowding: float = 1.0) -> list[float]:
+    """Times at which the network is evaluated, from 0; the last step ends at 1.
+
+    Step k begins at 1 - (1 - k / steps)^crowding: at 1 steps are equal, above they crowd towards
+    the picture, where texture forms.
+    """
+    return [1 - (1 - k / steps) ** crowding for k in range(steps)]
 
 
 @torch.no_grad()
@@ -23,6 +27,7 @@ def euler(
     *,
     steps: int,
     guidance: float = 1.0,
+    crowding: float = 1.0,
     look: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[Tensor]:
     """First-order solver; yields the estimate of the clean picture after every step.
@@ -42,6 +47,8 @@ def euler(
     guidance : float
         1: none. Above: the estimate is moved away from the unconditional one (Ho and Salimans
         2022, arXiv:2207.12598), at twice the cost.
+    crowding : float
+        Of the time grid.
     look : callable, optional
         Takes estimates and returns them changed; the path goes on from there, with its own noise.
 
@@ -50,7 +57,7 @@ def euler(
     (n, 1, y, x) tensor
         On the scale [-1, 1]; the last one is the result.
     """
-    times = [*time_grid(steps), 1.0]
+    times = [*time_grid(steps, crowding), 1.0]
     state = start
     for now, after in zip(times[:-1], times[1:], strict=True):
         estimate = _estimate(network, state, now, mask, conditions, guidance)
@@ -69,6 +76,7 @@ def heun(
     *,
     steps: int,
     guidance: float = 1.0,
+    crowding: float = 1.0,
     look: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[Tensor]:
     """Second-order solver: the mean of the velocities at both ends of a step.
@@ -76,7 +84,7 @@ def heun(
     As Karras et al. 2022, arXiv:2206.00364, algorithm 1: every step but the last, which ends at
     the picture, takes two evaluations. Parameters and yields as for `euler`.
     """
-    times = [*time_grid(steps), 1.0]
+    times = [*time_grid(steps, crowding), 1.0]
     state = start
     for now, after in zip(times[:-1], times[1:], strict=True):
         estimate = _estimate(network, state, now, mask, conditions, guidance)
