@@ -1,0 +1,88 @@
+"""Reading a study in a real window."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from cmr_synth.cohorts.slices import SliceRow
+from cmr_synth.evaluation.reader_study import ReaderStudy, make_study, read_answers, score_study
+from cmr_synth.evaluation.sample import Sample
+
+
+@pytest.fixture
+def study(tmp_path):
+    def sample(name, level):
+        rng = np.random.default_rng(0)
+        rows = tuple(
+            SliceRow("drawn", f"p{k}", "test", "siemens", "ED", "normal", 0, 0.5, False)
+            for k in range(12)
+        )
+        pixels = rng.random((12, 128, 128), dtype=np.float32) * level
+        return Sample(name, pixels, np.ones((12, 128, 128), np.uint8), rows)
+
+    make_study(tmp_path / "study", sample("real", 0.5), sample("made", 1.0), images=6, seed=1)
+    return tmp_path / "study"
+
+
+@pytest.fixture
+def widget(viewer, qtbot):
+    from napari_cmr_synth.reader_study.widget import ReaderStudyWidget
+
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-cmr-synth", "Reader study")
+    assert isinstance(widget, ReaderStudyWidget)
+    return widget
+
+
+def begin(widget, study, reader="ann"):
+    widget.folder.setText(str(study))
+    widget.reader.setText(reader)
+    widget.start_button.click()
+
+
+def test_a_study_is_read_with_keys_interrupted_and_finished(widget, study, qtbot):
+    begin(widget, study)
+    order = ReaderStudy(study, "ann").order
+    for name in order[:2]:
+        assert widget.image == name and widget.picture.pixmap().width() > 100
+        qtbot.keyClick(widget, Qt.Key.Key_4)
+        assert widget.image == name  # half an answer
+        qtbot.keyClick(widget, Qt.Key.Key_R)
+    begin(widget, study)  # as after closing
+    assert widget.image == order[2] and widget.progress.value() == 2
+    for _ in order[2:]:
+        qtbot.keyClick(widget, Qt.Key.Key_S)
+        qtbot.keyClick(widget, Qt.Key.Key_2)
+    assert widget.image is None and "Done" in widget.words.text()
+    answers = read_answers(study / "answers" / "ann.csv", known=order)
+    assert [a.image for a in answers] == order
+    assert [a.call for a in answers] == ["real"] * 2 + ["synthetic"] * 4
+    assert [a.quality for a in answers] == [4] * 2 + [2] * 4
+    assert score_study(study).overall.images == 6
+
+
+def test_the_answer_before_can_be_changed(widget, study, qtbot):
+    begin(widget, study)
+    first = widget.image
+    qtbot.keyClick(widget, Qt.Key.Key_R)
+    qtbot.keyClick(widget, Qt.Key.Key_1)
+    qtbot.keyClick(widget, Qt.Key.Key_Backspace)
+    assert widget.image == first
+    qtbot.keyClick(widget, Qt.Key.Key_S)
+    qtbot.keyClick(widget, Qt.Key.Key_5)
+    (answer,) = ReaderStudy(study, "ann").answers.values()
+    assert (answer.image, answer.call, answer.quality) == (first, "synthetic", 5)
+
+
+def test_nothing_on_the_screen_says_what_it_is(viewer, widget, study, qtbot):
+    begin(widget, study)
+    assert len(viewer.layers) == 0
+    from qtpy.QtWidgets import QLabel
+
+    texts = " ".join(label.text() for label in widget.findChildren(QLabel))
+    assert "siemens" not in texts and "drawn" not in texts and "p1" not in texts
+
+
+def test_a_folder_that_is_no_study_is_told(widget, tmp_path, told):
+    begin(widget, tmp_path)
+    assert any("is not a reader study" in message for message in told)
+    assert widget.image is None
