@@ -179,3 +179,24 @@ def send_move(native: Any, point: Any) -> None:
         Qt.KeyboardModifier.NoModifier,
     )
     QApplication.sendEvent(native, event)
+
+
+@pytest.fixture
+def synthetic(viewer, add_mask, stack):
+    """Make a picture of a mask with the bundled model and add it; gives mask and picture layer."""
+    from cmr_synth.generators.synthesis import Synthetic, synthesize
+    from napari_cmr_synth._masks import mask_scan
+    from napari_cmr_synth._models import loaded
+    from napari_cmr_synth._results import add_result
+
+    def make(labels: np.ndarray = stack, **options):
+        mask = add_mask(labels, name=options.pop("name", "heart"))
+        scan = mask_scan(mask, "mnms")
+        (made,) = (
+            s
+            for s in synthesize(scan, loaded("flow"), steps=2, **options)
+            if isinstance(s, Synthetic)
+        )
+        return mask, add_result(viewer, made, mask)
+
+    return make

@@ -14,7 +14,17 @@ def study(tmp_path):
     def sample(name, level):
         rng = np.random.default_rng(0)
         rows = tuple(
-            SliceRow("drawn", f"p{k}", "test", "siemens", "ED", "normal", 0, 0.5, False)
+            SliceRow(
+                cohort="drawn",
+                patient=f"p{k}",
+                split="test",
+                vendor="siemens",
+                phase="ED",
+                pathology="normal",
+                slice=0,
+                z=0.5,
+                completed=False,
+            )
             for k in range(12)
         )
         pixels = rng.random((12, 128, 128), dtype=np.float32) * level

@@ -1,0 +1,1 @@
+"""Is the current synthetic slice as real ones are."""

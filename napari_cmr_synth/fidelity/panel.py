@@ -1,0 +1,216 @@
+"""Verdicts on the slice that is shown: mask, tissue, measurements, likeness to real slices."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.compat import isalive
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from cmr_synth.errors import InputError
+
+from .._canvas import guard_removal
+from .._jobs import Job
+from .._layers import scan_of_layer
+from .._masks import unwrapped
+from .._messages import show_note, show_problem
+from .._results import RECORD
+from ..record.frame import PanelFrame
+from ..record.overlay import (
+    LEGEND,
+    attributes_of,
+    mask_of,
+    overlay_of,
+    segmenter_and_reference,
+    show_overlay,
+)
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Labels, Layer
+
+    from cmr_synth.evaluation.encoder import Encoder
+    from cmr_synth.evaluation.one_slice import JudgedSlice
+    from cmr_synth.evaluation.real_reference import RealReference
+
+EMPTY = (
+    "Select a synthetic layer, go to a slice with a heart, and press Judge. Four verdicts say how "
+    "usual the slice is among real ones."
+)
+_lock = threading.Lock()
+
+
+class FidelityPanel(QWidget):
+    """Judge the current slice of the selected synthetic layer, in well under two seconds.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    parent : QWidget, optional
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._viewer = unwrapped(viewer)
+        self._layer: Layer | None = None
+        self._job: Job | None = None
+        self._judged: tuple[Layer, JudgedSlice, RealReference] | None = None
+
+        self.judge_button = QPushButton("Judge this slice")
+        self.judge_button.setToolTip("Compare the slice that is shown with real ones")
+        self.judge_button.clicked.connect(self.judge)
+        self.follow_box = QCheckBox("Judge again when the slice changes")
+        self.explain_box = QCheckBox("Explain every line")
+        self.explain_box.toggled.connect(lambda _: self._show())
+        self.frame = PanelFrame(EMPTY)
+        self.legend = QLabel(LEGEND)
+        self.legend.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        for part in (self.judge_button, self.follow_box, self.explain_box, self.legend):
+            layout.addWidget(part)
+        layout.addWidget(self.frame, 1)
+
+        guard_removal(self._viewer)
+        layers = self._viewer.layers
+        layers.selection.events.active.connect(self._follow)
+        layers.events.inserted.connect(self._follow)
+        layers.events.removed.connect(self._follow)
+        self._viewer.dims.events.current_step.connect(self._moved)
+        self._follow()
+
+    @property
+    def layer(self) -> Layer | None:
+        """The synthetic layer that is judged."""
+        return self._layer
+
+    @property
+    def job(self) -> Job | None:
+        """The judgement that runs, or ran last."""
+        return self._job
+
+    def judge(self) -> None:
+        """Judge the slice that is shown, in a worker."""
+        if self._layer is None or (self._job is not None and self._job.running):
+            return
+        layer = self._layer
+        try:
+            picture = scan_of_layer(layer.data, attributes_of(layer))
+            mask_layer, mask, changed = mask_of(self._viewer, layer)
+        except InputError as error:
+            show_problem(error)
+            return
+        if changed:
+            show_note("The mask has been painted on since; the verdicts are on the mask as it is.")
+        frame, number = self._place(layer)
+        vendor = layer.metadata[RECORD].get("vendor") or ""
+
+        def make() -> Iterator[Any]:
+            from cmr_synth.evaluation.one_slice import judge_slice
+
+            segmenter, _ = segmenter_and_reference()
+            reference, encoder = _reference_and_encoder()
+            yield (
+                judge_slice(picture, mask, frame, number, vendor, reference, segmenter, encoder),
+                reference,
+            )
+
+        self._job = Job(
+            f"Judging {layer.name}",
+            make,
+            on_result=lambda result: self._receive(layer, mask_layer, *result),
+            on_done=lambda cancelled, error: self._refresh(),
+            parent=self,
+            show_progress=False,
+        )
+        self._job.start()
+        self._refresh()
+
+    def _place(self, layer: Layer) -> tuple[int, int]:
+        """Frame and slice of the layer that are shown."""
+        point = layer.world_to_data(self._viewer.dims.point)
+        shown = [
+            int(np.clip(round(p), 0, n - 1)) for p, n in zip(point, layer.data.shape, strict=True)
+        ]
+        if layer.ndim == 2:
+            return 0, 0
+        return (0, shown[0]) if layer.ndim == 3 else (shown[0], shown[1])
+
+    def _receive(
+        self, layer: Layer, mask_layer: Labels, judged: JudgedSlice, reference: RealReference
+    ) -> None:
+        if layer not in self._viewer.layers:
+            return
+        self._judged = (layer, judged, reference)
+        old = overlay_of(self._viewer, layer)
+        data = np.zeros(layer.data.shape, np.uint8) if old is None else np.array(old.data)
+        planes = data.reshape(-1, *data.shape[-2:])
+        slices = 1 if layer.ndim == 2 else layer.data.shape[-3]
+        planes[judged.frame * slices + judged.slice] = judged.disagreement
+        show_overlay(self._viewer, layer, mask_layer, data)
+        self._show()
+
+    def _moved(self, event: Any = None) -> None:
+        if isalive(self) and self.isVisible() and self.follow_box.isChecked():
+            self.judge()
+
+    def _follow(self, event: Any = None) -> None:
+        """Judge the active layer if it is synthetic, else stay, else take the topmost."""
+        if not isalive(self):  # the panel was closed, and its viewer was not
+            return
+        layers = self._viewer.layers
+        active = layers.selection.active
+        if active is not None and RECORD in active.metadata:
+            self._layer = active
+        elif self._layer is None or self._layer not in layers:
+            self._layer = next((la for la in reversed(layers) if RECORD in la.metadata), None)
+        self._refresh()
+        self._show()
+
+    def _show(self) -> None:
+        from cmr_synth.reports.verdicts import verdict_content
+
+        judged = self._judged
+        if judged is None or judged[0] is not self._layer:
+            self.frame.content = None
+            self.legend.setVisible(False)
+            return
+        layer, found, reference = judged
+        vendor = layer.metadata[RECORD].get("vendor") or ""
+        where = f"slice {found.slice}"
+        if layer.ndim == 4:
+            where = f"frame {found.frame}, {where}"
+        self.frame.content = verdict_content(
+            found.verdicts,
+            name=layer.name,
+            place=where,
+            vendor=vendor if vendor in reference.vendors else "",
+            slices=reference.slices,
+            patients=reference.patients,
+            explain=self.explain_box.isChecked(),
+            data={"record": dict(layer.metadata[RECORD])},
+        )
+        self.legend.setVisible(True)
+
+    def _refresh(self) -> None:
+        if not isalive(self):
+            return
+        running = self._job is not None and self._job.running
+        self.judge_button.setEnabled(self._layer is not None and not running)
+        self.judge_button.setText("Judging..." if running else "Judge this slice")
+
+
+@cache
+def _loaded() -> tuple[RealReference, Encoder]:
+    from cmr_synth.evaluation.encoder import Encoder
+    from cmr_synth.evaluation.real_reference import load_real_reference
+
+    return load_real_reference(), Encoder.load()
+
+
+def _reference_and_encoder() -> tuple[RealReference, Encoder]:
+    with _lock:
+        return _loaded()
