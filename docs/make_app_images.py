@@ -37,7 +37,9 @@ def main() -> None:
             tour.vendors,
             tour.variants,
             tour.record,
+            tour.fidelity,
             tour.batch,
+            tour.reader_study,
         ):
             step()
             tour.photograph(step.__name__)
@@ -160,6 +162,58 @@ class Tour:
         self.mask.visible = False  # the disagreement is easier to see alone
         self.viewer.reset_view()
         self.wait(1)
+
+    def fidelity(self) -> None:
+        """Is this slice as real ones are."""
+        self.show("Fidelity")
+        panel = self.panel("Fidelity")
+        self.viewer.layers.selection.active = self.picture
+        panel.judge()
+        self.until(lambda: not panel.job.running)
+        self.viewer.layers.selection.active = self.picture
+        self.wait(1)
+
+    def reader_study(self) -> None:
+        """A study as a reader sees it; of synthetic slices only, for this picture."""
+        import numpy as np
+
+        from cmr_synth.cohorts.slices import SliceRow
+        from cmr_synth.evaluation.reader_study import make_study
+        from cmr_synth.evaluation.sample import Sample
+
+        def sample(name: str) -> Sample:
+            planes = np.asarray(self.picture.data, dtype=np.float32).reshape(
+                -1, *self.picture.data.shape[-2:]
+            )[:4]
+            rows = tuple(
+                SliceRow(
+                    cohort="shown",
+                    patient=f"{k}",
+                    split="test",
+                    vendor=VENDOR,
+                    phase="ED",
+                    pathology="",
+                    slice=k,
+                    z=0.5,
+                    completed=False,
+                )
+                for k in range(len(planes))
+            )
+            side = min(planes.shape[1:])
+            top, left = ((n - side) // 2 for n in planes.shape[1:])
+            square = np.clip(planes[:, top : top + side, left : left + side], 0, 1)
+            return Sample(name, square, np.ones(square.shape, np.uint8), rows)
+
+        make_study(self.folder / "study", sample("one"), sample("other"), images=4, seed=0)
+        self.show("Reader study")
+        widget = self.panel("Reader study")
+        widget.folder.setText(str(self.folder / "study"))
+        widget.reader.setText("reader-1")
+        widget.start()
+        widget.calls.buttons()[1].click()
+        widget.folder.setText("hearts/study")
+        self.viewer.layers.selection.clear()
+        self.wait(0.5)
 
     def batch(self) -> None:
         """A folder of masks becomes a data set."""

@@ -220,7 +220,7 @@ class ReaderStudyWidget(QWidget):
 def _row(parent: QWidget, texts: list[str]) -> QButtonGroup:
     group = QButtonGroup(parent)
     for number, text in enumerate(texts):
-        button = QPushButton(text)
+        button = QPushButton(text, parent)
         button.setCheckable(True)
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the widget
         group.addButton(button, number)
