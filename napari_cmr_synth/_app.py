@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 PLUGIN = "napari-cmr-synth"
 TITLE = "CMR Synth"
 
-PANELS = ("Heart mask", "Synthesize", "Vendors and variants", "Batch", "Record")
+PANELS = (
+    "Heart mask",
+    "Synthesize",
+    "Vendors and variants",
+    "Batch",
+    "Record",
+    "Fidelity",
+    "Reader study",
+)
 """Widgets of the manifest, in the order of work."""
 
 WINDOW = (1760, 1000)  # pixels: canvas and two columns of panels

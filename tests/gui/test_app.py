@@ -52,7 +52,16 @@ def test_the_window_opens_with_every_panel_and_without_torch() -> None:
     )
     said = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     assert said["visible"] == "True", done.stderr
-    for panel in ("Heart mask", "Synthesize", "Vendors and variants", "Batch", "Record", "Start"):
+    for panel in (
+        "Heart mask",
+        "Synthesize",
+        "Vendors and variants",
+        "Batch",
+        "Record",
+        "Fidelity",
+        "Reader study",
+        "Start",
+    ):
         assert panel in said["docks"].split(", ")
     assert said["heavy"] == "[]"
 
