@@ -13,7 +13,7 @@ from cmr_synth.training.families.encoder import EncoderTask
 from cmr_synth.training.loop import train
 from cmr_synth.training.recipe import Augmentation, load_recipe
 
-TINY = {"channels": [4, 4, 8, 8]}
+TINY = {"channels": [8, 8, 8, 8]}
 
 
 @pytest.fixture
