@@ -157,3 +157,16 @@ def test_wrong_usage_is_told(run, prepared, tmp_path):
     assert run("evaluate", "fidelity", MODEL, "--out", tmp_path).code == 2
     both = ("--slices", prepared, "--data", "acdc=x")
     assert run("evaluate", "adherence", MODEL, *both, "--out", tmp_path).code == 2
+
+
+def test_reconstructions_are_candidates_of_their_own(run, prepared, tmp_path):
+    asked = ("--slices", prepared, "--out", tmp_path / "out", "--no-two-sample", "--json")
+    ended = run("evaluate", "fidelity", "latent-flow", "--reconstruction", "--steps", "1", *asked)
+    assert ended.code == 0, ended.err
+    made, rebuilt = json.loads(ended.out)["candidates"]
+    assert rebuilt["name"] == "latent-flow, reconstruction"
+    assert (
+        rebuilt["paired"]["values"]["ssim"]["mean"] > made["paired"]["values"]["ssim"]["mean"] + 0.1
+    )
+    ended = run("evaluate", "fidelity", MODEL, "--reconstruction", *asked)
+    assert ended.code == 1 and "has an autoencoder" in ended.line

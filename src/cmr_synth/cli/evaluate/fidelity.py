@@ -8,6 +8,7 @@ import typer
 
 from cmr_synth.cli.console import Json, progress, remark, result
 from cmr_synth.cli.evaluate._candidates import (
+    Candidate,
     Candidates,
     Cohort,
     Data,
@@ -44,6 +45,13 @@ def fidelity(
     two_sample: Annotated[
         bool, typer.Option(help="Train a classifier to tell synthetic from real.")
     ] = True,
+    reconstruction: Annotated[
+        bool,
+        typer.Option(
+            "--reconstruction",
+            help="Judge what the autoencoders of latent models make of real slices, too.",
+        ),
+    ] = False,
     seed: Seed = 2026,
     steps: Steps = None,
     as_json: Json = False,
@@ -73,6 +81,8 @@ def fidelity(
     made = candidates_of(
         candidates, opened, split=split, cohorts=cohort, seed=seed, steps=steps, quiet=as_json
     )
+    if reconstruction:
+        made += _reconstructed(candidates, held_out, quiet=as_json)
     measured = []
     for one in made:
         found = []
@@ -87,6 +97,30 @@ def fidelity(
         remark("images of no counterparts have no paired metrics")
     facts, lines, files = write_fidelity(out, held_out, other, measured, split=split, seed=seed)
     result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)
+
+
+def _reconstructed(names: list[str], held_out: Sample, *, quiet: bool) -> list[Candidate]:
+    """A candidate for each model with an autoencoder."""
+    from cmr_synth.errors import InputError
+    from cmr_synth.evaluation.reconstruction import has_autoencoder, reconstruction
+    from cmr_synth.evaluation.sample import Sample
+    from cmr_synth.generators import zoo
+
+    found = []
+    for entry in (zoo.find(name) for name in names if "=" not in name):
+        model = zoo.load(entry.folder)
+        if not has_autoencoder(model.generator):
+            continue
+        name = f"{entry.name}, reconstruction"
+        with progress(name, quiet=quiet) as tell:
+            for event in reconstruction(model.generator, held_out, name=name):
+                if isinstance(event, Sample):
+                    found.append(Candidate(name, model.card.sha256, event, paired=True))
+                else:
+                    tell(event.step / event.steps, f"{event.step} of {event.steps} slices")
+    if not found:
+        raise InputError(f"--reconstruction: none of {', '.join(names)} has an autoencoder.")
+    return found
 
 
 def _told(real: Sample, synthetic: Sample, name: str, *, quiet: bool) -> TwoSample:
