@@ -22,6 +22,9 @@ RECORD = "cmr_record"
 MASK = "cmr_mask"
 """Key of `layer.metadata`: name of the mask layer that the picture follows."""
 
+AS_MADE = "cmr_as_made"
+"""Key of `layer.metadata`: slices on the model's own grid, by frame and slice."""
+
 ENOUGH_PLANES = 16  # for contrast limits; a cine has hundreds
 
 
@@ -60,6 +63,7 @@ def add_result(
         DESCRIPTION: description(record),
         RECORD: record,
         MASK: mask_layer.name,
+        AS_MADE: synthetic.as_made,
     }
     layer = Image(
         data,

@@ -18,7 +18,7 @@ from .._jobs import Job
 from .._layers import scan_of_layer
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
-from .._results import RECORD
+from .._results import AS_MADE, RECORD
 from ..record.frame import PanelFrame
 from ..record.overlay import (
     LEGEND,
@@ -107,6 +107,7 @@ class FidelityPanel(QWidget):
             show_note("The mask has been painted on since; the verdicts are on the mask as it is.")
         frame, number = self._place(layer)
         vendor = layer.metadata[RECORD].get("vendor") or ""
+        as_made = layer.metadata.get(AS_MADE, {}).get((frame, number))
 
         def make() -> Iterator[Any]:
             from cmr_synth.evaluation.one_slice import judge_slice
@@ -114,7 +115,17 @@ class FidelityPanel(QWidget):
             segmenter, _ = segmenter_and_reference()
             reference, encoder = _reference_and_encoder()
             yield (
-                judge_slice(picture, mask, frame, number, vendor, reference, segmenter, encoder),
+                judge_slice(
+                    picture,
+                    mask,
+                    frame,
+                    number,
+                    vendor,
+                    reference,
+                    segmenter,
+                    encoder,
+                    as_made=as_made,
+                ),
                 reference,
             )
 

@@ -50,8 +50,13 @@ def judge_slice(
     reference: RealReference,
     segmenter: Segmenter,
     encoder: Encoder,
+    *,
+    as_made: NDArray[np.float32] | None = None,
 ) -> JudgedSlice:
     """Bring a slice to the working grid as synthesis did, and judge it there.
+
+    Resampling takes grain away. Where the slice as the model made it is known and still is what
+    the scan shows, that is judged; else the figures that live on grain are left out.
 
     Parameters
     ----------
@@ -60,6 +65,8 @@ def judge_slice(
     frame, slice : int
     vendor : str
         See `verdicts.judge`.
+    as_made : (y, x) array, optional
+        The slice on the working grid; ignored if the scan shows something else.
 
     Raises
     ------
@@ -80,14 +87,19 @@ def judge_slice(
     spacing = apply_to_spacing(orientation, mask.spacing)
     heart = np.isin(labels, (LV, MYO, RV))
     placement = place(apply(orientation, heart), spacing[1:], grid=GRID, name=mask.name)
+    on_grid = placement.image_to_grid(apply(orientation, shown[None]))[0]
+    known = as_made is not None and np.allclose(
+        undo(orientation, placement.image_from_grid(as_made[None]))[0], shown, atol=1e-3
+    )
     verdicts, found = judge(
-        placement.image_to_grid(apply(orientation, shown[None]))[0],
+        as_made if known and as_made is not None else on_grid,
         placement.labels_to_grid(apply(orientation, drawn[None]))[0],
         vendor,
         reference,
         segmenter,
         encoder,
         spacing=GRID.spacing,
+        resampled=not known,
     )
     back = undo(orientation, placement.labels_from_grid(found[None]))[0]
     differs = (back != drawn) & (drawn != UNLABELLED)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 State = Literal["usual", "unusual", "unknown"]
 UNUSUAL = 2.5  # percent at either end
+GRAIN = ("noise", "snr", "cnr", "edge")
+"""Tissue figures that resampling changes."""
 WEAK = 5.0  # percent at the bad end, where only one end is bad
 
 
@@ -95,6 +97,7 @@ def judge(
     encoder: Encoder,
     *,
     spacing: float = 1.5,
+    resampled: bool = False,
 ) -> tuple[list[Verdict], NDArray[np.uint8]]:
     """Judge one slice on the working grid.
 
@@ -108,6 +111,8 @@ def judge(
     reference : RealReference
     segmenter, encoder
         Those that the reference was measured with.
+    resampled : bool
+        Whether the slice was on another grid before: then `GRAIN` is not judged.
 
     Returns
     -------
@@ -130,9 +135,9 @@ def judge(
     found = segmenter.segment(pixels[None])[0]
     return [
         _adherence(found, labels, reference),
-        _tissue(pixels, labels, vendor, reference, spacing),
+        _tissue(pixels, labels, vendor, reference, spacing, resampled),
         _measurements(found, reference, spacing),
-        _distance(pixels, vendor, reference, encoder),
+        _distance(pixels, vendor, reference, encoder, resampled),
     ], found
 
 
@@ -169,12 +174,14 @@ def _tissue(
     vendor: str,
     reference: RealReference,
     spacing: float,
+    resampled: bool,
 ) -> Verdict:
     known_labels = np.where(labels == 255, 0, labels).astype(np.uint8)
     figures = tissue_figures(pixels.astype(np.float64), known_labels, spacing)
     places = [
         _place(name, FIGURES[name], value, reference.tissue_of(name, vendor))
         for name, value in figures.items()
+        if not (resampled and name in GRAIN)
     ]
     whose = vendor if vendor in reference.vendors else "all vendors"
     why = (
@@ -200,7 +207,11 @@ def _measurements(found: NDArray[np.uint8], reference: RealReference, spacing: f
 
 
 def _distance(
-    pixels: NDArray[np.float32], vendor: str, reference: RealReference, encoder: Encoder
+    pixels: NDArray[np.float32],
+    vendor: str,
+    reference: RealReference,
+    encoder: Encoder,
+    resampled: bool,
 ) -> Verdict:
     distance = float(reference.distance(encoder.features(pixels[None]))[0])
     place = _place(
@@ -217,6 +228,8 @@ def _distance(
         else "As near to real slices as other patients' are: further than "
         f"{place.percentile:.0f} % of them."
     )
+    if resampled:
+        words += " It was resampled since it was made, which softens it and adds to the distance."
     why = (
         "The bundled encoder turns the whole picture into 96 numbers, which see both anatomy and "
         "damage such as blur, noise and ghosting. Their Mahalanobis distance to real slices stands "

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -54,10 +54,14 @@ class Synthetic:
         that were not asked for.
     record : dict
         For the JSON sidecar; see `cmr_synth.generators.record`.
+    as_made : dict of (frame, slice) to (y, x) float32 array
+        Slices on the working grid, before they were resampled to the mask's, which takes grain
+        away; empty for pictures without a mask.
     """
 
     scan: Scan
     record: dict[str, Any]
+    as_made: dict[tuple[int, int], NDArray[np.float32]] = field(default_factory=dict)
 
 
 def synthesize(
@@ -356,7 +360,11 @@ def _run(
                 "indices": sorted({variant * mask.n_slices + k for _, k in placed.drawn}),
                 "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             }
-            yield Synthetic(_on_mask_grid(mask, placed, np.stack(own)), record | made)
+            yield Synthetic(
+                _on_mask_grid(mask, placed, np.stack(own)),
+                record | made,
+                {(int(t), int(k)): own[job] for job, (t, k) in enumerate(placed.drawn)},
+            )
             variant += 1
 
 
