@@ -38,15 +38,16 @@ FULL = "flow"  # the default model has the whole utility experiment; the others 
 
 HEAD = """# Every card's figures
 
-On 391 slices of 20 ACDC patients that no bundled model, segmenter or encoder has seen, each with its
-95 % interval by patient; the full figures are on the cards (`cmr-synth zoo show`). Written by
+On 391 slices of 20 ACDC patients that no bundled model, segmenter or encoder has seen, each with
+its 95 % interval by patient; the full figures are on the cards (`cmr-synth zoo show`). Written by
 
 ```sh
-python tools/measure_zoo.py --slices prepared --raw raw --work runs/zoo --table docs/reference/zoo.md
+python tools/measure_zoo.py --slices prepared --raw raw --work runs/zoo \\
+    --table docs/reference/zoo.md
 ```
 
-- **Frechet ratio**: distance to the real slices in the features of the bundled encoder, over that of
-  other real patients; 1 is as near as reality.
+- **Frechet ratio**: distance to the real slices in the features of the bundled encoder, over that
+  of other real patients; 1 is as near as reality.
 - **Two-sample AUC**: of a network that tells synthetic from real slices; 0.5 is chance.
 - **Adherence**: Dice of synthetic over Dice of real slices, by the bundled segmenter.
 - **Synthetic only**: mean Dice of a small U-Net trained on synthetic slices alone, less that of one

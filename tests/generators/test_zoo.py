@@ -40,6 +40,10 @@ class TestBundled:
             from cmr_synth.segmenter.model import Segmenter
 
             assert Segmenter.load(entry.folder).hash == zoo.card_of(entry).sha256
+        elif entry.name == "encoder":
+            from cmr_synth.evaluation.encoder import Encoder
+
+            assert Encoder.load(entry.folder).hash == zoo.card_of(entry).sha256
         else:
             generator, card = zoo.load(entry.name)
             assert generator.shape == card.grid.shape

@@ -22,6 +22,8 @@ PANELS = {
     "compare": "Vendors and variants",
     "batch": "Batch",
     "record": "Record",
+    "fidelity": "Fidelity",
+    "reader_study": "Reader study",
 }
 ROOT = Path(__file__).parents[2]
 

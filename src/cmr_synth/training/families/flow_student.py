@@ -222,7 +222,9 @@ class FlowStudentTask:
         return goals
 
     def _taught(self, start: Tensor, mask: Tensor, conditions: list[dict[str, Any]]) -> Tensor:
-        *_, last = euler(self.student.base, start, mask, conditions, steps=self.teacher_steps)
+        base = self.student.base
+        crowding = base.config.crowding  # as the teacher samples
+        *_, last = euler(base, start, mask, conditions, steps=self.teacher_steps, crowding=crowding)
         return last.half()
 
     @torch.no_grad()
@@ -236,7 +238,8 @@ class FlowStudentTask:
             (self.student.base, self.teacher_steps),
             (self.student, self.model.steps),
         ):
-            *_, last = euler(network, start, mask, asked, steps=steps)
+            crowding = network.config.crowding
+            *_, last = euler(network, start, mask, asked, steps=steps, crowding=crowding)
             rows.append((last[:, 0].clamp(-1, 1) + 1) / 2)
         return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
 
