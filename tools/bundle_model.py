@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,19 @@ from cmr_synth.cohorts.slices import SliceSet, open_slice_set
 from cmr_synth.evaluation.adherence import bootstrap_interval, dice_by_patient
 from cmr_synth.evaluation.comparison import Comparison, Row
 from cmr_synth.evaluation.held_out import real_slices
-from cmr_synth.evaluation.sample import real_sample
+from cmr_synth.evaluation.sample import joined, real_sample
 from cmr_synth.evaluation.sensitivity import sensitivity
 from cmr_synth.evaluation.spaces import EncoderSpace
 from cmr_synth.files import write_folder
 from cmr_synth.generators.card import Card, draft_card, write_card
 from cmr_synth.generators.interface import Progress
+from cmr_synth.privacy.archive import Archive, build
+from cmr_synth.privacy.certificate import Certificate, certify
+from cmr_synth.privacy.copy_detector import CopyDetector
 from cmr_synth.segmenter.model import Segmenter
 
+COPIES = 400
+"""Planted of each kind, for the card of the copy detector."""
 WEIGHTS = Path(cmr_synth.__file__).parent / "weights"
 
 
@@ -68,6 +74,8 @@ def main() -> None:
         facts["measured"] = {"adherence": _segmenter(options.run, slices)}
     elif card.family == "encoder":
         facts["measured"] = {"fidelity": _encoder(options.run, slices)}
+    elif card.family == "copy-detector":
+        facts["measured"] = {"privacy": _copy_detector(options.run, slices)}
     else:
         row, protocol = (
             _compared(options.figures, facts["sha256"])
@@ -120,6 +128,41 @@ def _encoder(folder: Path, slices: SliceSet) -> dict[str, Any]:
         "floor": round(floor, 3),
         "ratio": {name: round(ratio, 2) for name, ratio in ratios.items()},
     }
+
+
+def _copy_detector(folder: Path, slices: SliceSet) -> dict[str, Any]:
+    detector = CopyDetector.load(folder)
+    held_out = joined(
+        [real_sample(slices, split) for split in ("test", "validation")], name="held-out patients"
+    )
+    # thresholds come from patients that the archive does not hold, so half of them are archived
+    patients = np.unique(held_out.patients)
+    half = set(np.random.default_rng(0).permutation(patients)[: len(patients) // 2])
+    unseen = np.isin(held_out.patients, list(half))
+    figures: dict[str, Any] = {
+        "what": "planted copies found at 1 % false alarms among slices of held-out patients, "
+        "patients weighing the same, by embedding or by its windows",
+    }
+    archived = {
+        "training patients": (real_sample(slices, "train"), held_out),
+        "patients it never saw": (held_out.take(unseen), held_out.take(~unseen)),
+    }
+    for name, (real, others) in archived.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            *_, archive = build(real, Path(scratch) / "archive", detector, held_out=others)
+            assert isinstance(archive, Archive) and archive.calibration is not None
+            *_, found = certify(archive, archive.calibration, detector, copies=COPIES)
+        assert isinstance(found, Certificate)
+        figures[f"archive of {name}"] = {
+            "patients": len(archive.starts),
+            "held_out_patients": found.held_out,
+            "copies_of_each_kind": COPIES,
+            "share_found": {
+                kind: {key: round(hits / of, 4) for key, (hits, of) in row.items()}
+                for kind, row in found.found.items()
+            },
+        }
+    return figures
 
 
 def _compared(path: Path, sha256: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -73,7 +73,8 @@ def main() -> None:
     entries = [
         entry
         for entry in zoo.entries()
-        if entry.source == "bundled" and zoo.card_of(entry).family not in ("segmenter", "encoder")
+        if entry.source == "bundled"
+        and zoo.card_of(entry).family not in ("segmenter", "encoder", "copy-detector")
     ]
     for entry in entries:
         if options.names and entry.name not in options.names:

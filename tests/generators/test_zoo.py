@@ -44,6 +44,10 @@ class TestBundled:
             from cmr_synth.evaluation.encoder import Encoder
 
             assert Encoder.load(entry.folder).hash == zoo.card_of(entry).sha256
+        elif entry.name == "copy-detector":
+            from cmr_synth.privacy.copy_detector import CopyDetector
+
+            assert CopyDetector.load(entry.folder).hash == zoo.card_of(entry).sha256
         else:
             generator, card = zoo.load(entry.name)
             assert generator.shape == card.grid.shape

@@ -29,6 +29,8 @@ VERBS = {
     "train": "cmr_synth.cli.train:train",
     "compare": "cmr_synth.cli.compare:compare",
     "evaluate": "cmr_synth.cli.evaluate:app",
+    "archive": "cmr_synth.cli.archive:app",
+    "audit": "cmr_synth.cli.audit:app",
     "app": "cmr_synth.cli.app:app",
 }
 """Verb to `module:object`: a function, or a `typer.Typer` with verbs of its own."""

@@ -115,6 +115,17 @@ def real_sample(
     return Sample(name or f"real {split or 'slices'}", pixels, labels, rows, slices.spacing)
 
 
+def joined(samples: Sequence[Sample], *, name: str) -> Sample:
+    """Several samples as one."""
+    return Sample(
+        name,
+        np.concatenate([one.pixels for one in samples]),
+        np.concatenate([one.labels for one in samples]),
+        tuple(row for one in samples for row in one.rows),
+        samples[0].spacing,
+    )
+
+
 def counterparts_of(
     generator: Generator,
     slices: SliceSet,

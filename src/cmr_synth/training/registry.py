@@ -25,6 +25,7 @@ BUILT_IN = {
     "cvae": "cmr_synth.training.families.cvae:CvaeTask",
     "dcgan": "cmr_synth.training.families.dcgan:DcganTask",
     "encoder": "cmr_synth.training.families.encoder:EncoderTask",
+    "copy-detector": "cmr_synth.training.families.copy_detector:CopyDetectorTask",
 }
 """Family to its `Task`, made from a recipe: `module:object`, as in an entry point."""
 

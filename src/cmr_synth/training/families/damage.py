@@ -46,7 +46,7 @@ def _one(image: Tensor, amount: np.ndarray, draw: np.random.Generator) -> Tensor
     blur, noise, gamma, gain, ghost, warp, blotch, coarse = (float(a) for a in amount)
     size = image.shape[-2:]
     if warp:  # a heart drawn by an unsteady hand
-        field = _smooth(draw, 2, 8, size, image) * 0.06 * warp
+        field = smooth_field(draw, 2, 8, size, image) * 0.06 * warp
         identity = torch.eye(2, 3, dtype=image.dtype, device=image.device)[None]
         grid = functional.affine_grid(identity, [1, 1, *size], align_corners=False)
         grid = grid + field.permute(1, 2, 0)[None]
@@ -56,18 +56,12 @@ def _one(image: Tensor, amount: np.ndarray, draw: np.random.Generator) -> Tensor
     if ghost:  # a shifted echo, as of motion in the phase direction
         image = image + 0.4 * ghost * image.roll(int(draw.integers(size[0] // 6, size[0] // 2)), -2)
     if blotch:  # tissue of uneven brightness
-        image = image * (1 + 0.5 * blotch * _smooth(draw, 1, 10, size, image))
+        image = image * (1 + 0.5 * blotch * smooth_field(draw, 1, 10, size, image))
     if coarse:  # detail below a few pixels lost and filled in
         small = functional.interpolate(image[None], scale_factor=1 - 0.6 * coarse, mode="area")
         image = functional.interpolate(small, size=size, mode="bicubic")[0]
     if blur:
-        sigma = 1.8 * blur + 1e-3
-        x = torch.arange(-5.0, 6.0, device=image.device)
-        kernel = torch.exp(-0.5 * (x / sigma) ** 2)
-        kernel = (kernel / kernel.sum()).to(image.dtype)
-        padded = functional.pad(image[None], (5, 5, 5, 5), mode="replicate")
-        image = functional.conv2d(padded, kernel.view(1, 1, 1, -1))
-        image = functional.conv2d(image, kernel.view(1, 1, -1, 1))[0]
+        image = blurred(image, 1.8 * blur + 1e-3)
     image = image.clamp(0, 1)
     if gamma:
         image = image ** float(np.exp(0.5 * gamma))
@@ -79,7 +73,17 @@ def _one(image: Tensor, amount: np.ndarray, draw: np.random.Generator) -> Tensor
     return image.clamp(0, 1)
 
 
-def _smooth(
+def blurred(image: Tensor, sigma: float) -> Tensor:
+    """A picture (1, y, x) after a Gaussian blur of `sigma` pixels, cut off at five pixels."""
+    x = torch.arange(-5.0, 6.0, device=image.device)
+    kernel = torch.exp(-0.5 * (x / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).to(image.dtype)
+    padded = functional.pad(image[None], (5, 5, 5, 5), mode="replicate")
+    image = functional.conv2d(padded, kernel.view(1, 1, 1, -1))
+    return functional.conv2d(image, kernel.view(1, 1, -1, 1))[0]
+
+
+def smooth_field(
     draw: np.random.Generator, count: int, knots: int, size: torch.Size, like: Tensor
 ) -> Tensor:
     """Smooth random fields (count, y, x) in about [-1, 1]."""

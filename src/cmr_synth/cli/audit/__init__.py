@@ -1,0 +1,17 @@
+"""`cmr-synth audit`: is it anybody, and could the audit have seen it; one module for each verb."""
+
+from __future__ import annotations
+
+import typer
+
+from cmr_synth.cli.audit.neighbours import neighbours
+
+app = typer.Typer(help="Judge the privacy of synthetic images.", no_args_is_help=True)
+
+
+@app.callback()
+def top() -> None:
+    """Judge the privacy of synthetic images."""
+
+
+app.command("neighbours")(neighbours)

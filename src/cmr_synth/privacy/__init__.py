@@ -1,0 +1,1 @@
+"""Is it anybody: reference archives, neighbours, membership, certificates."""

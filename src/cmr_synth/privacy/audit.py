@@ -1,0 +1,133 @@
+"""The audit of a set of synthetic slices against an archive: neighbours, p-values, verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.evaluation.sample import Sample
+from cmr_synth.privacy.calibration import discoveries
+from cmr_synth.privacy.certificate import Certificate, certify
+from cmr_synth.privacy.neighbours import STATISTICS, Neighbours, neighbours
+
+if TYPE_CHECKING:
+    from cmr_synth.privacy.archive import Archive
+    from cmr_synth.privacy.copy_detector import CopyDetector
+
+__all__ = ["Certificate", "NeighbourAudit", "audit_neighbours", "certify"]
+RATE = 0.1
+"""Share of the flags that may be false."""
+NO_HELD_OUT = "the archive was built without held-out patients"
+NO_PIXELS = "the archive holds no pixels, so no copies could be planted"
+
+
+@dataclass(frozen=True, eq=False)
+class NeighbourAudit:
+    """What was found for one set of slices.
+
+    Parameters
+    ----------
+    sample : Sample
+    sha256 : str or None
+        Of the model.
+    found : Neighbours
+    p : (n,) array or None
+        Calibrated; none without held-out patients.
+    matched : list of str
+        Held-out slices that each was matched with.
+    flagged : (n,) bool array
+        At a false discovery rate of `RATE`.
+    near : float
+        Share of slices below the 1 % point of held-out patients; NaN without them.
+    inconclusive : str
+        Why there is no verdict, or nothing.
+    """
+
+    sample: Sample
+    sha256: str | None
+    found: Neighbours
+    p: NDArray[np.float64] | None
+    matched: list[str]
+    flagged: NDArray[np.bool_]
+    near: float
+    inconclusive: str
+
+    @property
+    def verdict(self) -> str:
+        """In plain words; silence is never called safe."""
+        count = int(self.flagged.sum())
+        if count:
+            return f"{count} of {len(self.sample)} slices are too close to a patient"
+        if self.inconclusive:
+            return f"inconclusive: {self.inconclusive}"
+        return "no copy found of the kinds that the audit proved to see"
+
+    def as_dict(self, archive: Archive) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "name": self.sample.name,
+            "sha256": self.sha256,
+            "verdict": self.verdict,
+            "inconclusive_because": self.inconclusive or None,
+            "slices": len(self.sample),
+            "flagged": int(self.flagged.sum()),
+            "share_below_1_percent_point": None if np.isnan(self.near) else round(self.near, 4),
+            "each": [
+                {
+                    "slice": i,
+                    "mask_of": str(self.sample.patients[i]),
+                    "nearest": [archive.name(int(k)) for k in self.found.nearest[i]],
+                    "distances": [round(float(v), 4) for v in self.found.distances[i]],
+                    "nearest_by_part": archive.name(int(self.found.by_window[i])),
+                    "p": None if self.p is None else round(float(self.p[i]), 5),
+                    "matched": self.matched[i],
+                    "flagged": bool(self.flagged[i]),
+                }
+                | {
+                    name: round(float(v), 4)
+                    for name, v in zip(STATISTICS, self.found.statistics[i], strict=True)
+                }
+                for i in range(len(self.sample))
+            ],
+        }
+
+
+def audit_neighbours(
+    sample: Sample,
+    archive: Archive,
+    detector: CopyDetector,
+    certificate: Certificate | None,
+    *,
+    sha256: str | None = None,
+) -> NeighbourAudit:
+    """Search the archive for every slice and place the distances among held-out patients'.
+
+    Parameters
+    ----------
+    sample : Sample
+    archive : Archive
+    detector : CopyDetector
+    certificate : Certificate or None
+        Of this archive; without one the verdict is inconclusive.
+    """
+    found = neighbours(sample.pixels, archive, detector)
+    calibration = archive.calibration
+    if calibration is None:
+        nobody = np.zeros(len(sample), bool)
+        words = [""] * len(sample)
+        return NeighbourAudit(sample, sha256, found, None, words, nobody, float("nan"), NO_HELD_OUT)
+    p, matched = calibration.p_values(found.statistics, sample.vendors, sample.levels)
+    scores = calibration.combined(found.statistics)
+    return NeighbourAudit(
+        sample,
+        sha256,
+        found,
+        p,
+        matched,
+        discoveries(p, RATE),
+        float((scores <= calibration.threshold(0.01)).mean()),
+        NO_PIXELS if certificate is None else certificate.reason(),
+    )

@@ -1,0 +1,146 @@
+"""Where a distance stands among those of real held-out patients to the same archive.
+
+Every patient weighs the same, however many slices there are of one, so that duplicates change
+nothing. The direction is that of the question: from people outside the archive to those in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+ENOUGH = 20
+"""Held-out patients from whom a percentile of a group is taken; with fewer the group is widened."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Statistics of held-out slices.
+
+    Parameters
+    ----------
+    statistics : (m, s) array
+        As of `neighbours`; the smaller, the more alike.
+    patients, vendors, levels : (m,) arrays
+        Of each slice.
+    """
+
+    statistics: NDArray[np.float32]
+    patients: NDArray[np.str_]
+    vendors: NDArray[np.str_]
+    levels: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.patients)
+
+    @property
+    def count(self) -> int:
+        """Patients."""
+        return len(np.unique(self.patients))
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """(m,): the smallest rank of each held-out slice over the statistics."""
+        return self._smallest(self.statistics)
+
+    def combined(self, statistics: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Smallest rank (n,) of slices over the statistics: the share of held-out slices below.
+
+        Comparing it with `scores` accounts for there being several chances to be near.
+        """
+        return self._smallest(np.asarray(statistics))
+
+    def _smallest(self, statistics: NDArray[np.floating]) -> NDArray[np.float64]:
+        weights = weights_by_patient(self.patients)
+        ranks = [
+            share_below(statistics[:, k], self.statistics[:, k], weights)
+            + _beyond(statistics[:, k], self.statistics[:, k])
+            for k in range(statistics.shape[1])
+        ]
+        return np.min(ranks, axis=0)
+
+    def threshold(self, alarms: float, statistic: int | None = None) -> float:
+        """Value that a share of held-out slices, patients weighing the same, stays at or below."""
+        values = self.scores if statistic is None else self.statistics[:, statistic]
+        order = np.argsort(values, kind="stable")
+        below = np.cumsum(weights_by_patient(self.patients)[order])
+        allowed = int(np.searchsorted(below, alarms + 1e-12, side="right"))
+        return float(values[order][allowed - 1]) if allowed else -np.inf
+
+    def p_values(
+        self, statistics: NDArray[np.floating], vendors: NDArray[np.str_], levels: NDArray[np.str_]
+    ) -> tuple[NDArray[np.float64], list[str]]:
+        """Calibrated p-value of each slice, and the held-out slices that it was matched with.
+
+        p = (n F + 1) / (n + 1), F the share of matched held-out slices that are as near, each
+        patient weighing the same, and n = 1 / sum(w^2) their effective number (Kish 1965). Slices
+        of a patient count as draws of their own in n, which makes p small enough to be corrected
+        for many slices; the report says so.
+
+        Matched are those of the vendor and level, or, where fewer than `ENOUGH` patients are left,
+        of the level, or all.
+        """
+        scores = self.combined(statistics)
+        p = np.ones(len(scores))
+        words = [""] * len(scores)
+        for key in {*zip(vendors.tolist(), levels.tolist(), strict=True)}:
+            rows = (vendors == key[0]) & (levels == key[1])
+            chosen, name = self._matched(*key)
+            weights = weights_by_patient(self.patients[chosen])
+            n = 1 / float((weights**2).sum())
+            below = share_below(scores[rows], self.scores[chosen], weights)
+            p[rows] = (n * below + 1) / (n + 1)
+            for i in np.flatnonzero(rows):
+                words[i] = name
+        return p, words
+
+    def _matched(self, vendor: str, level: str) -> tuple[NDArray[np.bool_], str]:
+        at_level = self.levels == level
+        tries = [
+            (at_level & (self.vendors == vendor), f"{vendor or 'unknown vendor'}, {level}"),
+            (at_level, f"{level}, all vendors"),
+        ]
+        for chosen, name in tries:
+            if len(np.unique(self.patients[chosen])) >= ENOUGH:
+                return chosen, name
+        return np.ones(len(self), bool), "all vendors and levels"
+
+
+def weights_by_patient(patients: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Weight of each slice, equal sums for all patients; the sum is 1."""
+    _, at, counts = np.unique(patients, return_inverse=True, return_counts=True)
+    return 1 / (counts[at] * len(counts))
+
+
+def share_below(
+    values: NDArray[np.floating], among: NDArray[np.floating], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted share of `among` at or below each value."""
+    order = np.argsort(among, kind="stable")
+    total = np.concatenate([[0.0], np.cumsum(weights[order])])
+    return total[np.searchsorted(among[order], values, side="right")]
+
+
+def _beyond(values: NDArray[np.floating], among: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Below zero where a value is smaller than all others: by how much, as a share of the least.
+
+    Without it, everything nearer than the nearest held-out slice would tie with it.
+    """
+    least = max(float(among.min()), 1e-6)
+    return np.minimum(np.asarray(values, np.float64) / least - 1, 0.0)
+
+
+def discoveries(p: NDArray[np.float64], rate: float = 0.1) -> NDArray[np.bool_]:
+    """Slices flagged so that at most a share `rate` of the flags is false.
+
+    Benjamini and Hochberg 1995 (doi:10.1111/j.2517-6161.1995.tb02031.x).
+    """
+    order = np.argsort(p, kind="stable")
+    passes = p[order] <= rate * np.arange(1, len(p) + 1) / max(len(p), 1)
+    flagged = np.zeros(len(p), bool)
+    if passes.any():
+        flagged[order[: int(np.flatnonzero(passes)[-1]) + 1]] = True
+    return flagged

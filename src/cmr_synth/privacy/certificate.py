@@ -1,0 +1,137 @@
+"""What the audit would have caught: copies of archive slices, planted and looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cmr_synth.evaluation.agreement import wilson_interval
+from cmr_synth.generators.interface import Progress
+from cmr_synth.privacy.calibration import ENOUGH, Calibration
+from cmr_synth.privacy.copies import PLANTED, planted
+from cmr_synth.privacy.neighbours import STATISTICS, neighbours
+
+if TYPE_CHECKING:
+    from cmr_synth.privacy.archive import Archive
+    from cmr_synth.privacy.copy_detector import CopyDetector
+
+POWER = 0.9
+"""Share of the copies of a kind that must be found for the audit to count as able to see it."""
+COUNTED = ("exact", "shifted", "rotated", "blurred", "noisy", "warped", "blended", "patch")
+"""Kinds on which the verdict rests."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Shares of planted copies that were found.
+
+    Parameters
+    ----------
+    alarms : float
+        Share of held-out slices, patients weighing the same, that each detector calls copies.
+    found : dict
+        Kind of copy to detector ("any" is all of them combined) to (found, planted).
+    held_out : int
+        Patients that the thresholds rest on.
+    """
+
+    alarms: float
+    found: dict[str, dict[str, tuple[int, int]]]
+    held_out: int
+
+    def reason(self) -> str:
+        """Why no verdict can be given, or nothing."""
+        if self.held_out < ENOUGH:
+            return f"{self.held_out} held-out patients, and {ENOUGH} are needed"
+        weak = [
+            kind
+            for kind in COUNTED
+            if kind not in self.found
+            or wilson_interval(*self.found[kind]["any"])[1] < POWER
+            or self.found[kind]["any"][1] < ENOUGH
+        ]
+        return f"too few planted copies were found: {', '.join(weak)}" if weak else ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: shares with their 95 % interval."""
+        return {
+            "false_alarms": self.alarms,
+            "held_out_patients": self.held_out,
+            "inconclusive_because": self.reason() or None,
+            "found": {
+                kind: {
+                    name: {
+                        "found": found,
+                        "planted": of,
+                        "interval": [round(v, 4) for v in wilson_interval(found, of)],
+                    }
+                    for name, (found, of) in row.items()
+                }
+                for kind, row in self.found.items()
+            },
+        }
+
+
+def certify(
+    archive: Archive,
+    calibration: Calibration,
+    detector: CopyDetector,
+    *,
+    alarms: float = 0.01,
+    copies: int = 100,
+    seed: int = 0,
+) -> Iterator[Progress | Certificate]:
+    """Plant copies of each kind and look for them.
+
+    Parameters
+    ----------
+    archive : Archive
+        With pixels.
+    calibration : Calibration
+        Of held-out patients to this archive; it sets the thresholds.
+    alarms : float
+        False alarm rate at which copies are counted.
+    copies : int
+        Of each kind, drawn patient first, so that none counts for more.
+
+    Yields
+    ------
+    Progress or Certificate
+    """
+    pixels = archive.pixels
+    if pixels is None:
+        raise ValueError("an archive without pixels has nothing to plant")
+    rng = np.random.default_rng(seed)
+    limits = [calibration.threshold(alarms, k) for k in range(len(STATISTICS))]
+    limit = calibration.threshold(alarms)
+    ends = np.append(archive.starts[1:], len(archive))
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for step, kind in enumerate(PLANTED, start=1):
+        made = []
+        for _ in range(copies):
+            who = int(rng.integers(len(ends)))
+            i = int(rng.integers(archive.starts[who], ends[who]))
+            beside = archive.beside(i)
+            if kind == "neighbouring slice" and beside is None:
+                continue
+            # of another patient, if there is one
+            j = int(rng.integers(len(archive)))
+            while len(ends) > 1 and archive.starts[who] <= j < ends[who]:
+                j = int(rng.integers(len(archive)))
+            image, other = (pixels[n].astype(np.float32) / 255 for n in (i, j))
+            after = None if beside is None else pixels[beside].astype(np.float32) / 255
+            made.append(planted(kind, image, other, after, rng))
+        if made:
+            near = neighbours(np.stack(made), archive, detector)
+            row = {
+                name: (int((near.statistics[:, k] <= limits[k]).sum()), len(made))
+                for k, name in enumerate(STATISTICS)
+            }
+            scores = calibration.combined(near.statistics)
+            row["any"] = (int((scores <= limit).sum()), len(made))
+            found[kind] = row
+        yield Progress(step, len(PLANTED))
+    yield Certificate(alarms, found, calibration.count)

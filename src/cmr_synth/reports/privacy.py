@@ -1,0 +1,168 @@
+"""The report of a neighbour audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cmr_synth.evaluation.agreement import wilson_interval
+from cmr_synth.privacy.audit import RATE, NeighbourAudit
+from cmr_synth.privacy.neighbours import STATISTICS
+from cmr_synth.reports.document import Section, Table, interval, number, write_document
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from cmr_synth.privacy.archive import Archive
+    from cmr_synth.privacy.certificate import Certificate
+
+SHOWN = 8
+"""Slices of each set that are listed, the nearest first."""
+
+
+def write_neighbours(
+    out: Path,
+    archive: Archive,
+    audits: Sequence[NeighbourAudit],
+    certificate: Certificate | None,
+    *,
+    pictures: bool = False,
+) -> tuple[dict[str, Any], list[str], dict[str, str]]:
+    """Write page and JSON; returns the facts, lines for a terminal, and the files.
+
+    Parameters
+    ----------
+    pictures : bool
+        Show slices of the nearest patients, if the archive holds any.
+    """
+    held_out = archive.calibration.count if archive.calibration else 0
+    table = Table(
+        {
+            "set": "",
+            "slices": "",
+            "flagged": f"too close to a patient; at most {RATE:.0%} of the flags are false",
+            "below the 1 % point": "share nearer than all but 1 % of real held-out slices",
+            "verdict": "",
+        },
+        [
+            [
+                one.sample.name,
+                str(len(one.sample)),
+                str(int(one.flagged.sum())),
+                number(one.near),
+                one.verdict,
+            ]
+            for one in audits
+        ],
+    )
+    sections = [
+        Section(
+            "Verdict",
+            words=[
+                f"Compared with {len(archive)} slices of {len(archive.starts)} patients; distances "
+                f"are placed among those of {held_out} held-out patients to the same archive, "
+                "every patient weighing the same."
+            ],
+            tables=[table],
+            notes=[
+                "P-values count slices of a patient as draws of their own.",
+                "A slice made from the mask of a patient resembles that patient's anatomy.",
+            ],
+        )
+    ]
+    certified = _certificate_section(certificate) if certificate else None
+    if certified:
+        sections.append(certified)
+    for one in audits:
+        sections.append(_nearest_section(one, archive, pictures=pictures))
+    facts: dict[str, Any] = {
+        "archive": {
+            "sha256": archive.hash,
+            "detector": archive.about["detector"],
+            "patients": len(archive.starts),
+            "slices": len(archive),
+            "held_out_patients": held_out,
+        },
+        "certificate": certificate.as_dict() if certificate else None,
+        "statistics": dict(STATISTICS),
+        "sets": [one.as_dict(archive) for one in audits],
+    }
+    lead = "Is a synthetic slice too close to a real patient, and could this audit have seen it?"
+    files = write_document(out, "Privacy: nearest patients", lead, sections, facts)
+    lines = [*table.text()]
+    if certified:
+        lines += ["", "found of planted copies:", *certified.tables[0].text()]
+    short = facts | {
+        "sets": [{k: v for k, v in one.items() if k != "each"} for one in facts["sets"]]
+    }
+    return short, lines, files
+
+
+def _certificate_section(certificate: Certificate) -> Section:
+    names = [*STATISTICS, "any"]
+    rows = []
+    for kind, row in certificate.found.items():
+        cells = []
+        for name in names:
+            hits, of = row[name]
+            low, high = wilson_interval(hits, of)
+            cells.append(interval(hits / of, low, high, 2))
+        rows.append([kind, str(row["any"][1]), *cells])
+    reason = certificate.reason()
+    return Section(
+        "What would have been found",
+        words=[
+            "Copies of archived slices were planted and looked for in the same way, at "
+            f"{certificate.alarms:.0%} false alarms by patient."
+        ],
+        tables=[Table({"copy": "", "planted": ""} | {**STATISTICS, "any": "combined"}, rows)],
+        notes=[f"Inconclusive: {reason}."] if reason else [],
+    )
+
+
+def _nearest_section(one: NeighbourAudit, archive: Archive, *, pictures: bool) -> Section:
+    key = one.p if one.p is not None else one.found.statistics[:, 0]
+    order = np.lexsort((one.found.statistics[:, 1], key))[:SHOWN]
+    rows = [
+        [
+            f"{i} (mask of {one.sample.patients[i]})",
+            archive.name(int(one.found.nearest[i, 0])),
+            *(number(float(v)) for v in one.found.statistics[i]),
+            "–" if one.p is None else f"{one.p[i]:.4f}",
+            one.matched[i],
+            "flagged" if one.flagged[i] else "",
+        ]
+        for i in order
+    ]
+    columns = {"slice": "", "nearest patient": "", **STATISTICS}
+    columns |= {"p": "calibrated", "matched with": "held-out slices", "": ""}
+    figures: dict[str, Any] = {}
+    if pictures and archive.pixels is not None:
+        figures["nearest pairs"] = _pairs(one, archive, order)
+    return Section(
+        f"{one.sample.name}: nearest slices", tables=[Table(columns, rows)], figures=figures
+    )
+
+
+def _pairs(one: NeighbourAudit, archive: Archive, order: np.ndarray) -> Figure:
+    """Synthetic slices above the nearest patient's nearest slice in pixels."""
+    from matplotlib.figure import Figure
+
+    assert archive.pixels is not None
+    figure = Figure(figsize=(1.5 * len(order), 3.3), layout="constrained")
+    axes = figure.subplots(2, len(order), squeeze=False)
+    ends = np.append(archive.starts[1:], len(archive))
+    for column, i in enumerate(order):
+        who = int(one.found.nearest[i, 0])
+        stack = archive.pixels[archive.starts[who] : ends[who]].astype(np.float32) / 255
+        apart = ((stack - one.sample.pixels[i]) ** 2).mean(axis=(1, 2))
+        shown = (one.sample.pixels[i], stack[int(apart.argmin())])
+        words = (f"{one.sample.name} {i}", archive.name(who)[:18])
+        for axis, picture, title in zip(axes[:, column], shown, words, strict=True):
+            axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
+            axis.set_title(title, fontsize=7, color="red" if one.flagged[i] else "black")
+            axis.set_axis_off()
+    return figure
