@@ -42,11 +42,35 @@ def test_copies_are_discovered_among_honest_slices():
     assert flagged[:30].all() and flagged[30:].mean() < 0.03
 
 
+def test_one_copy_among_hundreds_is_discovered():
+    rng = np.random.default_rng(0)
+    statistics = rng.uniform(0.5, 1, (400, 4)).astype(np.float32)
+    statistics[0, 1] = 0.05
+    p = p_of(held_out(rng, patients=30), statistics)
+    assert np.flatnonzero(discoveries(p)).tolist() == [0]
+    # somewhat nearer than all is not yet a copy
+    statistics[0, 1] = 0.495
+    assert not discoveries(p_of(held_out(rng, patients=30), statistics)).any()
+
+
+def test_the_continued_tail_errs_on_the_large_side():
+    small = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        drawn = 1 + 0.1 * rng.normal(size=(120 + 400, 4)).astype(np.float32)
+        calibration = held_out(rng, patients=40)
+        calibration = Calibration(
+            drawn[:120], calibration.patients, calibration.vendors, calibration.levels
+        )
+        small.append((p_of(calibration, drawn[120:]) <= 0.001).mean())
+    assert np.mean(small) <= 0.002
+
+
 def test_duplicated_slices_change_nothing():
     rng = np.random.default_rng(3)
     one = held_out(rng, patients=30)
     many = np.concatenate([np.arange(len(one)), *[np.arange(3)] * 20])  # of the first patient
-    heavy = Calibration(
+    heavy = Calibration.of(
         one.statistics[many], one.patients[many], one.vendors[many], one.levels[many]
     )
     asked = rng.uniform(0.4, 1, (50, 4)).astype(np.float32)

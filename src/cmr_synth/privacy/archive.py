@@ -320,7 +320,7 @@ def _read_calibration(path: Path) -> Calibration:
     values = np.array([[float(row[name]) for name in STATISTICS] for row in rows], np.float32)
     if not np.isfinite(values).all():
         raise ValueError("calibration.csv holds what is no number")
-    return Calibration(
+    return Calibration.of(
         values.reshape(len(rows), len(STATISTICS)),
         *(np.array([row[name] for row in rows]) for name in ("patient", "vendor", "level")),
     )

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 ENOUGH = 20
 """Held-out patients from whom a percentile of a group is taken; with fewer the group is widened."""
+TAIL = 0.1
+"""Share of held-out slices from which the tail is continued."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,21 @@ class Calibration:
     patients: NDArray[np.str_]
     vendors: NDArray[np.str_]
     levels: NDArray[np.str_]
+
+    @classmethod
+    def of(
+        cls,
+        statistics: NDArray[np.float32],
+        patients: NDArray[np.str_],
+        vendors: NDArray[np.str_],
+        levels: NDArray[np.str_],
+    ) -> Calibration:
+        """With each slice once: one that is there twice is no second draw."""
+        names = np.stack([patients, vendors, levels], axis=1)
+        _, who = np.unique(names, axis=0, return_inverse=True)
+        keys = np.concatenate([statistics, who.reshape(-1, 1)], axis=1)
+        first = np.sort(np.unique(keys, axis=0, return_index=True)[1])
+        return cls(statistics[first], patients[first], vendors[first], levels[first])
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -68,7 +85,9 @@ class Calibration:
         order = np.argsort(values, kind="stable")
         below = np.cumsum(weights_by_patient(self.patients)[order])
         allowed = int(np.searchsorted(below, alarms + 1e-12, side="right"))
-        return float(values[order][allowed - 1]) if allowed else -np.inf
+        # of few slices none may be a false alarm: just below them all then
+        least = float(values.min())
+        return float(values[order][allowed - 1]) if allowed else float(np.nextafter(least, -np.inf))
 
     def p_values(
         self, statistics: NDArray[np.floating], vendors: NDArray[np.str_], levels: NDArray[np.str_]
@@ -82,6 +101,10 @@ class Calibration:
 
         Matched are those of the vendor and level, or, where fewer than `ENOUGH` patients are left,
         of the level, or all.
+
+        A slice nearer than every held-out one would have p = 1 / (n + 1) however near it is, so
+        that one copy among hundreds of slices could never be significant. There the tail of each
+        statistic is continued: see `_continued`.
         """
         scores = self.combined(statistics)
         p = np.ones(len(scores))
@@ -95,7 +118,29 @@ class Calibration:
             p[rows] = (n * below + 1) / (n + 1)
             for i in np.flatnonzero(rows):
                 words[i] = name
+        outside = scores < self.scores.min()
+        p[outside] = np.minimum(p[outside], self._continued(statistics[outside]))
         return p, words
+
+    def _continued(self, statistics: NDArray[np.floating]) -> NDArray[np.float64]:
+        """P-values (n,) from exponential tails: the smallest, times the number of statistics.
+
+        Excesses below the `TAIL` point are given an exponential distribution, the generalised
+        Pareto of shape 0 (Pickands 1975, doi:10.1214/aos/1176343003). Distances end at zero, so
+        that their true tail is shorter and the p-value errs on the large side.
+        """
+        weights = weights_by_patient(self.patients)
+        least = np.ones(len(statistics))
+        for k in range(self.statistics.shape[1]):
+            point = self.threshold(TAIL, k)
+            rows = self.statistics[:, k] <= point
+            if not rows.any():
+                return np.ones(len(statistics))
+            excess = point - self.statistics[rows, k]
+            scale = float(np.average(excess, weights=weights[rows]))
+            below = np.maximum(point - statistics[:, k], 0) / max(scale, 1e-9)
+            least = np.minimum(least, TAIL * np.exp(-below))
+        return np.asarray(np.minimum(1, self.statistics.shape[1] * least))
 
     def _matched(self, vendor: str, level: str) -> tuple[NDArray[np.bool_], str]:
         at_level = self.levels == level

@@ -68,7 +68,8 @@ def write_neighbours(
             ],
             tables=[table],
             notes=[
-                "P-values count slices of a patient as draws of their own.",
+                "P-values count slices of a patient as draws of their own. Of slices nearer than "
+                "every held-out one they are continued with an exponential tail.",
                 "A slice made from the mask of a patient resembles that patient's anatomy.",
             ],
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cmr_synth.cli.audit.membership import membership
 from cmr_synth.cli.audit.neighbours import neighbours
 
 app = typer.Typer(help="Judge the privacy of synthetic images.", no_args_is_help=True)
@@ -15,3 +16,4 @@ def top() -> None:
 
 
 app.command("neighbours")(neighbours)
+app.command("membership")(membership)

@@ -1,0 +1,78 @@
+"""`cmr-synth audit membership`: can it be told whom a model was trained on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cmr_synth.cli.console import Json, progress, result
+from cmr_synth.cli.evaluate._candidates import Cohort, Data, Out, Slices, open_slices
+
+
+def membership(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Models of the zoo or their folders.")
+    ],
+    out: Out,
+    data: Data = None,
+    slices: Slices = None,
+    members: Annotated[
+        str, typer.Option(help="Split of the patients that the models were trained on.")
+    ] = "train",
+    others: Annotated[
+        list[str] | None,
+        typer.Option("--others", help="Splits of other patients; by default all that remain."),
+    ] = None,
+    cohort: Cohort = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="A model trained on none of these patients, for the reference attack."),
+    ] = None,
+    per_patient: Annotated[
+        int, typer.Option(min=1, help="Slices of a patient, evenly spread.")
+    ] = 6,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of noise at each level.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the noise and the resampling.")] = 2026,
+    as_json: Json = False,
+) -> None:
+    """Attack models: are patients that they were trained on told from others?
+
+    \b
+    Example:
+      cmr-synth audit membership flow --slices prepared --out membership
+    """
+    if bool(data) == bool(slices):
+        raise typer.BadParameter("give either --data NAME=PATH or --slices.")
+    from cmr_synth.evaluation.sample import joined, real_sample
+    from cmr_synth.generators import zoo
+    from cmr_synth.privacy.membership.attack import Membership, attack, spread_over
+    from cmr_synth.reports.membership import write_membership
+
+    opened = open_slices(data, slices, out, complete=True, quiet=as_json)
+    remaining = others or sorted({row.split for row in opened.rows} - {members})
+    inside = spread_over(real_sample(opened, members, cohort), per_patient)
+    parts = [real_sample(opened, split, cohort) for split in remaining]
+    outside = spread_over(joined(parts, name="others"), per_patient)
+    second = zoo.load(reference).generator if reference is not None else None
+    found = []
+    for name in models:
+        entry = zoo.find(name)
+        model = zoo.load(entry.folder)
+        with progress(f"attack {entry.name}", quiet=as_json) as tell:
+            for event in attack(
+                model.generator,
+                inside,
+                outside,
+                name=entry.name,
+                sha256=model.card.sha256,
+                reference=second,
+                draws=draws,
+                seed=seed,
+            ):
+                if isinstance(event, Membership):
+                    found.append(event)
+                else:
+                    tell(event.step / event.steps, f"{event.step} of {event.steps} slices")
+    facts, lines, files = write_membership(out, found)
+    result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)

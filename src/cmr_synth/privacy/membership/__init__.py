@@ -1,0 +1,1 @@
+"""Membership inference: can a patient be told to have been trained on?"""
