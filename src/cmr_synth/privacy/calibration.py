@@ -6,6 +6,7 @@ nothing. The direction is that of the question: from people outside the archive 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,31 +62,41 @@ class Calibration:
     @cached_property
     def scores(self) -> NDArray[np.float64]:
         """(m,): the smallest rank of each held-out slice over the statistics."""
-        return self._smallest(self.statistics)
+        return self.combined(self.statistics)
 
-    def combined(self, statistics: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Smallest rank (n,) of slices over the statistics: the share of held-out slices below.
+    def combined(
+        self, statistics: NDArray[np.floating], of: Sequence[int] | None = None
+    ) -> NDArray[np.float64]:
+        """Smallest rank (n,) of slices over statistics: the share of held-out slices below.
 
-        Comparing it with `scores` accounts for there being several chances to be near.
+        Comparing it with that of held-out slices accounts for there being several chances to be
+        near.
+
+        Parameters
+        ----------
+        statistics : (n, s) array
+        of : sequence of int, optional
+            Columns that are used; by default all.
         """
-        return self._smallest(np.asarray(statistics))
-
-    def _smallest(self, statistics: NDArray[np.floating]) -> NDArray[np.float64]:
         weights = weights_by_patient(self.patients)
         ranks = [
             share_below(statistics[:, k], self.statistics[:, k], weights)
             + _beyond(statistics[:, k], self.statistics[:, k])
-            for k in range(statistics.shape[1])
+            for k in (range(statistics.shape[1]) if of is None else of)
         ]
-        return np.min(ranks, axis=0)
+        return np.asarray(np.min(ranks, axis=0))
 
-    def threshold(self, alarms: float, statistic: int | None = None) -> float:
-        """Value that a share of held-out slices, patients weighing the same, stays at or below."""
-        values = self.scores if statistic is None else self.statistics[:, statistic]
+    def threshold(self, alarms: float, of: Sequence[int] | None = None) -> float:
+        """Combined rank that a share of held-out slices, patients weighing the same, stays below.
+
+        Of few slices none may be a false alarm: it lies just below them all then.
+        """
+        return self._quantile(self.combined(self.statistics, of), alarms)
+
+    def _quantile(self, values: NDArray[np.floating], share: float) -> float:
         order = np.argsort(values, kind="stable")
         below = np.cumsum(weights_by_patient(self.patients)[order])
-        allowed = int(np.searchsorted(below, alarms + 1e-12, side="right"))
-        # of few slices none may be a false alarm: just below them all then
+        allowed = int(np.searchsorted(below, share + 1e-12, side="right"))
         least = float(values.min())
         return float(values[order][allowed - 1]) if allowed else float(np.nextafter(least, -np.inf))
 
@@ -132,7 +143,7 @@ class Calibration:
         weights = weights_by_patient(self.patients)
         least = np.ones(len(statistics))
         for k in range(self.statistics.shape[1]):
-            point = self.threshold(TAIL, k)
+            point = self._quantile(self.statistics[:, k], TAIL)
             rows = self.statistics[:, k] <= point
             if not rows.any():
                 return np.ones(len(statistics))

@@ -22,6 +22,13 @@ POWER = 0.9
 """Share of the copies of a kind that must be found for the audit to count as able to see it."""
 COUNTED = ("exact", "shifted", "rotated", "blurred", "noisy", "warped", "blended", "patch")
 """Kinds on which the verdict rests."""
+EMBEDDINGS = "embeddings"
+DETECTORS: dict[str, tuple[int, ...]] = {
+    **{name: (k,) for k, name in enumerate(STATISTICS)},
+    EMBEDDINGS: tuple(k for k, name in enumerate(STATISTICS) if name != "pixels"),
+    "any": tuple(range(len(STATISTICS))),
+}
+"""Each statistic by itself, those of the copy detector together, and all together."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,7 @@ def certify(
     if pixels is None:
         raise ValueError("an archive without pixels has nothing to plant")
     rng = np.random.default_rng(seed)
-    limits = [calibration.threshold(alarms, k) for k in range(len(STATISTICS))]
-    limit = calibration.threshold(alarms)
+    limits = {name: calibration.threshold(alarms, of) for name, of in DETECTORS.items()}
     ends = np.append(archive.starts[1:], len(archive))
     found: dict[str, dict[str, tuple[int, int]]] = {}
     for step, kind in enumerate(PLANTED, start=1):
@@ -126,12 +132,12 @@ def certify(
             made.append(planted(kind, image, other, after, rng))
         if made:
             near = neighbours(np.stack(made), archive, detector)
-            row = {
-                name: (int((near.statistics[:, k] <= limits[k]).sum()), len(made))
-                for k, name in enumerate(STATISTICS)
+            found[kind] = {
+                name: (
+                    int((calibration.combined(near.statistics, of) <= limits[name]).sum()),
+                    len(made),
+                )
+                for name, of in DETECTORS.items()
             }
-            scores = calibration.combined(near.statistics)
-            row["any"] = (int((scores <= limit).sum()), len(made))
-            found[kind] = row
         yield Progress(step, len(PLANTED))
     yield Certificate(alarms, found, calibration.count)

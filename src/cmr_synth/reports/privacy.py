@@ -10,6 +10,7 @@ import numpy as np
 
 from cmr_synth.evaluation.agreement import wilson_interval
 from cmr_synth.privacy.audit import RATE, NeighbourAudit
+from cmr_synth.privacy.certificate import EMBEDDINGS
 from cmr_synth.privacy.neighbours import STATISTICS
 from cmr_synth.reports.document import Section, Table, interval, number, write_document
 
@@ -103,11 +104,15 @@ def write_neighbours(
 
 
 def _certificate_section(certificate: Certificate) -> Section:
-    names = [*STATISTICS, "any"]
+    columns = {
+        **STATISTICS,
+        EMBEDDINGS: "the first three together",
+        "any": "all together, by which slices are flagged",
+    }
     rows = []
     for kind, row in certificate.found.items():
         cells = []
-        for name in names:
+        for name in columns:
             hits, of = row[name]
             low, high = wilson_interval(hits, of)
             cells.append(interval(hits / of, low, high, 2))
@@ -119,7 +124,7 @@ def _certificate_section(certificate: Certificate) -> Section:
             "Copies of archived slices were planted and looked for in the same way, at "
             f"{certificate.alarms:.0%} false alarms by patient."
         ],
-        tables=[Table({"copy": "", "planted": ""} | {**STATISTICS, "any": "combined"}, rows)],
+        tables=[Table({"copy": "", "planted": ""} | columns, rows)],
         notes=[f"Inconclusive: {reason}."] if reason else [],
     )
 

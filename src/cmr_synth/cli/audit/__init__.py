@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cmr_synth.cli.audit.copying import copying
 from cmr_synth.cli.audit.membership import membership
 from cmr_synth.cli.audit.neighbours import neighbours
 
@@ -17,3 +18,4 @@ def top() -> None:
 
 app.command("neighbours")(neighbours)
 app.command("membership")(membership)
+app.command("copying")(copying)

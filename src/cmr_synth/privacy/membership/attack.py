@@ -29,6 +29,8 @@ ATTACKS = {
 }
 REFERENCE = "reference model"
 """Attack that needs a second model, trained on neither side."""
+REPEATS = 5
+"""Divisions into folds over which the classifier without a model is averaged."""
 SPLITS = 40
 """Random halves of the members of the member-versus-member arm."""
 
@@ -275,13 +277,14 @@ def images_alone(
     if folds < 2:
         return np.zeros(len(both))
     scores = np.zeros(len(both))
-    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed % 2**32)
-    for train, test in split.split(features, member, both.patients):
-        model = make_pipeline(
-            StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
-        )
-        model.fit(features[train], member[train])
-        scores[test] = model.decision_function(features[test])
+    for repeat in range(REPEATS):
+        split = StratifiedGroupKFold(folds, shuffle=True, random_state=(seed + repeat) % 2**32)
+        for train, test in split.split(features, member, both.patients):
+            model = make_pipeline(
+                StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
+            )
+            model.fit(features[train], member[train])
+            scores[test] += model.decision_function(features[test])
     return scores
 
 

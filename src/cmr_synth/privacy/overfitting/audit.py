@@ -1,0 +1,336 @@
+"""The tests of copying on one set of synthetic slices, and what only a model can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.errors import InputError
+from cmr_synth.evaluation.sample import Sample, joined, require_disjoint
+from cmr_synth.generators.interface import Condition, Generator, Images, Progress
+from cmr_synth.privacy.membership.figures import Figures, figures
+from cmr_synth.privacy.overfitting.measures import (
+    Cluster,
+    Estimate,
+    authentic,
+    cluster,
+    data_copying,
+    diversity,
+    generalisation_gap,
+    nearest,
+    privacy_loss,
+    share_estimate,
+)
+
+if TYPE_CHECKING:
+    from cmr_synth.privacy.copy_detector import CopyDetector
+
+LEAST = 5
+"""Patients that each set needs."""
+HEART_MARGIN = 6
+"""Pixels about the heart that are painted over for the style-leak test."""
+
+
+@dataclass(frozen=True, eq=False)
+class Overfitting:
+    """What the tests found of one set.
+
+    Parameters
+    ----------
+    authenticity : Estimate
+        Share of authentic slices; `real` is that of held-out real slices.
+    gap, copying, diversity : Estimate
+    accuracy_held_out, accuracy_training, loss : Estimate
+        Nearest-neighbour adversarial accuracies and their difference.
+    cluster : Cluster
+    texture : Figures or None
+        Are slices made from masks of training patients nearer to these patients' own pictures
+        than slices from other masks are to theirs? The mask is the same on both sides, so that
+        what remains is texture.
+    styles : dict of vendor to Cluster
+        Nearest patients of slices in one vendor's style, the heart painted over.
+    """
+
+    name: str
+    sha256: str | None
+    slices: int
+    authenticity: Estimate
+    gap: Estimate
+    copying: Estimate
+    accuracy_held_out: Estimate
+    accuracy_training: Estimate
+    loss: Estimate
+    cluster: Cluster
+    diversity: Estimate
+    texture: Figures | None = None
+    styles: dict[str, Cluster] = field(default_factory=dict)
+
+    def findings(self) -> list[str]:
+        """What lies outside of what real patients give, in plain words; empty if nothing does."""
+        said = []
+        if self.authenticity.high < self.authenticity.real:
+            said.append(
+                "more slices than of real patients lie closer to a training slice than "
+                "its own nearest neighbour does (authenticity)"
+            )
+        if self.gap.low > 0:
+            said.append("the set lies closer to training patients than to others (gap)")
+        if self.copying.high < 0:
+            said.append("slices lie closer to the training set than held-out ones (C_T)")
+        if self.copying.low > 0:
+            said.append(
+                "slices lie farther from the training set than held-out ones: underfitted (C_T)"
+            )
+        if self.loss.low > 0:
+            said.append(
+                "training patients are harder to tell from the set than others (privacy loss)"
+            )
+        if self.cluster.p <= 0.05:
+            said.append(f"many slices lie around one patient, {self.cluster.patient} (cluster)")
+        if self.diversity.high < 1:
+            said.append("the set is less varied than real patients (diversity)")
+        if self.texture is not None and self.texture.auc[1] > 0.5:
+            said.append(
+                "slices from training masks resemble those patients beyond what the mask "
+                "forces (texture)"
+            )
+        # one test a vendor
+        limit = 0.05 / max(len(self.styles), 1)
+        said += [
+            f"the style of {vendor} points to one patient, {one.patient}"
+            for vendor, one in self.styles.items()
+            if one.p <= limit
+        ]
+        return said
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        estimates = {
+            "authenticity": self.authenticity,
+            "generalisation_gap": self.gap,
+            "data_copying": self.copying,
+            "adversarial_accuracy_held_out": self.accuracy_held_out,
+            "adversarial_accuracy_training": self.accuracy_training,
+            "privacy_loss": self.loss,
+            "diversity": self.diversity,
+        }
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "slices": self.slices,
+            "findings": self.findings(),
+            **{key: _rounded(asdict(one)) for key, one in estimates.items()},
+            "cluster": _rounded(asdict(self.cluster)),
+            "texture": None if self.texture is None else self.texture.as_dict(),
+            "styles": {vendor: _rounded(asdict(one)) for vendor, one in self.styles.items()},
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class RealSets:
+    """Training and held-out patients with their descriptors, whole and with the heart covered."""
+
+    training: Sample
+    held_out: Sample
+    whole: tuple[NDArray[np.float32], NDArray[np.float32]]
+    covered: tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def real_sets(training: Sample, held_out: Sample, detector: CopyDetector) -> RealSets:
+    """Describe real slices, once for all sets that are compared with them.
+
+    Raises
+    ------
+    InputError
+        If a patient is on both sides, or there are too few.
+    """
+    require_disjoint(training, held_out)
+    for sample, side in ((training, "training"), (held_out, "held-out")):
+        if (count := len(np.unique(sample.patients))) < LEAST:
+            raise InputError(f"{count} {side} patients, and {LEAST} are needed; name more.")
+    both = (training, held_out)
+    whole = tuple(detector.descriptors(one.pixels)[0] for one in both)
+    covered = tuple(detector.descriptors(heart_covered(one))[0] for one in both)
+    return RealSets(training, held_out, whole, covered)  # type: ignore[arg-type]
+
+
+def audit_overfitting(
+    sample: Sample,
+    real: RealSets,
+    detector: CopyDetector,
+    *,
+    sha256: str | None = None,
+    generator: Generator | None = None,
+    steps: int | None = None,
+    per_style: int = 64,
+    own_masks: int = 2,
+    seed: int = 2026,
+) -> Iterator[Progress | Overfitting]:
+    """Run all tests.
+
+    Parameters
+    ----------
+    sample : Sample
+        Synthetic slices.
+    generator : Generator, optional
+        That made them and follows masks; without it neither texture nor styles are looked at.
+    per_style : int
+        Slices made in each vendor's style.
+    own_masks : int
+        Slices made from the masks of every real patient.
+
+    Yields
+    ------
+    Progress or Overfitting
+    """
+    groups = sample.patients
+    if len(np.unique(groups)) < LEAST:
+        raise InputError(
+            f"{sample.name}: masks of {len(np.unique(groups))} patients, and {LEAST} are needed."
+        )
+    whole, _ = detector.descriptors(sample.pixels)
+    trained, held = real.whole
+    names = real.training.patients
+    others = real.held_out.patients
+    sets = (whole, trained, held, groups, names, others)
+    with_held_out, with_training, loss = privacy_loss(*sets, seed=seed)
+    at, _ = nearest(whole, trained, groups, names)
+    at_real, _ = nearest(held, trained)
+    authentic_real = share_estimate(authentic(held, trained), others, real=np.nan).value
+    texture: Figures | None = None
+    styles: dict[str, Cluster] = {}
+    if generator is not None:
+        vendors = [str(v) for v in np.unique(real.training.vendors) if v]
+        rows = _spread(real.held_out, per_style)
+        real_rows = (_few_each(real.training, own_masks), _few_each(real.held_out, own_masks))
+        total = sum(map(len, real_rows)) + len(vendors) * len(rows)
+        done = 0
+        made: list[NDArray[np.float32]] = []
+        for part, index in zip((real.training, real.held_out), real_rows, strict=True):
+            pictures: list[NDArray[np.float32]] = []
+            for batch in _made(generator, part, index, seed=seed, steps=steps):
+                pictures.append(batch)
+                done += len(batch)
+                yield Progress(done, total)
+            made.append(np.concatenate(pictures))
+        texture = _texture(made, real, real_rows, detector, seed)
+        at_covered, _ = nearest(real.covered[1], real.covered[0])
+        for vendor in vendors:
+            pictures = []
+            for batch in _made(
+                generator, real.held_out, rows, seed=seed, steps=steps, vendor=vendor
+            ):
+                pictures.append(batch)
+                done += len(batch)
+                yield Progress(done, total)
+            styled = real.held_out.take(rows)
+            styled = Sample(vendor, np.concatenate(pictures), styled.labels, styled.rows)
+            seen, _ = detector.descriptors(heart_covered(styled))
+            found, _ = nearest(seen, real.covered[0])
+            same = real.held_out.vendors == vendor
+            if len(np.unique(others[same])) >= LEAST:
+                styles[vendor] = cluster(
+                    names[found], styled.patients, names[at_covered[same]], others[same], seed=seed
+                )
+    yield Overfitting(
+        sample.name,
+        sha256,
+        len(sample),
+        share_estimate(authentic(whole, trained), groups, real=authentic_real, seed=seed),
+        generalisation_gap(*sets, seed=seed),
+        data_copying(whole, held, trained, groups, others, seed=seed),
+        with_held_out,
+        with_training,
+        loss,
+        cluster(names[at], groups, names[at_real], others, seed=seed),
+        diversity(whole, held, groups, others, seed=seed),
+        texture,
+        styles,
+    )
+
+
+def heart_covered(sample: Sample) -> NDArray[np.float32]:
+    """Slices with the heart and a margin under the mean grey of the rest."""
+    from scipy.ndimage import binary_dilation
+
+    covered = sample.pixels.copy()
+    for picture, labels in zip(covered, sample.labels, strict=True):
+        heart = (labels > 0) & (labels != UNLABELLED)
+        if heart.any():
+            heart = binary_dilation(heart, iterations=HEART_MARGIN)
+            picture[heart] = picture[~heart].mean() if not heart.all() else 0.5
+    return covered
+
+
+def _texture(
+    made: list[NDArray[np.float32]],
+    real: RealSets,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    detector: CopyDetector,
+    seed: int,
+) -> Figures:
+    """Distances of slices to the real one of their mask, training against held-out patients."""
+    apart = [
+        np.linalg.norm(detector.descriptors(pictures)[0] - bank[index], axis=1)
+        for pictures, bank, index in zip(made, real.whole, rows, strict=True)
+    ]
+    both = joined(
+        [real.training.take(rows[0]), real.held_out.take(rows[1])], name="masks of patients"
+    )
+    member = np.arange(len(both)) < len(rows[0])
+    cohorts = np.array([row.cohort for row in both.rows])
+    return figures(-np.concatenate(apart), member, both.patients, cohorts, seed=seed)
+
+
+def _made(
+    generator: Generator,
+    sample: Sample,
+    index: NDArray[np.int64],
+    *,
+    seed: int,
+    steps: int | None,
+    vendor: str | None = None,
+) -> Iterator[NDArray[np.float32]]:
+    for first in range(0, len(index), 8):
+        rows = index[first : first + 8]
+        conditions = [
+            Condition(
+                mask=sample.labels[i],
+                z=sample.rows[i].z,
+                vendor=vendor or sample.rows[i].vendor or None,
+                phase=sample.rows[i].phase or None,
+                pathology=sample.rows[i].pathology or None,
+            )
+            for i in rows
+        ]
+        numbers = range(first, first + len(rows))
+        for event in generator.sample(conditions, seed=seed, indices=numbers, steps=steps):
+            if isinstance(event, Images):
+                yield event.pixels
+
+
+def _spread(sample: Sample, count: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, len(sample) - 1, min(count, len(sample))).round().astype(int))
+
+
+def _few_each(sample: Sample, count: int) -> NDArray[np.int64]:
+    """So many slices of each patient, evenly spread and away from both ends."""
+    kept: list[int] = []
+    for patient in np.unique(sample.patients):
+        rows = np.flatnonzero(sample.patients == patient)
+        places = np.linspace(0, len(rows) - 1, count + 2).round().astype(int)[1:-1]
+        kept += rows[np.unique(places)].tolist()
+    return np.array(sorted(kept))
+
+
+def _rounded(facts: dict[str, Any]) -> dict[str, Any]:
+    """Numbers to four places, and none where there is none."""
+    return {
+        key: value if not isinstance(value, float) else round(value, 4) if value == value else None
+        for key, value in facts.items()
+    }
