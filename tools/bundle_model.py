@@ -35,7 +35,8 @@ from cmr_synth.evaluation.spaces import EncoderSpace
 from cmr_synth.files import write_folder
 from cmr_synth.generators.card import Card, draft_card, write_card
 from cmr_synth.generators.interface import Progress
-from cmr_synth.privacy.archive import Archive, build
+from cmr_synth.privacy.archive import Archive
+from cmr_synth.privacy.archive_writer import build
 from cmr_synth.privacy.certificate import Certificate, certify
 from cmr_synth.privacy.copy_detector import CopyDetector
 from cmr_synth.segmenter.model import Segmenter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.sample import Sample, joined
-from cmr_synth.privacy.archive import ABOUT, build, near_duplicates, open_archive
+from cmr_synth.privacy.archive import ABOUT, near_duplicates, open_archive
+from cmr_synth.privacy.archive_writer import add, build, remove
 from cmr_synth.privacy.audit import audit_neighbours, certify
 from cmr_synth.privacy.certificate import Certificate
 from cmr_synth.privacy.copy_detector import CopyDetector
@@ -145,3 +147,57 @@ def test_what_is_no_archive_is_not_replaced(real: Sample, detector, tmp_path):
     (tmp_path / "a" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="holds other files"):
         list(build(real, tmp_path / "a", detector))
+
+
+def test_patients_come_and_go(real, others, detector, tmp_path):
+    first = real.patients != "drawn real3"
+    *_, made = build(real.take(first), tmp_path / "a", detector, held_out=others)
+    before = made.calibration.statistics.copy()
+    *_, grown = add(made, real.take(~first), detector)
+    assert len(grown) == len(real) and len(grown.starts) == 24
+    found = neighbours(real.pixels[~first], grown, detector)
+    assert {grown.name(int(k)) for k in found.nearest[:, 0]} == {"drawn real3"}
+    # nobody comes to lie farther away by one more patient in it
+    assert (grown.calibration.statistics[:, 0] <= before[:, 0] + 1e-6).all()
+    shrunk = remove(grown, ["drawn real3"])
+    assert len(shrunk) == len(real) - 3
+    assert shrunk.calibration.statistics == pytest.approx(before)
+    assert stat.S_IMODE(shrunk.folder.stat().st_mode) == 0o700
+
+
+def test_added_twice_is_there_once(archive, real, detector, own):
+    *_, again = add(open_archive(own), real.take(np.arange(3)), detector)
+    assert len(again) == len(archive)
+
+
+def test_keyed_patients_leave_by_their_names(real, detector, tmp_path):
+    key = b"k" * 16
+    *_, made = build(real, tmp_path / "a", detector, key=key, pixels=False)
+    with pytest.raises(InputError, match="has no patient"):
+        remove(made, ["drawn real3"])
+    assert len(remove(made, ["drawn real3"], key=key).starts) == 23
+    with pytest.raises(InputError, match="give the key"):
+        list(add(made, real.take(np.arange(3)), detector))
+
+
+def test_held_out_patients_are_not_let_in(archive, others, detector, own):
+    with pytest.raises(InputError, match="among those held out"):
+        list(add(open_archive(own), others.take(np.arange(3)), detector))
+
+
+def test_the_last_patient_stays(own, archive):
+    everybody = [archive.name(k) for k in range(len(archive.starts))]
+    with pytest.raises(InputError, match="nobody would be left"):
+        remove(open_archive(own), everybody)
+    assert len(open_archive(own)) == len(archive)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_a_place_that_cannot_be_written_to_is_named(real, detector, tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)  # root may write anywhere
+    with pytest.raises(InputError, match="Read-only file system"):
+        list(build(real.take(np.arange(3)), tmp_path / "a", detector))
+    assert not any(tmp_path.iterdir())

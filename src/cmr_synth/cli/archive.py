@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cmr_synth.cli.console import Json, progress, result
 from cmr_synth.errors import InputError
 
-app = typer.Typer(help="Reference archives of real slices: build, check.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from cmr_synth.privacy.archive import Archive
+
+app = typer.Typer(
+    help="Reference archives of real slices: build, change, check.", no_args_is_help=True
+)
 
 Folder = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="Folder of an archive.")]
+Slices = Annotated[Path, typer.Option(help="A slice set from `cohort prepare`.")]
+Split = Annotated[
+    str, typer.Option(help="Patients to archive: train, as generators were trained on.")
+]
+Cohort = Annotated[list[str] | None, typer.Option("--cohort", help="Cohorts; by default all.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(help="File with a secret: identifiers become keyed hashes (HMAC-SHA-256)."),
+]
 
 
 @app.command()
 def build(
-    slices: Annotated[Path, typer.Option(help="A slice set from `cohort prepare`.")],
+    slices: Slices,
     out: Annotated[Path, typer.Option("--out", help="Folder for the archive.")],
-    split: Annotated[
-        str, typer.Option(help="Patients to archive: train, as generators were trained on.")
-    ] = "train",
+    split: Split = "train",
     held_out: Annotated[
         list[str] | None,
         typer.Option(
@@ -29,19 +42,16 @@ def build(
             help="Splits whose distances calibrate p-values; by default all others.",
         ),
     ] = None,
-    cohort: Annotated[
-        list[str] | None, typer.Option("--cohort", help="Cohorts; by default all.")
-    ] = None,
+    cohort: Cohort = None,
     pixels: Annotated[
         bool, typer.Option("--pixels/--no-pixels", help="Keep the slices, or descriptors alone.")
     ] = True,
-    key_file: Annotated[
-        Path | None,
-        typer.Option(help="File with a secret: identifiers become keyed hashes (HMAC-SHA-256)."),
-    ] = None,
+    key_file: KeyFile = None,
     as_json: Json = False,
 ) -> None:
     """Build an archive; only its owner may read the files.
+
+    Under `accelerate launch` the processes share the work.
 
     \b
     Example:
@@ -50,44 +60,90 @@ def build(
     from cmr_synth.cohorts.slices import open_slice_set
     from cmr_synth.evaluation.sample import joined, real_sample
     from cmr_synth.privacy.archive import Archive
-    from cmr_synth.privacy.archive import build as write
+    from cmr_synth.privacy.archive_writer import build as write
+    from cmr_synth.privacy.copy_detector import CopyDetector
+    from cmr_synth.processes import EndedElsewhere
+    from cmr_synth.processes import joined as launched
+
+    key = _key(key_file)
+    made: Archive | None = None
+    try:
+        with launched() as group:
+            opened = open_slice_set(slices)
+            real = real_sample(opened, split, cohort)
+            others = held_out or sorted({row.split for row in opened.rows} - {split})
+            parts = [real_sample(opened, name, cohort) for name in others]
+            with progress("build", quiet=as_json or not group.is_main) as tell:
+                for event in write(
+                    real,
+                    out,
+                    CopyDetector.load(device=group.device or "cpu"),
+                    held_out=joined(parts, name="the held-out patients") if parts else None,
+                    pixels=pixels,
+                    key=key,
+                    group=group,
+                ):
+                    if isinstance(event, Archive):
+                        made = event
+                    else:
+                        tell(event.step / event.steps, f"{event.step} of {event.steps} slices")
+    except EndedElsewhere:
+        sys.exit(1)
+    if made is not None:
+        _tell(made, as_json)
+
+
+@app.command()
+def add(
+    folder: Folder,
+    slices: Slices,
+    split: Split = "train",
+    cohort: Cohort = None,
+    key_file: KeyFile = None,
+    as_json: Json = False,
+) -> None:
+    """Let patients in, and calibrate again; those who are there already are replaced.
+
+    \b
+    Example:
+      cmr-synth archive add archive --slices prepared-2026
+    """
+    from cmr_synth.cohorts.slices import open_slice_set
+    from cmr_synth.evaluation.sample import real_sample
+    from cmr_synth.privacy.archive import Archive, open_archive
+    from cmr_synth.privacy.archive_writer import add as write
     from cmr_synth.privacy.copy_detector import CopyDetector
 
-    key = None
-    if key_file is not None:
-        key = key_file.read_bytes().strip()
-        if len(key) < 16:
-            raise InputError(f"{key_file}: holds {len(key)} bytes; a secret has 16 at least.")
-    opened = open_slice_set(slices)
-    real = real_sample(opened, split, cohort)
-    others = held_out or sorted({row.split for row in opened.rows} - {split})
-    parts = [real_sample(opened, name, cohort) for name in others]
-    with progress("build", quiet=as_json) as tell:
-        for event in write(
-            real,
-            out,
-            CopyDetector.load(),
-            held_out=joined(parts, name="the held-out patients") if parts else None,
-            pixels=pixels,
-            key=key,
-        ):
+    archive = open_archive(folder)
+    real = real_sample(open_slice_set(slices), split, cohort)
+    with progress("add", quiet=as_json) as tell:
+        for event in write(archive, real, CopyDetector.load(), key=_key(key_file)):
             if isinstance(event, Archive):
                 archive = event
             else:
                 tell(event.step / event.steps, f"{event.step} of {event.steps} slices")
-    count = archive.calibration.count if archive.calibration else 0
-    facts = {
-        "folder": str(out),
-        "slices": len(archive),
-        "patients": len(archive.starts),
-        "held_out_patients": count,
-        "sha256": archive.hash,
-    }
-    lines = [
-        f"{out}: {len(archive)} slices of {len(archive.starts)} patients, calibrated on {count} "
-        "held-out patients"
-    ]
-    result(facts, lines, as_json=as_json)
+    _tell(archive, as_json)
+
+
+@app.command()
+def remove(
+    folder: Folder,
+    patients: Annotated[
+        list[str], typer.Argument(metavar="PATIENT...", help="As `slices.csv` names them.")
+    ],
+    key_file: KeyFile = None,
+    as_json: Json = False,
+) -> None:
+    """Let patients out, and calibrate again without them.
+
+    \b
+    Example:
+      cmr-synth archive remove archive "acdc patient001"
+    """
+    from cmr_synth.privacy.archive import open_archive
+    from cmr_synth.privacy.archive_writer import remove as write
+
+    _tell(write(open_archive(folder), patients, key=_key(key_file)), as_json)
 
 
 @app.command()
@@ -102,10 +158,7 @@ def check(folder: Folder, as_json: Json = False) -> None:
 
     archive = open_archive(folder)
     pairs = near_duplicates(archive)
-    facts = {
-        "folder": str(folder),
-        "slices": len(archive),
-        "patients": len(archive.starts),
+    facts = _facts(archive) | {
         "near_identical": [
             {"patients": [one, other], "distance": round(apart, 4)} for one, other, apart in pairs
         ],
@@ -113,4 +166,37 @@ def check(folder: Folder, as_json: Json = False) -> None:
     lines = [f"{folder}: {len(archive)} slices of {len(archive.starts)} patients, files intact"]
     lines += [f"near-identical: {one} and {other} ({apart:.3f})" for one, other, apart in pairs]
     lines += [] if pairs else ["no near-identical slices under different patients"]
+    result(facts, lines, as_json=as_json)
+
+
+def _key(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give a readable file.") from (
+            error
+        )
+    if len(key) < 16:
+        raise InputError(f"{path}: holds {len(key)} bytes; a secret has 16 at least.")
+    return key
+
+
+def _facts(archive: Archive) -> dict[str, object]:
+    return {
+        "folder": str(archive.folder),
+        "slices": len(archive),
+        "patients": len(archive.starts),
+        "held_out_patients": archive.calibration.count if archive.calibration else 0,
+        "sha256": archive.hash,
+    }
+
+
+def _tell(archive: Archive, as_json: bool) -> None:
+    facts = _facts(archive)
+    lines = [
+        f"{archive.folder}: {len(archive)} slices of {len(archive.starts)} patients, calibrated on "
+        f"{facts['held_out_patients']} held-out patients"
+    ]
     result(facts, lines, as_json=as_json)

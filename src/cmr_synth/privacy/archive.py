@@ -7,11 +7,7 @@ never written to again. Readable by its owner alone.
 from __future__ import annotations
 
 import csv
-import hashlib
-import hmac
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,18 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.cohorts.registry import cohorts, load_cohort
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.sample import Sample
-from cmr_synth.files import require_replaceable, sha256, write_folder
-from cmr_synth.generators.interface import Progress
+from cmr_synth.files import sha256
 from cmr_synth.privacy.calibration import Calibration
 from cmr_synth.privacy.copy_detector import CopyDetector
-from cmr_synth.privacy.neighbours import STATISTICS, neighbours
-from cmr_synth.privacy.pixels import COMPONENTS, SIDE, fit_basis, project
+from cmr_synth.privacy.neighbours import STATISTICS, Queries
+from cmr_synth.privacy.pixels import COMPONENTS, SIDE
 
 ABOUT = "archive.json"
 FORMAT = 1
+QUERIES = ("whole", "windows", "views")
+"""Fields of the descriptions of held-out slices that are kept."""
 COLUMNS = ("patient", "vendor", "level", "phase", "slice", "sha256")
 
 
@@ -53,6 +48,8 @@ class Archive:
     pixels : (n, y, x) uint8 array or None
     calibration : Calibration or None
         Of held-out patients, if there were any.
+    held_out : Queries or None
+        Descriptions of their slices, with which it is calibrated again when patients come or go.
     """
 
     folder: Path
@@ -64,6 +61,7 @@ class Archive:
     basis: NDArray[np.float32]
     pixels: NDArray[np.uint8] | None
     calibration: Calibration | None
+    held_out: Queries | None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -113,120 +111,6 @@ class Archive:
             )
 
 
-def build(
-    real: Sample,
-    out: Path,
-    detector: CopyDetector,
-    *,
-    held_out: Sample | None = None,
-    pixels: bool = True,
-    key: bytes | None = None,
-) -> Iterator[Progress | Archive]:
-    """Write an archive of real slices.
-
-    Parameters
-    ----------
-    real : Sample
-        The patients that nothing synthetic may be too close to.
-    out : Path
-        Folder to make; an older archive is replaced when the new one is complete.
-    held_out : Sample, optional
-        Other patients, by whose distances p-values are calibrated.
-    pixels : bool
-        Whether to keep the slices themselves; without them it can be passed on, and copies cannot
-        be planted.
-    key : bytes, optional
-        Identifiers are replaced by HMAC-SHA-256 with it.
-
-    Yields
-    ------
-    Progress or Archive
-
-    Raises
-    ------
-    InputError
-        If there is nothing to archive, a patient is on both sides, or `out` cannot be written.
-    """
-    from cmr_synth.evaluation.sample import require_disjoint
-
-    if not len(real):
-        raise InputError("no slices to archive; name other patients.")
-    if held_out is not None:
-        require_disjoint(real, held_out)
-    require_replaceable(out, ABOUT)
-    persons = _persons(real)
-    order = np.lexsort((np.arange(len(real)), persons))
-    real, persons = real.take(order), persons[order]
-    # stored as it is searched: distances do not depend on whether the slice was read from disk
-    stored = np.round(real.pixels * 255).astype(np.uint8)
-    size = (len(real), detector.network.config.width)
-    whole = np.empty(size, np.float16)
-    windows: NDArray[np.float16] | None = None
-    for first in range(0, len(real), 256):
-        rows = slice(first, first + 256)
-        one, parts = detector.descriptors(stored[rows].astype(np.float32) / 255)
-        if windows is None:
-            windows = np.empty((len(real), *parts.shape[1:]), np.float16)
-        whole[rows], windows[rows] = one, parts
-        yield Progress(min(first + 256, len(real)), len(real))
-    assert windows is not None
-    scaled = stored.astype(np.float32) / 255
-    basis = fit_basis(scaled)
-    rows_of = [
-        {
-            "patient": _keyed(str(person), key),
-            "vendor": row.vendor,
-            "level": str(level),
-            "phase": row.phase,
-            "slice": str(row.slice),
-            "sha256": hashlib.sha256(picture.tobytes()).hexdigest() if key is None else "",
-        }
-        for person, row, level, picture in zip(persons, real.rows, real.levels, stored, strict=True)
-    ]
-    with write_folder(out, replaces=ABOUT) as folder:
-        arrays: dict[str, Any] = {
-            "whole": whole,
-            "windows": windows,
-            "pca": project(scaled, basis).astype(np.float16),
-            "basis": basis,
-        } | ({"pixels": stored} if pixels else {})
-        for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
-        _write_rows(folder / "slices.csv", COLUMNS, rows_of)
-        about: dict[str, Any] = {
-            "format": FORMAT,
-            "detector": detector.hash,
-            "shape": list(stored.shape[1:]),
-            "spacing_mm": real.spacing,
-            "slices": len(real),
-            "patients": len(np.unique(persons)),
-            "keyed": key is not None,
-            "pixels": pixels,
-        }
-        if held_out is not None:
-            opened = _opened(folder, about, with_calibration=False)
-            near = neighbours(held_out.pixels, opened, detector).statistics
-            _write_rows(
-                folder / "calibration.csv",
-                ("patient", "vendor", "level", *STATISTICS),
-                [
-                    {"patient": _keyed(str(person), key), "vendor": vendor, "level": level}
-                    | {name: repr(float(v)) for name, v in zip(STATISTICS, values, strict=True)}
-                    for person, vendor, level, values in zip(
-                        _persons(held_out), held_out.vendors, held_out.levels, near, strict=True
-                    )
-                ],
-            )
-            del opened
-        files = sorted(path for path in folder.iterdir())
-        about["files"] = {path.name: [path.stat().st_size, sha256(path)] for path in files}
-        (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        for path in folder.iterdir():
-            path.chmod(0o600)
-    os.chmod(out, 0o700)
-    yield open_archive(out)
-
-
 def open_archive(folder: Path, *, verify: bool = True) -> Archive:
     """Open an archive, read-only.
 
@@ -268,25 +152,29 @@ def open_archive(folder: Path, *, verify: bool = True) -> Archive:
         ) from error
 
 
-def _opened(folder: Path, about: dict[str, Any], *, with_calibration: bool = True) -> Archive:
+def _opened(folder: Path, about: dict[str, Any]) -> Archive:
     with (folder / "slices.csv").open(newline="", encoding="utf-8") as file:
         rows = tuple(csv.DictReader(file))
     count, shape = int(about["slices"]), tuple(about["shape"])
-    arrays: dict[str, Any] = {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in ("whole", "windows", "pca", "basis", *(["pixels"] if about["pixels"] else []))
-    }
-    expected = {
+    calibrated = "calibration.csv" in about["files"]
+    calibration = _read_calibration(folder / "calibration.csv") if calibrated else None
+    others = 0 if calibration is None else int(about["held_out_slices"])
+    expected: dict[str, tuple[int, Any, int]] = {
         "whole": (2, np.float16, count),
         "windows": (3, np.float16, count),
         "pca": (2, np.float16, count),
         "basis": (2, np.float32, COMPONENTS),
-        "pixels": (3, np.uint8, count),
     }
-    for name, array in arrays.items():
-        dimensions, kind, length = expected[name]
+    if about["pixels"]:
+        expected["pixels"] = (3, np.uint8, count)
+    if others:
+        expected |= {f"held-out-{name}": (3, np.float16, others) for name in QUERIES}
+    arrays: dict[str, Any] = {}
+    for name, (dimensions, kind, length) in expected.items():
+        array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         if array.ndim != dimensions or array.dtype != kind or len(array) != length:
             raise ValueError(f"{name}.npy holds {array.dtype} {array.shape}")
+        arrays[name] = array
     if not count or len(rows) != count or set(rows[0]) != set(COLUMNS):
         raise ValueError(f"slices.csv has {len(rows)} rows for {count} slices")
     if arrays["basis"].shape != (COMPONENTS, SIDE * SIDE):
@@ -294,13 +182,8 @@ def _opened(folder: Path, about: dict[str, Any], *, with_calibration: bool = Tru
     if "pixels" in arrays and arrays["pixels"].shape[1:] != shape:
         raise ValueError(f"pixels.npy holds {arrays['pixels'].shape}")
     names = [row["patient"] for row in rows]
-    if names != sorted(names) and len(set(names)) != 1 + sum(
-        a != b for a, b in zip(names, names[1:], strict=False)
-    ):
+    if len(set(names)) != 1 + sum(a != b for a, b in zip(names, names[1:], strict=False)):
         raise ValueError("slices.csv does not keep the slices of a patient together")
-    calibration = None
-    if with_calibration and "calibration.csv" in about["files"]:
-        calibration = _read_calibration(folder / "calibration.csv")
     return Archive(
         folder,
         about,
@@ -311,6 +194,7 @@ def _opened(folder: Path, about: dict[str, Any], *, with_calibration: bool = Tru
         np.array(arrays["basis"]),
         arrays.get("pixels"),
         calibration,
+        Queries(*(arrays[f"held-out-{name}"] for name in QUERIES)) if others else None,
     )
 
 
@@ -351,28 +235,3 @@ def near_duplicates(archive: Archive, *, most: float = 0.1) -> list[tuple[str, s
             if other > number:
                 pairs.append((archive.name(number), archive.name(int(other)), float(apart[other])))
     return sorted(pairs, key=lambda pair: pair[2])
-
-
-def _persons(sample: Sample) -> NDArray[np.str_]:
-    """Patients, a person examined under two numbers being one."""
-    known = cohorts()
-    again = {
-        name: getattr(load_cohort(name), "same_person", {}) if name in known else {}
-        for name in {row.cohort for row in sample.rows}
-    }
-    return np.array(
-        [f"{row.cohort} {again[row.cohort].get(row.patient, row.patient)}" for row in sample.rows]
-    )
-
-
-def _keyed(identifier: str, key: bytes | None) -> str:
-    if key is None:
-        return identifier
-    return hmac.new(key, identifier.encode("utf-8"), hashlib.sha256).hexdigest()[:32]
-
-
-def _write_rows(path: Path, columns: tuple[str, ...], rows: list[dict[str, str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)

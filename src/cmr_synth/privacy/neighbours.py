@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
-from cmr_synth.privacy.pixels import MOVES, moved, project
+from cmr_synth.privacy.pixels import moved, project
 from cmr_synth.privacy.search import closest_by_patient, nearest_and_ratio
 
 if TYPE_CHECKING:
@@ -51,13 +52,67 @@ class Neighbours:
         return len(self.nearest)
 
 
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """What is searched for: slices described in every way in which they are compared.
+
+    Parameters
+    ----------
+    whole : (n, 4, d) array
+        In four reflections: turned over slices are found as well.
+    windows : (n, 25, w) array
+    views : (n, m, 64) array
+        Principal components of pixels, with small shifts and rotations.
+    """
+
+    whole: NDArray[np.floating]
+    windows: NDArray[np.floating]
+    views: NDArray[np.floating]
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def take(self, rows: slice | NDArray[np.int64]) -> Queries:
+        """Some of them."""
+        return Queries(self.whole[rows], self.windows[rows], self.views[rows])
+
+
+def described(
+    images: NDArray[np.floating],
+    detector: CopyDetector,
+    basis: NDArray[np.float32],
+    *,
+    as_they_are: bool = False,
+) -> Queries:
+    """Describe slices.
+
+    Parameters
+    ----------
+    images : (n, 128, 128) array in [0, 1]
+    detector : CopyDetector
+    basis : (64, 1024) array
+        Of the archive.
+    as_they_are : bool
+        For an archive: one view and no reflection.
+    """
+    count = len(images)
+    turned, views = [images], [images]
+    if not as_they_are:
+        turned += [images[:, ::-1], images[:, :, ::-1], images[:, ::-1, ::-1]]
+        views = [moved(image) for image in images]
+    whole, windows = detector.descriptors(np.concatenate(turned))
+    seen = project(np.concatenate(views), basis)
+    return Queries(
+        whole.reshape(len(turned), count, -1).swapaxes(0, 1),
+        windows[:count],
+        seen.reshape(count, -1, seen.shape[-1]),
+    )
+
+
 def neighbours(
     images: NDArray[np.floating], archive: Archive, detector: CopyDetector, *, batch: int = 64
 ) -> Neighbours:
     """Search the whole archive for every slice.
-
-    Turned over slices are found as well: queries are compared in four reflections as wholes, and
-    with small shifts and rotations as pixels.
 
     Parameters
     ----------
@@ -81,38 +136,50 @@ def neighbours(
     if not np.isfinite(images).all() or images.size and (images.min() < 0 or images.max() > 1):
         raise InputError("pixels are to be numbers from 0 to 1; normalise the slices.")
     archive.require_detector(detector)
-    found = [
-        _batch(images[first : first + batch], archive, detector)
-        for first in range(0, len(images), batch)
-    ]
-    if not found:
+    if not len(images):
         raise InputError("no slices were given; there is nothing to search for.")
+    return _joined(
+        search(described(images[first : first + batch], detector, archive.basis), archive)
+        for first in range(0, len(images), batch)
+    )
+
+
+def search(queries: Queries, archive: Archive, *, batch: int = 256) -> Neighbours:
+    """Compare described slices with the whole archive."""
+    return _joined(
+        _batch(queries.take(slice(first, first + batch)), archive)
+        for first in range(0, len(queries), batch)
+    )
+
+
+def _joined(parts: Iterable[Neighbours]) -> Neighbours:
+    found = [(one.statistics, one.nearest, one.distances, one.by_window) for one in parts]
     return Neighbours(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
-def _batch(
-    images: NDArray[np.floating], archive: Archive, detector: CopyDetector
-) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+def _batch(queries: Queries, archive: Archive) -> Neighbours:
     starts = archive.starts
-    count = len(images)
-    turned = [images, images[:, ::-1], images[:, :, ::-1], images[:, ::-1, ::-1]]
-    whole, windows = detector.descriptors(np.concatenate(turned))
-    as_whole = closest_by_patient(whole, archive.whole, starts)
-    as_whole = as_whole.reshape(4, count, -1).min(axis=0)
+    count = len(queries)
+
+    def apart(vectors: NDArray[np.floating], bank: NDArray[np.floating]) -> NDArray[np.float32]:
+        """The nearest (n, patients) of several vectors (n, k, d) of each query."""
+        several = vectors.reshape(-1, vectors.shape[-1])
+        found = closest_by_patient(several, bank, starts)
+        return np.asarray(found.reshape(count, vectors.shape[1], -1).min(axis=1))
+
+    as_whole = apart(queries.whole, archive.whole)
     _, distance, ratio = nearest_and_ratio(as_whole)
     best = np.full(count, np.inf, np.float32)
     by_window = np.zeros(count, np.int64)
-    for place in range(windows.shape[1]):
-        apart = closest_by_patient(windows[:count, place], archive.windows[:, place], starts)
-        who, _, share = nearest_and_ratio(apart)
+    for place in range(queries.windows.shape[1]):
+        part = closest_by_patient(queries.windows[:, place], archive.windows[:, place], starts)
+        who, _, share = nearest_and_ratio(part)
         better = share < best
         best[better], by_window[better] = share[better], who[better]
-    views = np.concatenate([moved(image) for image in images])
-    pixels = closest_by_patient(project(views, archive.basis), archive.pca, starts)
-    pixel = pixels.reshape(count, len(MOVES), -1).min(axis=(1, 2))
+    pixel = apart(queries.views, archive.pca).min(axis=1)
     k = min(NEAREST, len(starts))
     order = np.argsort(as_whole, axis=1, kind="stable")[:, :k]
-    return (
+    return Neighbours(
         np.stack([distance, ratio, best, pixel], axis=1).astype(np.float32),
         order,
         np.take_along_axis(as_whole, order, axis=1),
