@@ -92,6 +92,12 @@ class Archive:
         """Identifier of a patient by number."""
         return str(self.patients[self.starts[patient]])
 
+    def slices_of(self, patient: int) -> slice:
+        """Rows of a patient by number."""
+        first = int(self.starts[patient])
+        last = patient + 1 == len(self.starts)
+        return slice(first, len(self) if last else int(self.starts[patient + 1]))
+
     def beside(self, index: int) -> int | None:
         """The next slice of the same stack, or the one before, by number."""
         row = self.rows[index]

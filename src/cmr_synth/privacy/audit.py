@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from cmr_synth.privacy.neighbours import STATISTICS, Neighbours, neighbours
 if TYPE_CHECKING:
     from cmr_synth.privacy.archive import Archive
     from cmr_synth.privacy.copy_detector import CopyDetector
+    from cmr_synth.privacy.counterfactual import Counterfactual
 
 __all__ = ["Certificate", "NeighbourAudit", "audit_neighbours", "certify"]
 RATE = 0.1
@@ -44,6 +45,8 @@ class NeighbourAudit:
         Share of slices below the 1 % point of held-out patients; NaN without them.
     inconclusive : str
         Why there is no verdict, or nothing.
+    counterfactuals : dict of int to Counterfactual
+        Of slices by number: other pictures of the same mask; see `counterfactual.explain`.
     """
 
     sample: Sample
@@ -54,6 +57,13 @@ class NeighbourAudit:
     flagged: NDArray[np.bool_]
     near: float
     inconclusive: str
+    counterfactuals: dict[int, Counterfactual] = field(default_factory=dict)
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """Slices (n,) by number, the most suspicious first."""
+        key = self.p if self.p is not None else self.found.statistics[:, 0]
+        return np.lexsort((self.found.statistics[:, 1], key))
 
     @property
     def verdict(self) -> str:
@@ -65,6 +75,13 @@ class NeighbourAudit:
             return f"inconclusive: {self.inconclusive}"
         return "no copy found of the kinds that the audit proved to see"
 
+    def leaks(self) -> dict[str, int] | None:
+        """How many of the slices looked at resemble by mask, and how many by texture."""
+        if not self.counterfactuals:
+            return None
+        found = [one.leak for one in self.counterfactuals.values()]
+        return {word: found.count(word) for word in ("mask", "texture", "texture of a part")}
+
     def as_dict(self, archive: Archive) -> dict[str, Any]:
         """For JSON."""
         return {
@@ -75,6 +92,7 @@ class NeighbourAudit:
             "slices": len(self.sample),
             "flagged": int(self.flagged.sum()),
             "share_below_1_percent_point": None if np.isnan(self.near) else round(self.near, 4),
+            "leaks": self.leaks(),
             "each": [
                 {
                     "slice": i,
@@ -85,6 +103,9 @@ class NeighbourAudit:
                     "p": None if self.p is None else round(float(self.p[i]), 5),
                     "matched": self.matched[i],
                     "flagged": bool(self.flagged[i]),
+                    "counterfactual": self.counterfactuals[i].as_dict()
+                    if i in self.counterfactuals
+                    else None,
                 }
                 | {
                     name: round(float(v), 4)

@@ -11,6 +11,7 @@ import numpy as np
 from cmr_synth.evaluation.agreement import wilson_interval
 from cmr_synth.privacy.audit import RATE, NeighbourAudit
 from cmr_synth.privacy.certificate import EMBEDDINGS
+from cmr_synth.privacy.counterfactual import MUCH_NEARER
 from cmr_synth.privacy.neighbours import STATISTICS
 from cmr_synth.reports.document import Section, Table, interval, number, write_document
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from cmr_synth.privacy.archive import Archive
     from cmr_synth.privacy.certificate import Certificate
 
+LIKENESS = "likeness by"
+COUNTERFACTUAL = (
+    "other pictures of the same mask with other seeds, by distance to the same patient: what they "
+    f"share is the mask; a slice nearer than {MUCH_NEARER} of their smallest distance is so by "
+    "its texture"
+)
 SHOWN = 8
 """Slices of each set that are listed, the nearest first."""
 
@@ -130,8 +137,7 @@ def _certificate_section(certificate: Certificate) -> Section:
 
 
 def _nearest_section(one: NeighbourAudit, archive: Archive, *, pictures: bool) -> Section:
-    key = one.p if one.p is not None else one.found.statistics[:, 0]
-    order = np.lexsort((one.found.statistics[:, 1], key))[:SHOWN]
+    order = one.order[:SHOWN]
     rows = [
         [
             f"{i} (mask of {one.sample.patients[i]})",
@@ -139,12 +145,14 @@ def _nearest_section(one: NeighbourAudit, archive: Archive, *, pictures: bool) -
             *(number(float(v)) for v in one.found.statistics[i]),
             "–" if one.p is None else f"{one.p[i]:.4f}",
             one.matched[i],
+            one.counterfactuals[i].words if i in one.counterfactuals else "–",
             "flagged" if one.flagged[i] else "",
         ]
         for i in order
     ]
     columns = {"slice": "", "nearest patient": "", **STATISTICS}
-    columns |= {"p": "calibrated", "matched with": "held-out slices", "": ""}
+    columns |= {"p": "calibrated", "matched with": "held-out slices"}
+    columns |= {LIKENESS: COUNTERFACTUAL, "": ""}
     figures: dict[str, Any] = {}
     if pictures and archive.pixels is not None:
         figures["nearest pairs"] = _pairs(one, archive, order)
@@ -160,10 +168,9 @@ def _pairs(one: NeighbourAudit, archive: Archive, order: np.ndarray) -> Figure:
     assert archive.pixels is not None
     figure = Figure(figsize=(1.5 * len(order), 3.3), layout="constrained")
     axes = figure.subplots(2, len(order), squeeze=False)
-    ends = np.append(archive.starts[1:], len(archive))
     for column, i in enumerate(order):
         who = int(one.found.nearest[i, 0])
-        stack = archive.pixels[archive.starts[who] : ends[who]].astype(np.float32) / 255
+        stack = archive.pixels[archive.slices_of(who)].astype(np.float32) / 255
         apart = ((stack - one.sample.pixels[i]) ** 2).mean(axis=(1, 2))
         shown = (one.sample.pixels[i], stack[int(apart.argmin())])
         words = (f"{one.sample.name} {i}", archive.name(who)[:18])

@@ -34,6 +34,10 @@ def neighbours(
     copies: Annotated[
         int, typer.Option(min=20, help="Copies of each kind planted to prove the audit.")
     ] = 100,
+    counterfactuals: Annotated[
+        int,
+        typer.Option(min=0, help="Other pictures made of the masks of the nearest slices."),
+    ] = 9,
     pictures: Annotated[
         bool, typer.Option("--pictures", help="Show the nearest patients' slices in the report.")
     ] = False,
@@ -49,9 +53,11 @@ def neighbours(
       cmr-synth audit neighbours flow --archive archive --slices prepared --out audit
     """
     check_options(data, slices, split)
+    from cmr_synth.generators import zoo
     from cmr_synth.privacy.archive import open_archive
-    from cmr_synth.privacy.audit import Certificate, audit_neighbours, certify
+    from cmr_synth.privacy.audit import Certificate, NeighbourAudit, audit_neighbours, certify
     from cmr_synth.privacy.copy_detector import CopyDetector
+    from cmr_synth.privacy.counterfactual import explain
     from cmr_synth.reports.privacy import write_neighbours
 
     opened = open_archive(archive)
@@ -70,10 +76,25 @@ def neighbours(
                 else:
                     tell(event.step / event.steps, f"{event.step} of {event.steps} kinds")
     audits = []
-    for one in made:
+    for name, one in zip(candidates, made, strict=True):
         with progress(f"{one.name}: search", quiet=as_json):
-            audits.append(
-                audit_neighbours(one.sample, opened, detector, certificate, sha256=one.sha256)
-            )
+            found = audit_neighbours(one.sample, opened, detector, certificate, sha256=one.sha256)
+        if counterfactuals and one.sha256 is not None and one.masked:
+            model = zoo.load(zoo.find(name).folder)
+            with progress(f"{one.name}: other pictures", quiet=as_json) as tell:
+                for step in explain(
+                    found,
+                    opened,
+                    detector,
+                    model.generator,
+                    count=counterfactuals,
+                    seed=seed,
+                    steps=steps or model.card.default_steps,
+                ):
+                    if isinstance(step, NeighbourAudit):
+                        found = step
+                    else:
+                        tell(step.step / step.steps, f"{step.step} of {step.steps} slices")
+        audits.append(found)
     facts, lines, files = write_neighbours(out, opened, audits, certificate, pictures=pictures)
     result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)

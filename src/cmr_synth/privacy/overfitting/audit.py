@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.sample import Sample, joined, require_disjoint
-from cmr_synth.generators.interface import Condition, Generator, Images, Progress
+from cmr_synth.generators.interface import Generator, Progress
 from cmr_synth.privacy.membership.figures import Figures, figures
 from cmr_synth.privacy.overfitting.measures import (
     Cluster,
@@ -26,6 +26,7 @@ from cmr_synth.privacy.overfitting.measures import (
     privacy_loss,
     share_estimate,
 )
+from cmr_synth.privacy.remade import remade
 
 if TYPE_CHECKING:
     from cmr_synth.privacy.copy_detector import CopyDetector
@@ -213,7 +214,7 @@ def audit_overfitting(
         made: list[NDArray[np.float32]] = []
         for part, index in zip((real.training, real.held_out), real_rows, strict=True):
             pictures: list[NDArray[np.float32]] = []
-            for batch in _made(generator, part, index, seed=seed, steps=steps):
+            for batch in remade(generator, part, index, seed=seed, steps=steps):
                 pictures.append(batch)
                 done += len(batch)
                 yield Progress(done, total)
@@ -222,7 +223,7 @@ def audit_overfitting(
         at_covered, _ = nearest(real.covered[1], real.covered[0])
         for vendor in vendors:
             pictures = []
-            for batch in _made(
+            for batch in remade(
                 generator, real.held_out, rows, seed=seed, steps=steps, vendor=vendor
             ):
                 pictures.append(batch)
@@ -285,33 +286,6 @@ def _texture(
     member = np.arange(len(both)) < len(rows[0])
     cohorts = np.array([row.cohort for row in both.rows])
     return figures(-np.concatenate(apart), member, both.patients, cohorts, seed=seed)
-
-
-def _made(
-    generator: Generator,
-    sample: Sample,
-    index: NDArray[np.int64],
-    *,
-    seed: int,
-    steps: int | None,
-    vendor: str | None = None,
-) -> Iterator[NDArray[np.float32]]:
-    for first in range(0, len(index), 8):
-        rows = index[first : first + 8]
-        conditions = [
-            Condition(
-                mask=sample.labels[i],
-                z=sample.rows[i].z,
-                vendor=vendor or sample.rows[i].vendor or None,
-                phase=sample.rows[i].phase or None,
-                pathology=sample.rows[i].pathology or None,
-            )
-            for i in rows
-        ]
-        numbers = range(first, first + len(rows))
-        for event in generator.sample(conditions, seed=seed, indices=numbers, steps=steps):
-            if isinstance(event, Images):
-                yield event.pixels
 
 
 def _spread(sample: Sample, count: int) -> NDArray[np.int64]:
