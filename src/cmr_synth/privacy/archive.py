@@ -98,6 +98,20 @@ class Archive:
         last = patient + 1 == len(self.starts)
         return slice(first, len(self) if last else int(self.starts[patient + 1]))
 
+    def picture(self, index: int) -> NDArray[np.float32] | None:
+        """Pixels (y, x) of a slice in [0, 1], if the archive holds any."""
+        if self.pixels is None:
+            return None
+        return np.asarray(self.pixels[index].astype(np.float32) / np.float32(255))
+
+    def most_alike(self, picture: NDArray[np.floating], patient: int) -> int:
+        """The slice of a patient, by number, whose pixels differ least; needs pixels."""
+        if self.pixels is None:
+            raise ValueError("the archive holds no pixels")
+        rows = self.slices_of(patient)
+        stack = self.pixels[rows].astype(np.float32) / 255
+        return rows.start + int(((stack - picture) ** 2).mean(axis=(1, 2)).argmin())
+
     def beside(self, index: int) -> int | None:
         """The next slice of the same stack, or the one before, by number."""
         row = self.rows[index]

@@ -31,8 +31,8 @@ MOST = 8
 MUCH_NEARER = 0.8
 """Share of the smallest other distance below which a picture is nearer by its texture.
 
-First of ten comes to one picture in ten by chance; a patient's own slices next to each other are
-nearer than this to one another, and pictures of one mask are not.
+Chosen so that pictures of one model among others of its own are hardly ever called so, and copies
+nearly always; `benchmarks/counterfactuals.py` measures both.
 """
 
 

@@ -127,6 +127,11 @@ def interval(value: float | None, low: float | None, high: float | None, digits:
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
+def png_text(figure: Figure | Image.Image) -> str:
+    """A figure as the text that pages carry it in."""
+    return base64.b64encode(_png(figure)).decode("ascii")
+
+
 def _png(figure: Figure | Image.Image) -> bytes:
     stream = io.BytesIO()
     if hasattr(figure, "savefig"):

@@ -165,14 +165,13 @@ def _pairs(one: NeighbourAudit, archive: Archive, order: np.ndarray) -> Figure:
     """Synthetic slices above the nearest patient's nearest slice in pixels."""
     from matplotlib.figure import Figure
 
-    assert archive.pixels is not None
     figure = Figure(figsize=(1.5 * len(order), 3.3), layout="constrained")
     axes = figure.subplots(2, len(order), squeeze=False)
     for column, i in enumerate(order):
         who = int(one.found.nearest[i, 0])
-        stack = archive.pixels[archive.slices_of(who)].astype(np.float32) / 255
-        apart = ((stack - one.sample.pixels[i]) ** 2).mean(axis=(1, 2))
-        shown = (one.sample.pixels[i], stack[int(apart.argmin())])
+        nearest = archive.picture(archive.most_alike(one.sample.pixels[i], who))
+        assert nearest is not None
+        shown = (one.sample.pixels[i], nearest)
         words = (f"{one.sample.name} {i}", archive.name(who)[:18])
         for axis, picture, title in zip(axes[:, column], shown, words, strict=True):
             axis.imshow(picture, cmap="gray", vmin=0, vmax=1)

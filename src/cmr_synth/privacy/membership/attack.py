@@ -152,7 +152,7 @@ def attack(
     seen: list[dict[str, NDArray[np.float64]]] = []
     for model, probe in zip(models, probes, strict=True):
         found: dict[str, NDArray[np.float64]] = {}
-        asked = _conditions(both, model)
+        asked = conditions_of(both, model)
         for level in probe.levels:
             for draw in range(draws):
                 parts: list[dict[str, NDArray[np.float64]]] = []
@@ -205,7 +205,8 @@ def attack(
     )
 
 
-def _conditions(sample: Sample, generator: Generator) -> list[Condition]:
+def conditions_of(sample: Sample, generator: Generator) -> list[Condition]:
+    """What a model is asked for, for the slices of a sample; nothing if it follows no masks."""
     if not follows_masks(generator):
         return [Condition()] * len(sample)
     return [

@@ -1,0 +1,90 @@
+"""`cmr-synth audit passport`: a signed page on the privacy of an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cmr_synth.cli.console import Json, progress, remark, result
+
+
+def passport(
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="NIfTI images of `synthesize`.")
+    ],
+    archive: Annotated[Path, typer.Option(help="From `archive build`.")],
+    key: Annotated[Path, typer.Option(help="Private ed25519 key, OpenSSH or PEM.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for passports and pages.")],
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Mask that the images were made from; none for 128 x 128 at 1.5 mm."),
+    ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Show the nearest patients on the page.")
+    ] = False,
+    copies: Annotated[
+        int, typer.Option(min=20, help="Copies of each kind planted to prove the audit.")
+    ] = 100,
+    as_json: Json = False,
+) -> None:
+    """Issue a signed privacy passport for each image: JSON, and a page to read.
+
+    \b
+    Example:
+      ssh-keygen -t ed25519 -N '' -f key
+      cmr-synth audit passport out/heart_1.nii.gz --mask heart.nii.gz --archive archive --key key \\
+        --out passports
+    """
+    from cmr_synth.errors import InputError
+    from cmr_synth.generators import zoo
+    from cmr_synth.imaging.masks import read_mask, unique_stems
+    from cmr_synth.privacy.archive import open_archive
+    from cmr_synth.privacy.audit import Certificate, audit_neighbours, certify
+    from cmr_synth.privacy.copy_detector import CopyDetector
+    from cmr_synth.privacy.passport import read_subject
+    from cmr_synth.privacy.signature import read_private_key
+    from cmr_synth.reports.passport import write_passport
+
+    signer = read_private_key(key)
+    unique_stems(images)
+    opened = open_archive(archive)
+    detector = CopyDetector.load()
+    opened.require_detector(detector)
+    drawn = read_mask(mask) if mask is not None else None
+    subjects = [read_subject(path, drawn) for path in images]
+    if pictures and opened.pixels is None:
+        remark(f"{archive} holds no pixels; the pages show no patients.")
+    certificate = None
+    if opened.calibration is not None and opened.pixels is not None:
+        with progress("plant copies", quiet=as_json) as tell:
+            for event in certify(opened, opened.calibration, detector, copies=copies):
+                if isinstance(event, Certificate):
+                    certificate = event
+                else:
+                    tell(event.step / event.steps, f"{event.step} of {event.steps} kinds")
+    made = []
+    with progress("search", quiet=as_json) as tell:
+        for number, subject in enumerate(subjects, start=1):
+            found = audit_neighbours(subject.sample, opened, detector, certificate)
+            model = subject.record.get("model") or {}
+            try:
+                card = zoo.card_of(str(model.get("name"))) if model else None
+            except InputError:  # made by a model that is not installed here
+                card = None
+            known = card is not None and card.sha256 == model.get("sha256")
+            document, path = write_passport(
+                out,
+                subject,
+                found,
+                opened,
+                certificate,
+                signer,
+                privacy=card.training.privacy if card is not None and known else None,
+                pictures=pictures,
+            )
+            made.append({"passport": str(path), "verdict": document["verdict"]})
+            tell(number / len(subjects), subject.path.name)
+    lines = [f"{one['passport']}: {one['verdict']}" for one in made]
+    result({"folder": str(out), "passports": made}, lines, as_json=as_json)

@@ -1,0 +1,193 @@
+"""The page of a privacy passport, and its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cmr_synth.evaluation.agreement import wilson_interval
+from cmr_synth.files import write_file
+from cmr_synth.imaging.masks import stem_of
+from cmr_synth.privacy.neighbours import STATISTICS
+from cmr_synth.privacy.passport import Subject, passport
+from cmr_synth.privacy.signature import fingerprint, signed
+from cmr_synth.reports.document import Section, Table, interval, number, png_text
+from cmr_synth.reports.html import render
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from matplotlib.figure import Figure
+
+    from cmr_synth.privacy.archive import Archive
+    from cmr_synth.privacy.audit import NeighbourAudit
+    from cmr_synth.privacy.certificate import Certificate
+
+SHOWN = 4
+"""Slices on the page, the most suspicious first; the JSON file has them all."""
+
+
+def write_passport(
+    out: Path,
+    subject: Subject,
+    audit: NeighbourAudit,
+    archive: Archive,
+    certificate: Certificate | None,
+    key: Ed25519PrivateKey,
+    *,
+    privacy: Mapping[str, Any] | None = None,
+    pictures: bool = False,
+) -> tuple[dict[str, Any], Path]:
+    """Write `STEM.passport.html` and the signed `STEM.passport.json`.
+
+    Parameters
+    ----------
+    pictures : bool
+        Show the nearest patients, if the archive holds pixels.
+
+    Returns
+    -------
+    (dict, Path)
+        The document and its file.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
+    name = f"{stem_of(subject.path)}.passport"
+    bare = passport(subject, audit, archive, certificate, privacy=privacy, page=("", ""))
+    shown = _nearest_first(audit)
+    sections = [
+        Section("Image", tables=[Table({"": "", " ": ""}, _identity(bare, key))]),
+        _slices(subject, audit, archive, shown),
+        _proof(certificate),
+    ]
+    figures = []
+    if pictures and archive.pixels is not None:
+        figures = [("this image above the nearest patients", _pairs(audit, archive, shown))]
+    rendered = [
+        (section, [(words, png_text(figure)) for words, figure in (figures if i == 1 else [])])
+        for i, section in enumerate(sections)
+    ]
+    html = render(
+        "document.html",
+        title=f"Privacy passport: {subject.path.name}",
+        lead=f"{bare['verdict'][0].upper()}{bare['verdict'][1:]}.",
+        sections=rendered,
+    )
+    page = f"{name}.html"
+    document = signed(
+        bare | {"page": {"file": page, "sha256": hashlib.sha256(html.encode()).hexdigest()}}, key
+    )
+    path = Path(out) / f"{name}.json"
+    with write_file(Path(out) / page) as temporary:
+        temporary.write_bytes(html.encode())
+    with write_file(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return document, path
+
+
+def _nearest_first(audit: NeighbourAudit) -> list[int]:
+    return [int(i) for i in audit.order[:SHOWN]]
+
+
+def _identity(bare: Mapping[str, Any], key: Ed25519PrivateKey) -> list[list[str]]:
+    model, epsilon, archive = bare["model"], bare["epsilon"], bare["archive"]
+    rows = [
+        ["image", f"{bare['image']['file']}, SHA-256 {bare['image']['sha256']}"],
+        [
+            "model",
+            f"{model['name']} {model['version']}, SHA-256 {model['sha256']}"
+            if model
+            else "not known: the image has no sidecar",
+        ],
+        [
+            "archive",
+            f"{archive['slices']} slices of {archive['patients']} patients, calibrated on "
+            f"{archive['held_out_patients']} others, SHA-256 {archive['sha256']}",
+        ],
+        [
+            "differential privacy",
+            f"epsilon {epsilon['epsilon']:g} at delta {epsilon['delta']:g}, for every "
+            f"{epsilon['unit']}"
+            if epsilon
+            else "the model was trained without it",
+        ],
+        ["date", bare["date"]],
+        ["signed by", fingerprint(key.public_key())],
+    ]
+    return rows
+
+
+def _slices(subject: Subject, audit: NeighbourAudit, archive: Archive, shown: list[int]) -> Section:
+    rows = [
+        [
+            str(subject.places[i][1])
+            + (f" of frame {subject.places[i][0]}" if subject.scan.is_cine else ""),
+            archive.name(int(audit.found.nearest[i, 0])),
+            *(number(float(v)) for v in audit.found.statistics[i]),
+            "–" if audit.p is None else f"{audit.p[i]:.4f}",
+            audit.matched[i] or "–",
+            "flagged" if audit.flagged[i] else "",
+        ]
+        for i in shown
+    ]
+    columns = {"slice": "", "nearest patient": "", **STATISTICS}
+    columns |= {
+        "p": "share of real held-out patients' slices that are as near",
+        "matched with": "held-out slices",
+        "": "",
+    }
+    rest = len(subject.places) - len(shown)
+    notes = [*subject.notes]
+    if rest:
+        notes.append(f"{rest} more slices, less near, are in the JSON file")
+    if audit.inconclusive:
+        notes.append(f"inconclusive: {audit.inconclusive}")
+    return Section(
+        "Nearest patients", tables=[Table(columns, rows)], notes=[f"{n}." for n in notes]
+    )
+
+
+def _proof(certificate: Certificate | None) -> Section:
+    if certificate is None:
+        return Section(
+            "What would have been found",
+            words=["Nothing was planted, so that this audit has not proved to see copies."],
+        )
+    rows = []
+    for kind, row in certificate.found.items():
+        hits, of = row["any"]
+        rows.append([kind, str(of), interval(hits / of, *wilson_interval(hits, of), 2)])
+    return Section(
+        "What would have been found",
+        words=[
+            f"Copies of archived slices, planted and looked for at {certificate.alarms:.0%} false "
+            "alarms by patient."
+        ],
+        tables=[Table({"copy": "", "planted": "", "found": "with its 95 % interval"}, rows)],
+    )
+
+
+def _pairs(audit: NeighbourAudit, archive: Archive, shown: list[int]) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.0 * max(len(shown), 3), 4.2), layout="constrained")
+    axes = figure.subplots(2, len(shown), squeeze=False)
+    for column, i in enumerate(shown):
+        who = int(audit.found.nearest[i, 0])
+        nearest = archive.picture(archive.most_alike(audit.sample.pixels[i], who))
+        assert nearest is not None
+        titles = (f"slice {audit.sample.rows[i].slice}", archive.name(who)[:18])
+        for axis, picture, title in zip(
+            axes[:, column], (audit.sample.pixels[i], nearest), titles, strict=True
+        ):
+            axis.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=1)
+            axis.set_title(title, fontsize=8, color="red" if audit.flagged[i] else "black")
+            axis.set_axis_off()
+    return figure
