@@ -33,6 +33,7 @@ PANELS = (
     "Batch",
     "Record",
     "Fidelity",
+    "Nearest patients",
     "Reader study",
 )
 """Widgets of the manifest, in the order of work."""

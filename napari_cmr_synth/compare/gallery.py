@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QListView, QListWidget, QListWidgetItem, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QWidget
+
+from .._thumbnails import as_thumbnails, pixmap_of
 
 if TYPE_CHECKING:
     from cmr_synth.generators.synthesis import Synthetic
-
-SIDE = 128  # pixels of the screen
 
 
 class Gallery(QListWidget):
@@ -24,13 +23,8 @@ class Gallery(QListWidget):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
-        self.setViewMode(QListView.ViewMode.IconMode)
-        self.setResizeMode(QListView.ResizeMode.Adjust)
-        self.setMovement(QListView.Movement.Static)
+        as_thumbnails(self)
         self.setSelectionMode(QAbstractItemView.SelectionMode.MultiSelection)
-        self.setIconSize(QSize(SIDE, SIDE))
-        self.setSpacing(4)
-        self.setMinimumHeight(SIDE + 60)
         self._synthetic: list[Synthetic] = []
         self._place = (0, 0)
 
@@ -78,20 +72,4 @@ class Gallery(QListWidget):
             plane = scan.array[tuple(drawn[len(drawn) // 2])] if len(drawn) else plane
         covered = synthetic.record["covered"]
         plane = plane[slice(*covered["rows"]), slice(*covered["columns"])]
-        self.item(row).setIcon(QIcon(_pixmap(plane, scan.spacing[1:])))
-
-
-def _pixmap(plane: NDArray[np.float32], spacing: tuple[float, ...]) -> QPixmap:
-    """A (y, x) picture in [0, 1] with square millimetres, its longer side `SIDE` pixels."""
-    grey = np.ascontiguousarray(np.clip(255 * plane, 0, 255).astype(np.uint8))
-    rows, columns = grey.shape
-    data = grey.tobytes()  # has to live until the pixmap has copied it
-    image = QImage(data, columns, rows, columns, QImage.Format.Format_Grayscale8)
-    height, width = rows * spacing[0], columns * spacing[1]
-    scale = SIDE / max(height, width)
-    return QPixmap.fromImage(image).scaled(
-        max(1, round(width * scale)),
-        max(1, round(height * scale)),
-        Qt.AspectRatioMode.IgnoreAspectRatio,
-        Qt.TransformationMode.SmoothTransformation,
-    )
+        self.item(row).setIcon(QIcon(pixmap_of(plane, scan.spacing[1:])))

@@ -49,6 +49,7 @@ class GridView(QObject):
         self._viewer = unwrapped(viewer)
         self._before: _View | None = None
         self._shown: list[Image] = []
+        self._linked: list[Image] = []
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -64,7 +65,7 @@ class GridView(QObject):
         """The pictures that are still in the viewer."""
         return [layer for layer in self._shown if layer in self._viewer.layers]
 
-    def show(self, layer: Image, *, of: int) -> None:
+    def show(self, layer: Image, *, of: int, linked: bool = True) -> None:
         """Put a picture into the next cell; the first one hides what was there before.
 
         Parameters
@@ -73,17 +74,22 @@ class GridView(QObject):
             In the viewer already.
         of : int
             How many there will be, so that the cells do not move as they are filled.
+        linked : bool
+            Whether it shares contrast and colours with the others.
         """
         first = not self.active
         if first:
             self._enter(layer, of)
         self._shown.append(layer)
+        layer.visible = True
         _name(layer, shown=True)
-        others = [shown for shown in self.layers if shown is not layer]
-        if others:
+        if linked:
+            self._linked.append(layer)
+        alike = [shown for shown in self._linked if shown in self._viewer.layers]
+        if linked and len(alike) > 1:
             for name in LINKED:
-                setattr(layer, name, getattr(others[0], name))
-            self._viewer.layers.link_layers(self.layers, LINKED)
+                setattr(layer, name, getattr(alike[0], name))
+            self._viewer.layers.link_layers(alike, LINKED)
         if first:
             self._viewer.reset_view()
 
@@ -107,8 +113,10 @@ class GridView(QObject):
             setattr(_grid(viewer), name, value)
         for layer, visible in before.visible.items():
             layer.visible = visible  # one that was deleted meanwhile does not mind
-        if len(pictures) > 1:
-            viewer.layers.unlink_layers(pictures)
+        alike = [layer for layer in self._linked if layer in pictures]
+        self._linked = []
+        if len(alike) > 1:
+            viewer.layers.unlink_layers(alike)
         for picture in pictures:
             if keep:
                 _name(picture, shown=False)

@@ -59,6 +59,7 @@ def test_the_window_opens_with_every_panel_and_without_torch() -> None:
         "Batch",
         "Record",
         "Fidelity",
+        "Nearest patients",
         "Reader study",
         "Start",
     ):

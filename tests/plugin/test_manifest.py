@@ -23,6 +23,7 @@ PANELS = {
     "batch": "Batch",
     "record": "Record",
     "fidelity": "Fidelity",
+    "neighbours": "Nearest patients",
     "reader_study": "Reader study",
 }
 ROOT = Path(__file__).parents[2]

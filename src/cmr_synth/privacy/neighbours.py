@@ -144,7 +144,7 @@ def neighbours(
     )
 
 
-def search(queries: Queries, archive: Archive, *, batch: int = 256) -> Neighbours:
+def search(queries: Queries, archive: Archive, *, batch: int = 64) -> Neighbours:
     """Compare described slices with the whole archive."""
     return _joined(
         _batch(queries.take(slice(first, first + batch)), archive)
@@ -169,19 +169,15 @@ def _batch(queries: Queries, archive: Archive) -> Neighbours:
 
     as_whole = apart(queries.whole, archive.whole)
     _, distance, ratio = nearest_and_ratio(as_whole)
-    best = np.full(count, np.inf, np.float32)
-    by_window = np.zeros(count, np.int64)
-    for place in range(queries.windows.shape[1]):
-        part = closest_by_patient(queries.windows[:, place], archive.windows[:, place], starts)
-        who, _, share = nearest_and_ratio(part)
-        better = share < best
-        best[better], by_window[better] = share[better], who[better]
+    part, _, share = nearest_and_ratio(closest_by_patient(queries.windows, archive.windows, starts))
+    place = share.argmin(axis=1)
+    row = np.arange(count)
     pixel = apart(queries.views, archive.pca).min(axis=1)
     k = min(NEAREST, len(starts))
     order = np.argsort(as_whole, axis=1, kind="stable")[:, :k]
     return Neighbours(
-        np.stack([distance, ratio, best, pixel], axis=1).astype(np.float32),
+        np.stack([distance, ratio, share[row, place], pixel], axis=1).astype(np.float32),
         order,
         np.take_along_axis(as_whole, order, axis=1),
-        by_window,
+        part[row, place],
     )

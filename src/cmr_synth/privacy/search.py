@@ -21,41 +21,49 @@ def closest_by_patient(
     bank: NDArray[np.floating],
     starts: NDArray[np.int64],
     *,
-    block: int = BLOCK,
+    block: int | None = None,
 ) -> NDArray[np.float32]:
     """Distance of every query to the nearest slice of every patient.
 
     Parameters
     ----------
-    queries : (q, d) array
-        Vectors of length 1.
-    bank : (n, d) array
+    queries : (q, d) or (q, k, d) array
+        Vectors of length 1; k of them if a slice has several, each compared with its like.
+    bank : (n, d) or (n, k, d) array
         Vectors of length 1, patient by patient; may be memory-mapped and of half precision.
     starts : (p,) array
         First row of each patient, ascending from 0.
+    block : int, optional
+        Rows read at once.
 
     Returns
     -------
-    (q, p) float32 array
+    (q, p) or (q, k, p) float32 array
         Euclidean distances, from 0 to 2.
     """
     if not len(starts) or starts[0] != 0 or (np.diff(starts) <= 0).any() or starts[-1] >= len(bank):
         raise ValueError("starts of patients ascend from 0 and lie within the bank")
-    asked = torch.from_numpy(np.array(queries, np.float32))
-    best = np.full((len(queries), len(starts)), -1.0, np.float32)
+    places = bank.shape[1] if bank.ndim == 3 else 1
+    width = bank.shape[-1]
+    asked = torch.from_numpy(np.array(queries, np.float32)).reshape(-1, places, width)
+    asked = asked.permute(1, 0, 2)  # (k, q, d)
+    best = np.full((places, asked.shape[1], len(starts)), -1.0, np.float32)
+    block = max(1, BLOCK // places) if block is None else block
     for first in range(0, len(bank), block):
         last = min(first + block, len(bank))
-        part = torch.from_numpy(np.array(bank[first:last], np.float32))
-        alike = (asked @ part.T).numpy()
+        # torch turns half into single precision on all cores, numpy on one
+        part = torch.from_numpy(np.array(bank[first:last])).float().reshape(-1, places, width)
+        alike = torch.matmul(asked, part.permute(1, 2, 0)).numpy()
         # patients of this block; the first may have begun in the one before
         here = slice(
             int(np.searchsorted(starts, first, side="right")) - 1,
             int(np.searchsorted(starts, last, side="left")),
         )
         offsets = np.maximum(starts[here] - first, 0)
-        reduced = np.maximum.reduceat(alike, offsets, axis=1)
-        best[:, here] = np.maximum(best[:, here], reduced)
-    return np.sqrt(np.clip(2 - 2 * best, 0, FAR**2))
+        reduced = np.maximum.reduceat(alike, offsets, axis=2)
+        best[:, :, here] = np.maximum(best[:, :, here], reduced)
+    apart = np.sqrt(np.clip(2 - 2 * best, 0, FAR**2))
+    return np.ascontiguousarray(apart.swapaxes(0, 1)) if bank.ndim == 3 else apart[0]
 
 
 def nearest_and_ratio(

@@ -257,7 +257,9 @@ def train(
                             f"step {seen // recipe.batch_size + 1}: the loss of {name!r} is "
                             f"{loss:g} and its gradient {float(norm):g}"
                         )
-                    optimizer.step()
+                    # private steps clip and sum gradients, which half precision would round
+                    with torch.autocast(accelerator.device.type, enabled=False):
+                        optimizer.step()
                     _average(averages[name], plain[name], recipe.ema, seen // recipe.batch_size)
                     sums.setdefault(name, []).append(loss)
             seen += recipe.batch_size

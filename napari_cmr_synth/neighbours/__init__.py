@@ -1,0 +1,1 @@
+"""The nearest real patients of a synthetic slice."""

@@ -1,0 +1,425 @@
+"""The real patients nearest to a synthetic slice: pictures, distances, and what they mean."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QIcon
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from cmr_synth.errors import InputError
+
+from .. import _settings
+from .._canvas import guard_removal
+from .._jobs import Job
+from .._masks import unwrapped
+from .._messages import show_note, show_problem
+from .._results import RECORD
+from .._thumbnails import RED, as_thumbnails, pixmap_of
+from ..compare.grid_view import GridView
+from .slices import LayerSlices, slices_of
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Layer
+
+    from cmr_synth.privacy.archive import Archive
+    from cmr_synth.privacy.copy_detector import CopyDetector
+    from cmr_synth.privacy.look_up import LookUp, NearPatient
+
+EMPTY = (
+    "Choose an archive of real patients, select a synthetic layer, go to a slice with a heart, and "
+    "press Search. An archive is made with `cmr-synth archive build`."
+)
+NEIGHBOUR = "cmr_neighbour"
+"""Key of `layer.metadata`: the layer shows a real patient's slice, or differs from one."""
+PERCENTILE = "Per cent of held-out patients' slices that are as near to somebody in the archive"
+
+SMALL = 96  # pixels of the screen
+_lock = threading.Lock()
+
+
+class NeighboursPanel(QWidget):
+    """Search an archive for the current slice of the selected synthetic layer, or for all of them.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    parent : QWidget, optional
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._viewer = unwrapped(viewer)
+        self._layer: Layer | None = None
+        self._job: Job | None = None
+        self._shown: tuple[Layer, tuple[int, int], LayerSlices, LookUp, Archive] | None = None
+        self._opened: list[Layer] = []
+        self.grid_view = GridView(self._viewer, self)
+        self.grid_view.left.connect(self._refresh)
+
+        self.archive_label = QLabel()
+        self.archive_label.setWordWrap(True)
+        self.archive_button = QPushButton("Choose archive...")
+        self.archive_button.setToolTip("A folder made with `cmr-synth archive build`")
+        self.archive_button.clicked.connect(self._choose)
+        self.search_button = QPushButton("Search this slice")
+        self.search_button.clicked.connect(self.search)
+        self.all_button = QPushButton("Search all slices")
+        self.all_button.setToolTip("At most one in ten of the red frames is a false alarm")
+        self.all_button.clicked.connect(self.search_all)
+        self.follow_box = QCheckBox("Search again when the slice changes")
+        self.verdict_label = QLabel(EMPTY)
+        self.verdict_label.setWordWrap(True)
+        self.verdict_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.nearest_list = QListWidget(self)
+        as_thumbnails(self.nearest_list)
+        self.nearest_list.itemClicked.connect(self._clicked)
+        self.slices_title = QLabel("All slices: a click goes to one")
+        self.slices_list = QListWidget(self)
+        as_thumbnails(self.slices_list, SMALL)
+        self.slices_list.itemClicked.connect(self._go_to)
+        self.back_button = QPushButton("Back to one view")
+        self.back_button.clicked.connect(self.back)
+
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.archive_label)
+        layout.addWidget(self.archive_button)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.search_button)
+        buttons.addWidget(self.all_button)
+        layout.addLayout(buttons)
+        layout.addWidget(self.follow_box)
+        layout.addWidget(self.verdict_label)
+        layout.addWidget(self.nearest_list, 3)
+        layout.addWidget(self.back_button)
+        layout.addWidget(self.slices_title)
+        layout.addWidget(self.slices_list, 2)
+
+        guard_removal(self._viewer)
+        layers = self._viewer.layers
+        layers.selection.events.active.connect(self._follow)
+        layers.events.inserted.connect(self._follow)
+        layers.events.removed.connect(self._follow)
+        self._viewer.dims.events.current_step.connect(self._moved)
+        self._follow()
+
+    @property
+    def layer(self) -> Layer | None:
+        """The synthetic layer that is searched with."""
+        return self._layer
+
+    @property
+    def job(self) -> Job | None:
+        """The search that runs, or ran last."""
+        return self._job
+
+    @property
+    def found(self) -> LookUp | None:
+        """What the last search of one slice found."""
+        return None if self._shown is None else self._shown[3]
+
+    def use_archive(self, folder: str | Path) -> None:
+        """Take an archive and remember it; it is opened by the next search."""
+        try:
+            _settings.put("archive", str(folder))
+        except InputError as error:
+            show_problem(error)
+        self._clear()
+        self._refresh()
+
+    def search(self) -> None:
+        """Search for the slice that is shown, in a worker."""
+        if self._layer is None:
+            return
+        place = self._place(self._layer)
+        self._start(self._layer, [place], lambda *found: self._receive(place, *found))
+
+    def search_all(self) -> None:
+        """Search for all slices of the layer, in a worker."""
+        if self._layer is not None:
+            self._start(self._layer, None, self._receive_all)
+
+    def _start(self, layer: Layer, places: list[tuple[int, int]] | None, receive: Any) -> None:
+        if self._job is not None and self._job.running:
+            return
+        folder = _settings.get("archive")
+        if not folder:
+            show_note("Choose an archive of real patients first.")
+            return
+        try:
+            slices = slices_of(self._viewer, layer)
+            wanted = places if places is not None else slices.drawn()
+            if not wanted:
+                raise InputError(f"{layer.name}: holds no slice with a heart.")
+            pictures = np.stack([slices.on_grid(*place) for place in wanted])
+        except InputError as error:
+            show_problem(error)
+            return
+        levels = [slices.level(k) for _, k in wanted]
+        vendor = slices.record.get("vendor") or ""
+
+        def make() -> Iterator[Any]:
+            from cmr_synth.privacy.look_up import look_up
+
+            archive, detector = _opened_archive(folder)
+            found = look_up(pictures, archive, detector, vendor=vendor, levels=levels)
+            yield layer, slices, wanted, pictures, found, archive
+
+        self._job = Job(
+            f"Searching for {layer.name}",
+            make,
+            on_result=lambda result: receive(*result),
+            on_done=lambda cancelled, error: self._refresh(),
+            parent=self,
+            show_progress=False,
+        )
+        self._job.start()
+        self._refresh()
+
+    def _receive(
+        self,
+        place: tuple[int, int],
+        layer: Layer,
+        slices: LayerSlices,
+        wanted: list[tuple[int, int]],
+        pictures: NDArray[np.float32],
+        found: list[LookUp],
+        archive: Archive,
+    ) -> None:
+        if layer not in self._viewer.layers:
+            return
+        (one,) = found
+        self._shown = (layer, place, slices, one, archive)
+        self._say(one.verdict, alarming=one.flagged)
+        self.nearest_list.clear()
+        for near in one.nearest:
+            picture = archive.picture(near.row) if near.row is not None else None
+            share = "" if near.percentile is None else f"\n{near.percentile:.1f} %"
+            item = QListWidgetItem(f"{near.name}\n{near.distance:.3f}{share}")
+            item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter)
+            first = near is one.nearest[0]
+            if picture is not None:
+                item.setIcon(QIcon(pixmap_of(picture, framed=one.flagged and first)))
+                item.setToolTip(f"{PERCENTILE}. Click to see it beside the synthetic slice.")
+            else:
+                item.setToolTip(f"{PERCENTILE}. The archive holds no pictures.")
+            if one.flagged and first:
+                item.setForeground(QColor(RED))
+            self.nearest_list.addItem(item)
+
+    def _receive_all(
+        self,
+        layer: Layer,
+        slices: LayerSlices,
+        wanted: list[tuple[int, int]],
+        pictures: NDArray[np.float32],
+        found: list[LookUp],
+        archive: Archive,
+    ) -> None:
+        if layer not in self._viewer.layers:
+            return
+        self._shown = None
+        self.nearest_list.clear()
+        self.slices_list.clear()
+        for place, picture, one in zip(wanted, pictures, found, strict=True):
+            frame, k = place
+            name = f"slice {k}" if layer.ndim < 4 else f"frame {frame}, slice {k}"
+            said = "" if one.p is None else f"\np {one.p:.3f}"
+            item = QListWidgetItem(f"{name}{said}")
+            item.setIcon(QIcon(pixmap_of(picture, side=SMALL, framed=one.flagged)))
+            item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter)
+            item.setToolTip(f"Nearest: {one.nearest[0].name}. {one.verdict}")
+            item.setData(Qt.ItemDataRole.UserRole, place)
+            if one.flagged:
+                item.setForeground(QColor(RED))
+            self.slices_list.addItem(item)
+        flagged = sum(one.flagged for one in found)
+        if flagged:
+            words = f"{flagged} of {len(found)} slices are too close to a patient, framed in red."
+        elif found[0].p is None:
+            words = "Inconclusive: the archive has no held-out patients to compare with."
+        else:
+            words = f"None of {len(found)} slices is closer to a patient than real patients are."
+        self._say(words, alarming=bool(flagged))
+
+    def _clicked(self, item: QListWidgetItem) -> None:
+        if self._shown is not None:
+            self.open_neighbour(self._shown[3].nearest[self.nearest_list.row(item)])
+
+    def open_neighbour(self, near: NearPatient) -> None:
+        """Show a patient's slice beside the synthetic one, and the difference beside both."""
+        if self._shown is None:
+            return
+        layer, place, slices, _, archive = self._shown
+        if near.row is None:
+            show_note("The archive holds no pictures of patients.")
+            return
+        if layer not in self._viewer.layers:
+            return
+        self.back()
+        picture = archive.picture(near.row)
+        assert picture is not None
+        own = slices.on_grid(*place)
+        neighbour = self._add(layer, place, slices.from_grid(picture), f"real {near.name}")
+        apart = self._add(layer, place, slices.from_grid(own - picture), f"less {near.name}")
+        apart.colormap, apart.contrast_limits = "twilight_shifted", (-0.5, 0.5)
+        self.grid_view.show(layer, of=3)
+        self.grid_view.show(neighbour, of=3)
+        self.grid_view.show(apart, of=3, linked=False)
+        self._viewer.layers.selection.active = layer
+        self._refresh()
+
+    def _add(
+        self, layer: Layer, place: tuple[int, int], plane: NDArray[np.float32], name: str
+    ) -> Any:
+        from napari.layers import Image
+
+        frame, k = place
+        shape = layer.data.shape
+        data = np.zeros(shape, np.float32)
+        planes = data.reshape(-1, *shape[-2:])
+        planes[frame * (1 if layer.ndim == 2 else shape[-3]) + k] = plane
+        image = Image(
+            data,
+            name=name,
+            scale=layer.scale,
+            translate=layer.translate,
+            rotate=layer.rotate,
+            shear=layer.shear,
+            axis_labels=layer.axis_labels,
+            units=layer.units,
+            contrast_limits=(0.0, 1.0),
+            colormap="gray",
+            metadata={NEIGHBOUR: name},
+        )
+        layers = self._viewer.layers
+        layers.insert(layers.index(layer) + 1 + len(self._opened), image)
+        self._opened.append(image)
+        return image
+
+    def back(self) -> None:
+        """Leave the view side by side; the neighbour's layers go."""
+        self.grid_view.leave(keep=True)
+        opened, self._opened = self._opened, []
+        for layer in opened:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        self._refresh()
+
+    def _go_to(self, item: QListWidgetItem) -> None:
+        if self._layer is None:
+            return
+        frame, k = item.data(Qt.ItemDataRole.UserRole)
+        layer = self._layer
+        if layer.ndim == 2:
+            self.search()
+            return
+        index = (k,) if layer.ndim == 3 else (frame, k)
+        world = layer.data_to_world((*index, 0, 0))
+        point = list(self._viewer.dims.point)
+        first = self._viewer.dims.ndim - layer.ndim
+        point[first : first + len(index)] = world[: len(index)]
+        self._viewer.dims.point = point
+        self.search()
+
+    def _choose(self) -> None:
+        folder = QFileDialog.getExistingDirectory(
+            self, "Archive of real patients", _settings.get("archive")
+        )
+        if folder:
+            self.use_archive(folder)
+
+    def _place(self, layer: Layer) -> tuple[int, int]:
+        """Frame and slice of the layer that are shown."""
+        point = layer.world_to_data(self._viewer.dims.point)
+        shown = [
+            int(np.clip(round(p), 0, n - 1)) for p, n in zip(point, layer.data.shape, strict=True)
+        ]
+        if layer.ndim == 2:
+            return 0, 0
+        return (0, shown[0]) if layer.ndim == 3 else (shown[0], shown[1])
+
+    def _moved(self, event: Any = None) -> None:
+        if isalive(self) and self.isVisible() and self.follow_box.isChecked():
+            self.search()
+
+    def _follow(self, event: Any = None) -> None:
+        """Take the active layer if it is synthetic, else stay, else take the topmost."""
+        if not isalive(self):  # the panel was closed, and its viewer was not
+            return
+        layers = self._viewer.layers
+        active = layers.selection.active
+        before = self._layer
+        if active is not None and RECORD in active.metadata:
+            self._layer = active
+        elif self._layer is None or self._layer not in layers:
+            self._layer = next((la for la in reversed(layers) if RECORD in la.metadata), None)
+        if self._layer is not before:
+            self._clear()
+        self._refresh()
+
+    def _clear(self) -> None:
+        self._shown = None
+        self.nearest_list.clear()
+        self.slices_list.clear()
+        self._say(EMPTY, alarming=False)
+
+    def _say(self, words: str, *, alarming: bool) -> None:
+        self.verdict_label.setText(words)
+        self.verdict_label.setStyleSheet(f"color: {RED}; font-weight: bold" if alarming else "")
+
+    def _refresh(self) -> None:
+        if not isalive(self):
+            return
+        folder = _settings.get("archive")
+        self.archive_label.setText(f"Archive: {folder}" if folder else "Archive: none chosen yet")
+        running = self._job is not None and self._job.running
+        ready = self._layer is not None and bool(folder) and not running
+        self.search_button.setEnabled(ready)
+        self.all_button.setEnabled(ready)
+        self.search_button.setText("Searching..." if running else "Search this slice")
+        self.back_button.setVisible(self.grid_view.active)
+        filled = self.slices_list.count() > 0
+        self.slices_title.setVisible(filled)
+        self.slices_list.setVisible(filled)
+
+
+def _opened_archive(folder: str) -> tuple[Archive, CopyDetector]:
+    """Archive and detector, opened once, and again when the archive has changed."""
+    from cmr_synth.privacy.archive import ABOUT
+
+    with _lock:
+        try:
+            changed = (Path(folder) / ABOUT).stat().st_mtime_ns
+        except OSError:
+            changed = 0  # opening says what is wrong
+        return _loaded(folder, changed)
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: str, changed: int) -> tuple[Archive, CopyDetector]:
+    from cmr_synth.privacy.archive import open_archive
+    from cmr_synth.privacy.copy_detector import CopyDetector
+
+    archive, detector = open_archive(Path(folder)), CopyDetector.load()
+    archive.require_detector(detector)
+    return archive, detector
