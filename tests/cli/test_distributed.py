@@ -21,6 +21,8 @@ import yaml
 
 from cmr_synth.anatomy.template import draw_slice, draw_stack
 
+from .test_audit import drawn_patients
+
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="gloo needs an extra library on Windows"
 )
@@ -197,3 +199,18 @@ def test_a_training_on_two_processes_stopped_killed_and_resumed_is_the_same(
         whole / "weights.safetensors"
     ).read_bytes()
     assert not list(parts.glob(".partial*"))
+
+
+def test_an_archive_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
+    prepared, two, one = (tmp_path / name for name in ("prepared", "two", "one"))
+    drawn_patients(prepared, training=100, held_out=6)  # more than one part
+    command = ("archive", "build", "--slices", prepared, "--json")
+    facts = json.loads(ended(*command, "--out", two))
+    ended(*command, "--out", one, launched=False)
+    assert facts["patients"] == 100 and facts["held_out_patients"] == 6
+    for name in ("whole", "windows", "pca", "held-out-views"):
+        a, b = (np.load(folder / f"{name}.npy").astype(np.float32) for folder in (two, one))
+        np.testing.assert_allclose(a, b, atol=2e-3)  # half precision, other batches
+    assert (two / "pixels.npy").read_bytes() == (one / "pixels.npy").read_bytes()
+    assert (two / "slices.csv").read_text() == (one / "slices.csv").read_text()
+    assert not list(tmp_path.glob(".partial*"))

@@ -70,7 +70,10 @@ class NeighbourAudit:
         """In plain words; silence is never called safe."""
         count = int(self.flagged.sum())
         if count:
-            return f"{count} of {len(self.sample)} slices are too close to a patient"
+            rest = f"; of the others, inconclusive: {self.inconclusive}"
+            return f"{count} of {len(self.sample)} slices are too close to a patient" + (
+                rest if self.inconclusive and count < len(self.sample) else ""
+            )
         if self.inconclusive:
             return f"inconclusive: {self.inconclusive}"
         return "no copy found of the kinds that the audit proved to see"

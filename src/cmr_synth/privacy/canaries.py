@@ -33,7 +33,7 @@ LEFT_OUT = "left out"
 """Split of the canaries that are not trained on."""
 BATCH = 8
 WIDTH = 4.0
-"""Standard deviation of the smoothing, in pixels, of a canary's pattern: all are as hard to learn."""
+"""Standard deviation, in pixels, of what smooths a canary's pattern: all are as hard to learn."""
 
 
 @dataclass(frozen=True)
