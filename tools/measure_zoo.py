@@ -70,19 +70,14 @@ def main() -> None:
     real, other = (real_sample(slices, split, COHORTS) for split in ("test", "train"))
     segmenter, space = Segmenter.load(), open_space("encoder")
     found = segmenter.segment(real.pixels)
-    entries = [
-        entry
-        for entry in zoo.entries()
-        if entry.source == "bundled"
-        and zoo.card_of(entry).family not in ("segmenter", "encoder", "copy-detector")
-    ]
-    for entry in entries:
+    for entry in generator_entries():
         if options.names and entry.name not in options.names:
             continue
         model = zoo.load(entry.folder)
-        synthetic = _sample(entry.name, model, slices, options.work)
+        synthetic = sample_of(entry.name, model, slices, options.work)
         about = {
-            "what": f"synthetic counterparts of real ACDC test slices, {_steps(model)}seed {SEED}",
+            "what": "synthetic counterparts of real ACDC test slices, "
+            f"{steps_words(model)}seed {SEED}",
             "patients": len(np.unique(real.patients)),
             "slices": len(real),
         }
@@ -106,17 +101,33 @@ def main() -> None:
         write_card(card.model_copy(update={"measured": measured}), entry.folder / "card.yaml")
         print(f"{entry.name}: {changes}", flush=True)
     if options.table:
-        with write_file(options.table) as temporary:
-            cards = [zoo.card_of(entry) for entry in entries]
-            temporary.write_text("\n".join(_table(cards)) + "\n", encoding="utf-8")
+        write_table(options.table)
 
 
-def _steps(model: zoo.Model) -> str:
+def generator_entries() -> list[zoo.Entry]:
+    """Bundled models that make pictures."""
+    return [
+        entry
+        for entry in zoo.entries()
+        if entry.source == "bundled"
+        and zoo.card_of(entry).family not in ("segmenter", "encoder", "copy-detector")
+    ]
+
+
+def write_table(path: Path) -> None:
+    """Write the figures of all cards as Markdown."""
+    with write_file(path) as temporary:
+        cards = [zoo.card_of(entry) for entry in generator_entries()]
+        temporary.write_text("\n".join(_table(cards)) + "\n", encoding="utf-8")
+
+
+def steps_words(model: zoo.Model) -> str:
+    """How the model is sampled, for a sentence."""
     steps = model.card.default_steps
     return f"{steps} step{'s' * (steps > 1)}, " if steps else ""
 
 
-def _sample(name: str, model: zoo.Model, slices: SliceSet, work: Path) -> Sample:
+def sample_of(name: str, model: zoo.Model, slices: SliceSet, work: Path) -> Sample:
     """Counterparts of the test slices, kept under what they depend on."""
     index = slices.where(split="test", cohorts=COHORTS)
     _, labels = slices.crop(index)

@@ -32,7 +32,7 @@ MUCH_NEARER = 0.8
 """Share of the smallest other distance below which a picture is nearer by its texture.
 
 Chosen so that pictures of one model among others of its own are hardly ever called so, and copies
-nearly always; `benchmarks/counterfactuals.py` measures both.
+nearly always; `benchmarks/copy_detection.py` measures both.
 """
 
 

@@ -1,0 +1,224 @@
+"""Audit the privacy of every bundled generator, and put the findings on the cards.
+
+    .venv/bin/python tools/measure_privacy.py --slices prepared --work runs/zoo
+
+Nearest patients with a certificate and counterfactuals, tests of overfitting and copying, and
+membership attacks, against the training patients of all cohorts. What is in `--work` already, made
+by the same weights against the same slices, is not made again. An hour and a half on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from measure_zoo import COHORTS, SEED, generator_entries, sample_of, steps_words, write_table
+
+from cmr_synth.cohorts.slices import SliceSet, open_slice_set
+from cmr_synth.evaluation.sample import Sample, joined, real_sample
+from cmr_synth.files import write_file
+from cmr_synth.generators import zoo
+from cmr_synth.generators.card import write_card
+from cmr_synth.privacy.archive import ABOUT, Archive, open_archive
+from cmr_synth.privacy.archive_writer import build
+from cmr_synth.privacy.audit import Certificate, NeighbourAudit, audit_neighbours, certify
+from cmr_synth.privacy.copy_detector import CopyDetector
+from cmr_synth.privacy.counterfactual import explain
+from cmr_synth.privacy.membership.attack import Membership, attack, spread_over
+from cmr_synth.privacy.overfitting.audit import (
+    Overfitting,
+    RealSets,
+    audit_overfitting,
+    real_sets,
+)
+
+PER_PATIENT = 6
+Found = TypeVar("Found")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="by default every bundled generator")
+    parser.add_argument("--slices", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--copies", type=int, default=200, help="planted of each kind")
+    parser.add_argument("--table", type=Path, help="Markdown file for the table of all cards")
+    options = parser.parse_args()
+
+    slices = open_slice_set(options.slices)
+    detector = CopyDetector.load()
+    trained = real_sample(slices, "train")
+    rest = sorted({row.split for row in slices.rows} - {"train"})
+    held_out = joined([real_sample(slices, name) for name in rest], name="held-out patients")
+    archive = _archive(options.work / "archive", trained, held_out, detector)
+    certificate: Certificate | None = None
+    real: RealSets | None = None
+    for entry in generator_entries():
+        if options.names and entry.name not in options.names:
+            continue
+        card = zoo.card_of(entry)
+        kept = options.work / f"privacy-{entry.name}-{_key(card.sha256, archive, options)}.json"
+        if kept.exists():
+            found = json.loads(kept.read_text(encoding="utf-8"))
+        else:
+            if certificate is None or real is None:
+                assert archive.calibration is not None
+                certificate = _last(
+                    Certificate,
+                    certify(archive, archive.calibration, detector, copies=options.copies),
+                )
+                real = real_sets(trained, held_out, detector)
+            model = zoo.load(entry.folder)
+            sample = sample_of(entry.name, model, slices, options.work)
+            found = {
+                "what": f"synthetic counterparts of the test slices of {', '.join(COHORTS)}, "
+                f"{steps_words(model)}seed {SEED}, against the training patients of all cohorts",
+                "slices": len(sample),
+                "training_patients": len(archive.starts),
+                "held_out_patients": certificate.held_out,
+                **_audited(model, sample, slices, archive, detector, certificate, real),
+            }
+            with write_file(kept) as temporary:
+                temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        measured = card.measured.model_copy(update={"privacy": found})
+        write_card(card.model_copy(update={"measured": measured}), entry.folder / "card.yaml")
+        print(f"{entry.name}: {found['membership']['words']}", flush=True)
+    if options.table:
+        write_table(options.table)
+
+
+def _audited(
+    model: zoo.Model,
+    sample: Sample,
+    slices: SliceSet,
+    archive: Archive,
+    detector: CopyDetector,
+    certificate: Certificate,
+    real: RealSets,
+) -> dict[str, Any]:
+    steps = model.card.default_steps
+    near = audit_neighbours(sample, archive, detector, certificate, sha256=model.card.sha256)
+    near = _last(
+        NeighbourAudit, explain(near, archive, detector, model.generator, seed=SEED, steps=steps)
+    )
+    copying = _last(
+        Overfitting,
+        audit_overfitting(
+            sample,
+            real,
+            detector,
+            sha256=model.card.sha256,
+            generator=model.generator,
+            steps=steps,
+            seed=SEED,
+        ),
+    )
+    member = _last(
+        Membership,
+        attack(
+            model.generator,
+            spread_over(real.training, PER_PATIENT),
+            spread_over(real.held_out, PER_PATIENT),
+            name=model.card.name,
+            sha256=model.card.sha256,
+            seed=SEED,
+        ),
+    )
+    return {
+        "neighbours": _neighbours(near, certificate),
+        "copying": _copying(copying),
+        "membership": _membership(member),
+    }
+
+
+def _neighbours(near: NeighbourAudit, certificate: Certificate) -> dict[str, Any]:
+    return {
+        "verdict": near.verdict,
+        "flagged": int(near.flagged.sum()),
+        "share_below_1_percent_point": round(near.near, 4),
+        "most_like_a_patient_by": near.leaks(),
+        "planted_copies_found_at_1_percent_false_alarms": {
+            kind: round(row["any"][0] / row["any"][1], 3) for kind, row in certificate.found.items()
+        },
+    }
+
+
+def _copying(found: Overfitting) -> dict[str, Any]:
+    def shown(one: Any) -> list[float]:
+        return [round(v, 4) for v in (one.value, one.low, one.high)]
+
+    return {
+        "findings": [_nameless(words, found) for words in found.findings()],
+        "authenticity": shown(found.authenticity),
+        "authenticity_of_real_slices": round(found.authenticity.real, 4),
+        "generalisation_gap": shown(found.gap),
+        "data_copying": shown(found.copying),
+        "privacy_loss": shown(found.loss),
+        "diversity": shown(found.diversity),
+        "cluster_p": round(found.cluster.p, 4),
+        "texture_auc": None if found.texture is None else [round(v, 4) for v in found.texture.auc],
+        "style_p": {vendor: round(one.p, 4) for vendor, one in found.styles.items()},
+    }
+
+
+def _nameless(words: str, found: Overfitting) -> str:
+    """Without the patient, whom a card does not name."""
+    for one in (found.cluster, *found.styles.values()):
+        words = words.replace(f", {one.patient}", "")
+    return words
+
+
+def _membership(found: Membership) -> dict[str, Any]:
+    value, low, high = found.attacks[found.strongest].auc
+    by = f"AUC {value:.3f} [{low:.3f}, {high:.3f}] of the strongest attack, {found.strongest}: "
+    if low > 0.5:
+        by += f"the interval misses 0.5 by {low - 0.5:.3f}"
+    elif high < 0.5:
+        by += f"the interval misses 0.5 by {0.5 - high:.3f}, from below"
+    else:
+        by += "the interval includes 0.5"
+    attacks = {
+        name: {
+            "auc": [round(v, 4) for v in one.auc],
+            "p": round(one.p, 4),
+            "found_at_1_percent": [round(v, 4) for v in one.rates[0.01]],
+            "found_at_0.1_percent": [round(v, 4) for v in one.rates[0.001]],
+        }
+        for name, one in found.attacks.items()
+    }
+    first = next(iter(found.attacks.values()))
+    return {
+        "words": by,
+        "patients": [first.members, first.others],
+        "slices_of_a_patient": PER_PATIENT,
+        "attacks": attacks,
+        "images_alone_auc": [round(v, 4) for v in found.images_alone.auc],
+        "member_against_member_auc": [round(v, 4) for v in found.between_members],
+    }
+
+
+def _archive(folder: Path, trained: Sample, held_out: Sample, detector: CopyDetector) -> Archive:
+    if (folder / ABOUT).exists():
+        archive = open_archive(folder)
+        if archive.about["detector"] == detector.hash:
+            return archive
+    return _last(Archive, build(trained, folder, detector, held_out=held_out))
+
+
+def _key(sha256: str, archive: Archive, options: argparse.Namespace) -> str:
+    depends = f"{sha256} {archive.hash} {SEED} {PER_PATIENT} {options.copies}"
+    return hashlib.sha256(depends.encode()).hexdigest()[:12]
+
+
+def _last(kind: type[Found], events: Iterable[Any]) -> Found:
+    *_, found = events
+    assert isinstance(found, kind)
+    return found
+
+
+if __name__ == "__main__":
+    main()
