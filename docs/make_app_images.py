@@ -1,7 +1,8 @@
 """Make the pictures of the desktop tutorial, docs/img/app, by driving the real app.
 
 Run with `xvfb-run -a -s "-screen 0 1920x1200x24" python docs/make_app_images.py`, or on a screen of
-that size. Each picture is a screen of the tutorial, in the order in which a user sees it.
+that size, in a folder with the slice set `prepared` of all cohorts. Each picture is a screen of the
+tutorial, in the order in which a user sees it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ IMAGES = Path(__file__).parent / "img" / "app"
 SIZE = (1760, 1000)  # pixels of the window
 PATIENCE_S = 180
 VENDOR, SEED = "siemens", 1
+PREPARED = Path("prepared")
+"""Slice set with Sunnybrook; see `cmr-synth cohort prepare`."""
 
 
 def main() -> None:
@@ -38,6 +41,7 @@ def main() -> None:
             tour.variants,
             tour.record,
             tour.fidelity,
+            tour.neighbours,
             tour.batch,
             tour.reader_study,
         ):
@@ -173,6 +177,46 @@ class Tour:
         self.viewer.layers.selection.active = self.picture
         self.wait(1)
 
+    def neighbours(self) -> None:
+        """Who the nearest patients are; one slice is a copy of a patient's, so that it is flagged.
+
+        Patients whose pictures are shown come from Sunnybrook (CC0); those of all cohorts that no
+        model has seen calibrate, without pictures.
+        """
+        import numpy as np
+
+        from cmr_synth.cohorts.slices import open_slice_set
+        from cmr_synth.evaluation.sample import joined, real_sample
+        from cmr_synth.privacy.archive_writer import build
+        from cmr_synth.privacy.copy_detector import CopyDetector
+
+        slices = open_slice_set(PREPARED)
+        others = [real_sample(slices, split) for split in ("test", "validation")]
+        patients = real_sample(slices, "train", ["sunnybrook"])
+        for _ in build(
+            patients,
+            self.folder / "sunnybrook",
+            CopyDetector.load(),
+            held_out=joined(others, name="held-out patients"),
+        ):
+            pass
+        self.show("Nearest patients")
+        panel = self.panel("Nearest patients")
+        panel.use_archive(self.folder / "sunnybrook")
+        panel.archive_label.setText("Archive: hearts/sunnybrook")
+        self.viewer.layers.selection.active = self.picture
+        z = self.viewer.dims.current_step[0]
+        (mid,) = np.flatnonzero(patients.levels == "mid")[:1]
+        self.picture.data[z] = _copy_on(self.viewer, self.picture, patients.pixels[mid])
+        self.picture.refresh()
+        panel.search_all()
+        self.until(lambda: not panel.job.running)
+        panel.search()
+        self.until(lambda: not panel.job.running)
+        panel.nearest_list.itemClicked.emit(panel.nearest_list.item(0))
+        panel.archive_label.setText("Archive: hearts/sunnybrook")
+        self.wait(1)
+
     def reader_study(self) -> None:
         """A study as a reader sees it; of synthetic slices only, for this picture."""
         import numpy as np
@@ -287,6 +331,17 @@ class Tour:
         picture = Image.fromarray(pixels[..., :3])
         picture.save(IMAGES / f"{name}.png", optimize=True)
         print(IMAGES / f"{name}.png")
+
+
+def _copy_on(viewer: Any, layer: Any, picture: Any) -> Any:
+    """A patient's slice, blurred and brightened a little, on the grid of a synthetic layer."""
+    import numpy as np
+    from scipy.ndimage import gaussian_filter
+
+    from napari_cmr_synth.neighbours.slices import slices_of
+
+    changed = np.clip(gaussian_filter(picture, 0.7) ** 0.85, 0, 1).astype(np.float32)
+    return slices_of(viewer, layer).from_grid(changed)
 
 
 def _write_masks(folder: Path) -> None:

@@ -22,6 +22,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     contact_sheet(IMAGES / "contact_sheet.png")
     comparison(IMAGES / "real_and_synthetic.png")
+    copies(IMAGES / "copies.png")
     app(IMAGES / "app.png")
 
 
@@ -84,6 +85,41 @@ def comparison(path: Path) -> None:
         footnote=f"model {model.card.name} {model.card.sha256[:8]}; real: Sunnybrook, CC0",
     )
     sheet.save(path, optimize=True)
+
+
+def copies(path: Path) -> None:
+    """Draw a bundled real slice (CC0) and the copies of it that the privacy audit plants."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    from cmr_synth.cohorts import sunnybrook
+    from cmr_synth.evaluation.mask_agreement import GRID
+    from cmr_synth.generators.zoo import card_of
+    from cmr_synth.imaging.grid import place
+    from cmr_synth.imaging.normalise import percentile
+    from cmr_synth.privacy.copies import PLANTED, planted
+
+    sample = np.load(files("cmr_synth") / "data" / "sunnybrook_sample.npz")
+    slices = [
+        place(lv > 0, sunnybrook.SPACING_MM[1:], grid=GRID).image_to_grid(percentile(image))
+        for image, lv in zip(sample["image"], sample["lv"], strict=True)
+    ]
+    image, beside, other = slices[0], slices[1], slices[-1]
+    rows = card_of("copy-detector").measured.privacy["archive of training patients"]
+    found = rows["share_found"]
+    rng = np.random.default_rng(3)
+    figure = Figure(figsize=(11.5, 5.2), layout="constrained")
+    axes = figure.subplots(2, (len(PLANTED) + 3) // 2).ravel()
+    shown = [("the patient's slice", image), ("another patient", other)]
+    for kind in PLANTED:
+        share = f"\nfound: {100 * found[kind]['embeddings']:.1f} %" if kind in found else ""
+        shown.append((f"{kind}{share}", planted(kind, image, other, beside, rng)))
+    for axis, (title, picture) in zip(axes, shown, strict=False):
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        axis.set_title(title, fontsize=9)
+    for axis in axes:
+        axis.set_axis_off()
+    figure.savefig(path, dpi=110)
 
 
 def app(path: Path) -> None:

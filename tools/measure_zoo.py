@@ -53,6 +53,13 @@ python tools/measure_zoo.py --slices prepared --raw raw --work runs/zoo \\
 - **Synthetic only**: mean Dice of a small U-Net trained on synthetic slices alone, less that of one
   trained on real slices; two seeds for `flow`, one for the others.
 
+- **Too close**: slices flagged against the 110 training patients of all cohorts; **nearer than
+  1 %**: share of slices that only 1 % of held-out patients' slices are as near as.
+- **Authenticity**: share of authentic slices, and that of real held-out ones.
+- **Membership**: AUC of the strongest of three attacks, training patients against others; 0.5 is
+  chance. Privacy was audited by `python tools/measure_privacy.py`; see [the
+  guide](../how-to/audit-privacy.md).
+
 The models had different budgets, which their cards state.
 """.splitlines()
 
@@ -242,6 +249,25 @@ def _table(cards: list[Any]) -> list[str]:
         lines.append(
             f"| `{card.name}` | {near['ratio_to_floor']:.2f} [{low:.2f}, {high:.2f}] | "
             f"{auc[0]:.3f} [{auc[1]:.3f}, {auc[2]:.3f}] | {follows} | {gained} |"
+        )
+    audited = [card for card in known if not isinstance(card.measured.privacy, str)]
+    if not audited:
+        return lines
+    lines += [
+        "",
+        "| Model | Too close | Nearer than 1 % | Authenticity (real) | Membership AUC |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for card in sorted(audited, key=lambda card: card.measured.fidelity["ratio_to_floor"]):
+        found = card.measured.privacy
+        near, copied, member = (found[k] for k in ("neighbours", "copying", "membership"))
+        strongest = max(member["attacks"].values(), key=lambda one: one["auc"][0])
+        value, low, high = strongest["auc"]
+        lines.append(
+            f"| `{card.name}` | {near['flagged']} of {found['slices']} | "
+            f"{100 * near['share_below_1_percent_point']:.1f} % | "
+            f"{copied['authenticity'][0]:.3f} ({copied['authenticity_of_real_slices']:.3f}) | "
+            f"{value:.3f} [{low:.3f}, {high:.3f}] |"
         )
     return lines
 
