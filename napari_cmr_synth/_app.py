@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QMainWindow,
     QPushButton,
+    QTabBar,
     QTabWidget,
     QWidget,
 )
@@ -37,6 +38,14 @@ PANELS = (
     "Reader study",
 )
 """Widgets of the manifest, in the order of work."""
+
+TABS = {
+    "Vendors and variants": "Variants",
+    "Nearest patients": "Patients",
+    "Reader study": "Readers",
+}
+"""Shorter words for tabs, of which seven share a column."""
+TAB_STYLE = "QTabBar::tab { font-size: 11px; padding: 4px 4px; min-width: 0px; }"
 
 WINDOW = (1760, 1000)  # pixels: canvas and two columns of panels
 WIDE = 1600  # from which the first panel gets a column of its own
@@ -71,7 +80,8 @@ def open_app() -> napari.viewer.Viewer:
         except Exception as error:  # the other panels work without it
             show_problem(error)
             continue
-        dock.setWindowTitle(name)  # napari adds the plugin's name, too long for a tab
+        # napari adds the plugin's name, too long for a tab
+        dock.setWindowTitle(TABS.get(name, name))
         docks.append(dock)
     _arrange(viewer.window._qt_window, docks)
     return viewer
@@ -94,6 +104,9 @@ def _arrange(window: QMainWindow, docks: list[QDockWidget]) -> None:
     for dock in tabs[1:]:
         window.tabifyDockWidget(tabs[0], dock)
     tabs[0].raise_()
+    for bar in window.findChildren(QTabBar):
+        if bar.parent() is window:  # of docks, not of what is in them
+            bar.setStyleSheet(TAB_STYLE)
     beside = docks[:2] if tabs is not docks else docks[:1]
     widths = [COLUMN] * len(beside)
     later = QTimer(window)  # widths given before the window is laid out are forgotten

@@ -281,7 +281,7 @@ class NeighboursPanel(QWidget):
         own = slices.on_grid(*place)
         neighbour = self._add(layer, place, slices.from_grid(picture), f"real {near.name}")
         apart = self._add(layer, place, slices.from_grid(own - picture), f"less {near.name}")
-        apart.colormap, apart.contrast_limits = "twilight_shifted", (-0.5, 0.5)
+        apart.colormap, apart.contrast_limits = "twilight", (-0.5, 0.5)
         self.grid_view.show(layer, of=3)
         self.grid_view.show(neighbour, of=3)
         self.grid_view.show(apart, of=3, linked=False)

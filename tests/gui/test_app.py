@@ -55,12 +55,12 @@ def test_the_window_opens_with_every_panel_and_without_torch() -> None:
     for panel in (
         "Heart mask",
         "Synthesize",
-        "Vendors and variants",
+        "Variants",
         "Batch",
         "Record",
         "Fidelity",
-        "Nearest patients",
-        "Reader study",
+        "Patients",
+        "Readers",
         "Start",
     ):
         assert panel in said["docks"].split(", ")

@@ -216,6 +216,14 @@ def test_a_training_says_what_it_has_spent(recipe, patients, tmp_path):
     assert not (tmp_path / "samples").exists() and not (tmp_path / "log").exists()
 
 
+def test_steps_are_of_full_precision_where_the_network_is_not(recipe, patients, tmp_path):
+    """Half precision would round gradients that are clipped and summed; opacus refuses it."""
+    asked = recipe(precision="bf16")
+    *_, last = train(make_task(asked), asked, patients, tmp_path)
+    assert last.images_seen == 12
+    assert json.loads((tmp_path / "config.json").read_text())["privacy"]["steps"] == 3
+
+
 def test_less_training_spends_less(recipe, patients, tmp_path):
     asked = recipe(images=400)
     stops = iter([False, False, True])
