@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import stat
 
 import nibabel as nib
@@ -20,7 +21,10 @@ from scipy.ndimage import gaussian_filter
 
 from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.cohorts.slices import SliceRow, open_slice_set
+from cmr_synth.evaluation.sample import real_sample
+from cmr_synth.privacy.archive_writer import build
 from cmr_synth.privacy.copies import PLANTED
+from cmr_synth.privacy.copy_detector import CopyDetector
 
 from .test_compare import save_slice_set
 
@@ -69,15 +73,19 @@ def prepared(tmp_path_factory):
     return drawn_patients(tmp_path_factory.mktemp("audit") / "prepared")
 
 
-@pytest.fixture
-def archive(run, prepared, tmp_path):
-    out = tmp_path / "archive"
-    ended = run("archive", "build", "--slices", prepared, "--out", out, "--json")
-    assert ended.code == 0, ended.err
-    facts = json.loads(ended.out)
-    assert (facts["patients"], facts["slices"]) == (TRAINING, TRAINING * EACH)
-    assert facts["held_out_patients"] == HELD_OUT
+@pytest.fixture(scope="module")
+def built(prepared, tmp_path_factory):
+    out = tmp_path_factory.mktemp("built") / "archive"
+    slices = open_slice_set(prepared)
+    real, held_out = (real_sample(slices, split) for split in ("train", "test"))
+    list(build(real, out, CopyDetector.load(), held_out=held_out))
     return out
+
+
+@pytest.fixture
+def archive(built, tmp_path):
+    """An archive that a test may change."""
+    return shutil.copytree(built, tmp_path / "archive")
 
 
 def damaged(folder, **changes):
@@ -85,7 +93,13 @@ def damaged(folder, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_patients_come_go_and_are_checked(run, archive, tmp_path):
+def test_patients_come_go_and_are_checked(run, prepared, tmp_path):
+    archive = tmp_path / "archive"
+    ended = run("archive", "build", "--slices", prepared, "--out", archive, "--json")
+    assert ended.code == 0, ended.err
+    facts = json.loads(ended.out)
+    assert (facts["patients"], facts["slices"]) == (TRAINING, TRAINING * EACH)
+    assert facts["held_out_patients"] == HELD_OUT
     assert {stat.S_IMODE(path.stat().st_mode) for path in archive.iterdir()} == {0o600}
     ended = run("archive", "check", archive, "--json")
     assert ended.code == 0 and json.loads(ended.out)["near_identical"] == []
