@@ -369,6 +369,25 @@ def test_archives_that_cannot_be_trusted_are_refused(run, archive, prepared, tmp
     assert "was changed after the archive was built" in run("archive", "check", archive).line
 
 
+def test_an_archive_of_a_folder_of_images_and_masks(run, prepared, tmp_path):
+    slices = open_slice_set(prepared)
+    data, out = tmp_path / "data", tmp_path / "archive"
+    for name in ("images", "labels"):
+        (data / name).mkdir(parents=True)
+        for p in range(6):
+            planes = np.asarray(getattr(slices, name)[p * EACH : (p + 1) * EACH])
+            nib.save(nib.Nifti1Image(planes.T, AFFINE), data / name / f"case{p}.nii.gz")
+    ended = run("archive", "build", "--data", f"folder={data}", "--out", out, "--json")
+    assert ended.code == 0, ended.err
+    facts = json.loads(ended.out)
+    assert facts["patients"] + facts["held_out_patients"] == 6 and facts["held_out_patients"]
+    assert not list(tmp_path.glob(".partial*"))
+    assert run("archive", "build", "--out", out).code == 2
+    ended = run("archive", "build", "--data", f"folder={tmp_path / 'none'}", "--out", out)
+    assert ended.code == 1 and "none" in ended.line
+    assert run("archive", "check", out).code == 0  # the old one is there still
+
+
 def test_patients_on_both_sides_are_refused(run, prepared, tmp_path):
     out = tmp_path / "archive"
     ended = run(

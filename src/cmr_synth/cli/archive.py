@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +15,7 @@ from cmr_synth.cli.console import Json, progress, result
 from cmr_synth.errors import InputError
 
 if TYPE_CHECKING:
+    from cmr_synth.cohorts.slices import SliceSet
     from cmr_synth.privacy.archive import Archive
 
 app = typer.Typer(
@@ -19,7 +23,13 @@ app = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="Folder of an archive.")]
-Slices = Annotated[Path, typer.Option(help="A slice set from `cohort prepare`.")]
+Data = Annotated[
+    list[str] | None,
+    typer.Option("--data", metavar="NAME=PATH", help="Real patients; may be repeated."),
+]
+Slices = Annotated[
+    Path | None, typer.Option(help="A slice set from `cohort prepare`, in place of --data.")
+]
 Split = Annotated[
     str, typer.Option(help="Patients to archive: train, as generators were trained on.")
 ]
@@ -32,8 +42,9 @@ KeyFile = Annotated[
 
 @app.command()
 def build(
-    slices: Slices,
     out: Annotated[Path, typer.Option("--out", help="Folder for the archive.")],
+    data: Data = None,
+    slices: Slices = None,
     split: Split = "train",
     held_out: Annotated[
         list[str] | None,
@@ -56,8 +67,9 @@ def build(
     \b
     Example:
       cmr-synth archive build --slices prepared --out archive
+      cmr-synth archive build --data folder=patients --out archive
     """
-    from cmr_synth.cohorts.slices import open_slice_set
+    _check(data, slices)
     from cmr_synth.evaluation.sample import joined, real_sample
     from cmr_synth.privacy.archive import Archive
     from cmr_synth.privacy.archive_writer import build as write
@@ -68,8 +80,10 @@ def build(
     key = _key(key_file)
     made: Archive | None = None
     try:
-        with launched() as group:
-            opened = open_slice_set(slices)
+        with (
+            launched() as group,
+            _opened(data, slices, out, alone=group.count == 1, quiet=as_json) as opened,
+        ):
             real = real_sample(opened, split, cohort)
             others = held_out or sorted({row.split for row in opened.rows} - {split})
             parts = [real_sample(opened, name, cohort) for name in others]
@@ -96,7 +110,8 @@ def build(
 @app.command()
 def add(
     folder: Folder,
-    slices: Slices,
+    data: Data = None,
+    slices: Slices = None,
     split: Split = "train",
     cohort: Cohort = None,
     key_file: KeyFile = None,
@@ -108,15 +123,18 @@ def add(
     Example:
       cmr-synth archive add archive --slices prepared-2026
     """
-    from cmr_synth.cohorts.slices import open_slice_set
+    _check(data, slices)
     from cmr_synth.evaluation.sample import real_sample
     from cmr_synth.privacy.archive import Archive, open_archive
     from cmr_synth.privacy.archive_writer import add as write
     from cmr_synth.privacy.copy_detector import CopyDetector
 
     archive = open_archive(folder)
-    real = real_sample(open_slice_set(slices), split, cohort)
-    with progress("add", quiet=as_json) as tell:
+    with (
+        _opened(data, slices, folder, alone=True, quiet=as_json) as opened,
+        progress("add", quiet=as_json) as tell,
+    ):
+        real = real_sample(opened, split, cohort)
         for event in write(archive, real, CopyDetector.load(), key=_key(key_file)):
             if isinstance(event, Archive):
                 archive = event
@@ -181,6 +199,37 @@ def _key(path: Path | None) -> bytes | None:
     if len(key) < 16:
         raise InputError(f"{path}: holds {len(key)} bytes; a secret has 16 at least.")
     return key
+
+
+def _check(data: list[str] | None, slices: Path | None) -> None:
+    """Refuse wrong usage before anything heavy is imported."""
+    if bool(data) == bool(slices):
+        raise typer.BadParameter("give either --data NAME=PATH or --slices.")
+
+
+@contextmanager
+def _opened(
+    data: list[str] | None, slices: Path | None, out: Path, *, alone: bool, quiet: bool
+) -> Iterator[SliceSet]:
+    """The slice set given, or one prepared from --data, which is gone at the end."""
+    from cmr_synth.cli.cohort import prepare_slices
+    from cmr_synth.cohorts.slices import open_slice_set
+
+    if slices is not None:
+        yield open_slice_set(slices)
+        return
+    if not alone:
+        raise InputError("--data cannot be shared; run `cmr-synth cohort prepare`, give --slices.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=out.parent, prefix=".partial-")
+    except OSError as error:
+        raise InputError(
+            f"{out.parent}: cannot be written ({error.strerror}); choose another folder."
+        ) from error
+    with scratch as folder:
+        prepare_slices(data or [], Path(folder) / "slices", complete=True, quiet=quiet)
+        yield open_slice_set(Path(folder) / "slices")
 
 
 def _facts(archive: Archive) -> dict[str, object]:
