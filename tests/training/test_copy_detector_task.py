@@ -12,7 +12,7 @@ from cmr_synth.training.families.copy_detector import CopyDetectorTask
 from cmr_synth.training.loop import train
 from cmr_synth.training.recipe import Augmentation, load_recipe
 
-TINY = {"channels": [8, 8, 8, 8], "width": 16, "window_width": 8, "layout": 2}
+TINY = {"channels": [16, 16, 16, 16], "width": 16, "window_width": 8, "layout": 2}
 
 
 @pytest.fixture

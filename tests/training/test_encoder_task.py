@@ -13,7 +13,7 @@ from cmr_synth.training.families.encoder import EncoderTask
 from cmr_synth.training.loop import train
 from cmr_synth.training.recipe import Augmentation, load_recipe
 
-TINY = {"channels": [8, 8, 8, 8]}
+TINY = {"channels": [16, 16, 16, 16]}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_training_ends_in_a_folder_that_evaluation_opens(make, slices, tmp_pat
         pass
     encoder = Encoder.load(tmp_path / "run")
     features = encoder.features(np.random.default_rng(0).random((3, 128, 128)))
-    assert features.shape == (3, 8) == (3, encoder.width) and np.isfinite(features).all()
+    assert features.shape == (3, 16) == (3, encoder.width) and np.isfinite(features).all()
 
 
 def test_the_bundled_recipe_is_of_the_bundled_encoder():

@@ -33,12 +33,12 @@ class EncoderConfig(BaseModel):
     Parameters
     ----------
     channels : tuple of int
-        At 1/2, 1/4, 1/8 and 1/16 of the resolution; the last is the number of features. Eight at
+        At 1/2, 1/4, 1/8 and 1/16 of the resolution; the last is the number of features. 16 at
         least: torch 2 crashes on processors in the backward pass of narrower channels-last maps.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    channels: tuple[Annotated[int, Field(ge=8, le=1024)], ...] = Field(
+    channels: tuple[Annotated[int, Field(ge=16, le=1024)], ...] = Field(
         (16, 32, 64, 96), min_length=4, max_length=4
     )
 

@@ -34,7 +34,7 @@ class CopyDetectorConfig(BaseModel):
     Parameters
     ----------
     channels : tuple of int
-        At 1/2, 1/4, 1/8 and 1/16 of the resolution; eight at least, as of the encoder.
+        At 1/2, 1/4, 1/8 and 1/16 of the resolution; 16 at least, as of the encoder.
     width : int
         Length of the descriptor of a slice.
     window_width : int
@@ -44,7 +44,7 @@ class CopyDetectorConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    channels: tuple[Annotated[int, Field(ge=8, le=1024)], ...] = Field(
+    channels: tuple[Annotated[int, Field(ge=16, le=1024)], ...] = Field(
         (16, 32, 64, 128), min_length=4, max_length=4
     )
     width: int = Field(256, ge=8, le=4096)
