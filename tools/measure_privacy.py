@@ -55,6 +55,7 @@ def main() -> None:
     rest = sorted({row.split for row in slices.rows} - {"train"})
     held_out = joined([real_sample(slices, name) for name in rest], name="held-out patients")
     archive = _archive(options.work / "archive", trained, held_out, detector)
+    alone = _images_alone(trained, held_out)
     certificate: Certificate | None = None
     real: RealSets | None = None
     for entry in generator_entries():
@@ -84,6 +85,7 @@ def main() -> None:
             }
             with write_file(kept) as temporary:
                 temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        found["membership"]["images_alone_auc"] = alone
         measured = card.measured.model_copy(update={"privacy": found})
         write_card(card.model_copy(update={"measured": measured}), entry.folder / "card.yaml")
         print(f"{entry.name}: {found['membership']['words']}", flush=True)
@@ -196,7 +198,6 @@ def _membership(found: Membership) -> dict[str, Any]:
         "patients": [first.members, first.others],
         "slices_of_a_patient": PER_PATIENT,
         "attacks": attacks,
-        "images_alone_auc": [round(v, 4) for v in found.images_alone.auc],
         "member_against_member_auc": [round(v, 4) for v in found.between_members],
     }
 

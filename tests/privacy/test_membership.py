@@ -175,6 +175,22 @@ def test_groups_that_differ_by_themselves_are_reported(real, others):
         assert (found.auc[1] > 0.5) == apart
 
 
+def test_groups_that_do_not_differ_are_at_chance_on_average(real, others):
+    """Not below it, as scores of different folds would be if they were compared as they are."""
+    from cmr_synth.evaluation.sample import joined
+
+    both = joined([real, others], name="both")
+    cohorts = np.full(len(both), "drawn")
+    names = np.unique(both.patients)
+    found = []
+    for seed in range(12):
+        outside = np.random.default_rng(seed).permutation(names)[: len(names) // 3]
+        member = ~np.isin(both.patients, outside)
+        scores = images_alone(both, member, cohorts, seed)
+        found.append(figures(scores, member, both.patients, cohorts, draws=2).auc[0])
+    assert abs(np.mean(found) - 0.5) < 0.06
+
+
 def test_patients_on_both_sides_are_refused(real):
     with pytest.raises(InputError, match="drawn real0"):
         list(attack(Parrot(real.pixels), real, real.take(np.arange(3)), name="parrot"))
