@@ -28,7 +28,8 @@ from cmr_synth.privacy.archive_writer import build
 from cmr_synth.privacy.audit import Certificate, NeighbourAudit, audit_neighbours, certify
 from cmr_synth.privacy.copy_detector import CopyDetector
 from cmr_synth.privacy.counterfactual import explain
-from cmr_synth.privacy.membership.attack import Membership, attack, spread_over
+from cmr_synth.privacy.membership.attack import Membership, attack, images_alone, spread_over
+from cmr_synth.privacy.membership.figures import figures
 from cmr_synth.privacy.overfitting.audit import (
     Overfitting,
     RealSets,
@@ -200,6 +201,17 @@ def _membership(found: Membership) -> dict[str, Any]:
         "attacks": attacks,
         "member_against_member_auc": [round(v, 4) for v in found.between_members],
     }
+
+
+def _images_alone(trained: Sample, held_out: Sample) -> list[float]:
+    """AUC of the control arm that sees no model: it is the same for all of them."""
+    inside, outside = (spread_over(one, PER_PATIENT) for one in (trained, held_out))
+    both = joined([inside, outside], name="members and others")
+    member = np.arange(len(both)) < len(inside)
+    cohorts = np.array([row.cohort for row in both.rows])
+    scores = images_alone(both, member, cohorts, SEED)
+    found = figures(scores, member, both.patients, cohorts, seed=SEED)
+    return [round(v, 4) for v in found.auc]
 
 
 def _archive(folder: Path, trained: Sample, held_out: Sample, detector: CopyDetector) -> Archive:
