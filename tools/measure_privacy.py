@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from measure_zoo import COHORTS, SEED, generator_entries, sample_of, steps_words, write_table
 
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
