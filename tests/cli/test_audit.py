@@ -340,7 +340,7 @@ def test_an_image_without_a_mask_on_the_grid_gets_one(run, archive, keys, tmp_pa
     )  # fmt: skip
     assert ended.code == 0, ended.err
     stated = json.loads((tmp_path / "some.passport.json").read_text())
-    assert stated["model"] is None and stated["mask"] is None
+    assert stated["model"] is None and stated["mask"] is None and stated["epsilon"] == "not known"
     assert any("percentiles" in note for note in stated["notes"])
     assert run("audit", "verify", tmp_path / "some.passport.json").code == 0
 

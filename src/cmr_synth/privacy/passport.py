@@ -30,6 +30,7 @@ from cmr_synth.privacy.signature import verify
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+    from cmr_synth.generators.card import Card
     from cmr_synth.privacy.archive import Archive
     from cmr_synth.privacy.audit import NeighbourAudit
     from cmr_synth.privacy.certificate import Certificate
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 LARGEST = 1 << 24
 """Bytes of a passport."""
+NOT_KNOWN = "not known"
 MIDDLE = 0.5
 """Position of slices whose own is not known."""
 
@@ -142,7 +144,7 @@ def passport(
     archive: Archive,
     certificate: Certificate | None,
     *,
-    privacy: Mapping[str, Any] | None,
+    card: Card | None,
     page: tuple[str, str],
 ) -> dict[str, Any]:
     """What is signed.
@@ -155,8 +157,8 @@ def passport(
     archive : Archive
     certificate : Certificate or None
         Of the archive.
-    privacy : mapping or None
-        What the model's card states of epsilon.
+    card : Card or None
+        Of the model, whose account of epsilon is stated; none if the model is not known here.
     page : (name, SHA-256)
         The HTML page that shows the same.
     """
@@ -176,7 +178,7 @@ def passport(
             "shape": list(subject.scan.shape),
         },
         "model": subject.record.get("model"),
-        "epsilon": dict(privacy) if privacy else None,
+        "epsilon": NOT_KNOWN if card is None else card.training.privacy,
         "mask": subject.record.get("mask")
         or (subject.labels_sha256 and {"labels_sha256": subject.labels_sha256}),
         "archive": {

@@ -14,7 +14,7 @@ from cmr_synth.evaluation.agreement import wilson_interval
 from cmr_synth.files import write_file
 from cmr_synth.imaging.masks import stem_of
 from cmr_synth.privacy.neighbours import STATISTICS
-from cmr_synth.privacy.passport import Subject, passport
+from cmr_synth.privacy.passport import NOT_KNOWN, Subject, passport
 from cmr_synth.privacy.signature import fingerprint, signed
 from cmr_synth.reports.document import Section, Table, interval, number, png_text
 from cmr_synth.reports.html import render
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from matplotlib.figure import Figure
 
+    from cmr_synth.generators.card import Card
     from cmr_synth.privacy.archive import Archive
     from cmr_synth.privacy.audit import NeighbourAudit
     from cmr_synth.privacy.certificate import Certificate
@@ -39,13 +40,15 @@ def write_passport(
     certificate: Certificate | None,
     key: Ed25519PrivateKey,
     *,
-    privacy: Mapping[str, Any] | None = None,
+    card: Card | None = None,
     pictures: bool = False,
 ) -> tuple[dict[str, Any], Path]:
     """Write `STEM.passport.html` and the signed `STEM.passport.json`.
 
     Parameters
     ----------
+    card : Card, optional
+        Of the model that made the image.
     pictures : bool
         Show the nearest patients, if the archive holds pixels.
 
@@ -60,7 +63,7 @@ def write_passport(
         If a file cannot be written.
     """
     name = f"{stem_of(subject.path)}.passport"
-    bare = passport(subject, audit, archive, certificate, privacy=privacy, page=("", ""))
+    bare = passport(subject, audit, archive, certificate, card=card, page=("", ""))
     shown = _nearest_first(audit)
     sections = [
         Section("Image", tables=[Table({"": "", " ": ""}, _identity(bare, key))]),
@@ -113,7 +116,9 @@ def _identity(bare: Mapping[str, Any], key: Ed25519PrivateKey) -> list[list[str]
         ],
         [
             "differential privacy",
-            f"epsilon {epsilon['epsilon']:g} at delta {epsilon['delta']:g}, for every "
+            "not known: the model is not installed here"
+            if epsilon == NOT_KNOWN
+            else f"epsilon {epsilon['epsilon']:g} at delta {epsilon['delta']:g}, for every "
             f"{epsilon['unit']}"
             if epsilon
             else "the model was trained without it",

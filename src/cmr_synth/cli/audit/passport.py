@@ -73,7 +73,8 @@ def passport(
                 card = zoo.card_of(str(model.get("name"))) if model else None
             except InputError:  # made by a model that is not installed here
                 card = None
-            known = card is not None and card.sha256 == model.get("sha256")
+            if card is not None and card.sha256 != model.get("sha256"):
+                card = None  # another one of that name
             document, path = write_passport(
                 out,
                 subject,
@@ -81,7 +82,7 @@ def passport(
                 opened,
                 certificate,
                 signer,
-                privacy=card.training.privacy if card is not None and known else None,
+                card=card,
                 pictures=pictures,
             )
             made.append({"passport": str(path), "verdict": document["verdict"]})
