@@ -262,7 +262,7 @@ def test_a_teacher_of_another_family_is_refused(make):
 
 def test_a_teacher_that_is_not_there_is_refused(make):
     with pytest.raises(
-        InputError, match="no model is called 'nobody'; known are cvae, ddpm, .*flow"
+        InputError, match="no model is called 'nobody'; known are copy-detector, cvae, ddpm, .*flow"
     ):
         make(model={"teacher": "nobody"})
 
