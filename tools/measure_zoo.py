@@ -261,13 +261,12 @@ def _table(cards: list[Any]) -> list[str]:
     for card in sorted(audited, key=lambda card: card.measured.fidelity["ratio_to_floor"]):
         found = card.measured.privacy
         near, copied, member = (found[k] for k in ("neighbours", "copying", "membership"))
-        strongest = max(member["attacks"].values(), key=lambda one: one["auc"][0])
-        value, low, high = strongest["auc"]
+        auc_words = member["words"].removeprefix("AUC ").partition(" of the")[0]
         lines.append(
             f"| `{card.name}` | {near['flagged']} of {found['slices']} | "
             f"{100 * near['share_below_1_percent_point']:.1f} % | "
             f"{copied['authenticity'][0]:.3f} ({copied['authenticity_of_real_slices']:.3f}) | "
-            f"{value:.3f} [{low:.3f}, {high:.3f}] |"
+            f"{auc_words} |"
         )
     return lines
 

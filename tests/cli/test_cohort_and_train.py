@@ -147,7 +147,10 @@ def test_a_dry_run_prints_every_field_and_writes_nothing(run, recipe: Path) -> N
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"family": "gan"}, "field 'family': 'gan' is unknown; known are autoencoder, copy-detector, cvae, dcgan"),
+        (
+            {"family": "gan"},
+            "field 'family': 'gan' is unknown; known are autoencoder, copy-detector, cvae, dcgan",
+        ),
         ({"learning_rat": 1}, "field 'learning_rat'"),
         ({"images": 0}, "field 'images'"),
     ],
