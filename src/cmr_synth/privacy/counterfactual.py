@@ -31,8 +31,8 @@ MOST = 8
 MUCH_NEARER = 0.8
 """Share of the smallest other distance below which a picture is nearer by its texture.
 
-Chosen so that pictures of one model among others of its own are hardly ever called so, and copies
-nearly always; `benchmarks/copy_detection.py` measures both.
+Fixed beforehand; `benchmarks/copy_detection.py` measures how often honest pictures and copies are
+called so.
 """
 
 
