@@ -23,7 +23,7 @@ from _slices import find_slices
 
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
 from cmr_synth.evaluation.agreement import wilson_interval
-from cmr_synth.evaluation.sample import Sample, counterparts_of, joined, real_sample
+from cmr_synth.evaluation.sample import Sample, counterparts_of, joined, real_sample, splits_besides
 from cmr_synth.generators import zoo
 from cmr_synth.privacy.archive import Archive
 from cmr_synth.privacy.archive_writer import build
@@ -32,6 +32,7 @@ from cmr_synth.privacy.certificate import EMBEDDINGS
 from cmr_synth.privacy.copies import planted
 from cmr_synth.privacy.copy_detector import CopyDetector
 from cmr_synth.privacy.counterfactual import explain
+from cmr_synth.privacy.pixels import MOVES
 
 KINDS = ("exact", "shifted", "blended", "patch")
 
@@ -50,7 +51,7 @@ def main() -> None:
     slices = open_slice_set(folder)
     detector = CopyDetector.load()
     trained = real_sample(slices, "train")
-    others = [real_sample(slices, name) for name in ("test", "validation")]
+    others = [real_sample(slices, name) for name in splits_besides(slices, "train")]
     held_out = joined(others, name="held-out patients")
     with tempfile.TemporaryDirectory() as scratch:
         since = time.perf_counter()
@@ -63,8 +64,8 @@ def main() -> None:
         whole = time.perf_counter() - since
         print(
             f"archive of {len(trained)} slices: {len(trained) / alone:.0f} slices/s; with the "
-            f"search of {len(held_out)} held-out slices in 17 positions and 4 reflections "
-            f"{len(trained) / whole:.0f} slices/s"
+            f"search of {len(held_out)} held-out slices in {len(MOVES)} positions and 4 "
+            f"reflections {len(trained) / whole:.0f} slices/s"
         )
         assert archive.calibration is not None
         certificate = _last(certify(archive, archive.calibration, detector, copies=options.copies))

@@ -16,11 +16,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from measure_zoo import COHORTS, SEED, generator_entries, sample_of, steps_words, write_table
 
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
-from cmr_synth.evaluation.sample import Sample, joined, real_sample
+from cmr_synth.evaluation.sample import Sample, joined, real_sample, splits_besides
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
 from cmr_synth.generators.card import write_card
@@ -29,8 +28,7 @@ from cmr_synth.privacy.archive_writer import build
 from cmr_synth.privacy.audit import Certificate, NeighbourAudit, audit_neighbours, certify
 from cmr_synth.privacy.copy_detector import CopyDetector
 from cmr_synth.privacy.counterfactual import explain
-from cmr_synth.privacy.membership.attack import Membership, attack, images_alone, spread_over
-from cmr_synth.privacy.membership.figures import figures
+from cmr_synth.privacy.membership.attack import Membership, attack, spread_over
 from cmr_synth.privacy.overfitting.audit import (
     Overfitting,
     RealSets,
@@ -54,10 +52,9 @@ def main() -> None:
     slices = open_slice_set(options.slices)
     detector = CopyDetector.load()
     trained = real_sample(slices, "train")
-    rest = sorted({row.split for row in slices.rows} - {"train"})
+    rest = splits_besides(slices, "train")
     held_out = joined([real_sample(slices, name) for name in rest], name="held-out patients")
     archive = _archive(options.work / "archive", trained, held_out, detector)
-    alone = _images_alone(trained, held_out)
     certificate: Certificate | None = None
     real: RealSets | None = None
     for entry in generator_entries():
@@ -87,7 +84,6 @@ def main() -> None:
             }
             with write_file(kept) as temporary:
                 temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        found["membership"]["images_alone_auc"] = alone
         measured = card.measured.model_copy(update={"privacy": found})
         write_card(card.model_copy(update={"measured": measured}), entry.folder / "card.yaml")
         print(f"{entry.name}: {found['membership']['words']}", flush=True)
@@ -200,19 +196,9 @@ def _membership(found: Membership) -> dict[str, Any]:
         "patients": [first.members, first.others],
         "slices_of_a_patient": PER_PATIENT,
         "attacks": attacks,
+        "images_alone_auc": [round(v, 4) for v in found.images_alone.auc],
         "member_against_member_auc": [round(v, 4) for v in found.between_members],
     }
-
-
-def _images_alone(trained: Sample, held_out: Sample) -> list[float]:
-    """AUC of the control arm that sees no model: it is the same for all of them."""
-    inside, outside = (spread_over(one, PER_PATIENT) for one in (trained, held_out))
-    both = joined([inside, outside], name="members and others")
-    member = np.arange(len(both)) < len(inside)
-    cohorts = np.array([row.cohort for row in both.rows])
-    scores = images_alone(both, member, cohorts, SEED)
-    found = figures(scores, member, both.patients, cohorts, seed=SEED)
-    return [round(v, 4) for v in found.auc]
 
 
 def _archive(folder: Path, trained: Sample, held_out: Sample, detector: CopyDetector) -> Archive:

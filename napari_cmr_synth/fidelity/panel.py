@@ -13,12 +13,12 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cmr_synth.errors import InputError
 
-from .._canvas import guard_removal
 from .._jobs import Job
 from .._layers import scan_of_layer
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
 from .._results import AS_MADE, RECORD
+from .._synthetic import on_layers, shown_slice, synthetic_layer
 from ..record.frame import PanelFrame
 from ..record.overlay import (
     LEGEND,
@@ -74,11 +74,7 @@ class FidelityPanel(QWidget):
             layout.addWidget(part)
         layout.addWidget(self.frame, 1)
 
-        guard_removal(self._viewer)
-        layers = self._viewer.layers
-        layers.selection.events.active.connect(self._follow)
-        layers.events.inserted.connect(self._follow)
-        layers.events.removed.connect(self._follow)
+        on_layers(self._viewer, self._follow)
         self._viewer.dims.events.current_step.connect(self._moved)
         self._follow()
 
@@ -105,7 +101,7 @@ class FidelityPanel(QWidget):
             return
         if changed:
             show_note("The mask has been painted on since; the verdicts are on the mask as it is.")
-        frame, number = self._place(layer)
+        frame, number = shown_slice(self._viewer, layer)
         vendor = layer.metadata[RECORD].get("vendor") or ""
         as_made = layer.metadata.get(AS_MADE, {}).get((frame, number))
 
@@ -140,16 +136,6 @@ class FidelityPanel(QWidget):
         self._job.start()
         self._refresh()
 
-    def _place(self, layer: Layer) -> tuple[int, int]:
-        """Frame and slice of the layer that are shown."""
-        point = layer.world_to_data(self._viewer.dims.point)
-        shown = [
-            int(np.clip(round(p), 0, n - 1)) for p, n in zip(point, layer.data.shape, strict=True)
-        ]
-        if layer.ndim == 2:
-            return 0, 0
-        return (0, shown[0]) if layer.ndim == 3 else (shown[0], shown[1])
-
     def _receive(
         self, layer: Layer, mask_layer: Labels, judged: JudgedSlice, reference: RealReference
     ) -> None:
@@ -172,12 +158,7 @@ class FidelityPanel(QWidget):
         """Judge the active layer if it is synthetic, else stay, else take the topmost."""
         if not isalive(self):  # the panel was closed, and its viewer was not
             return
-        layers = self._viewer.layers
-        active = layers.selection.active
-        if active is not None and RECORD in active.metadata:
-            self._layer = active
-        elif self._layer is None or self._layer not in layers:
-            self._layer = next((la for la in reversed(layers) if RECORD in la.metadata), None)
+        self._layer = synthetic_layer(self._viewer, self._layer)
         self._refresh()
         self._show()
 

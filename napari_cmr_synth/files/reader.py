@@ -251,8 +251,9 @@ def _mark_in_dicom(scan: Scan) -> str:
 def _record_beside(path: Path) -> dict[str, Any] | None:
     """What the sidecar says, if it is about this very file: its hash is in it."""
     from cmr_synth.files import sha256
+    from cmr_synth.generators.record import sidecar_of
 
-    from .writer import read_sidecar, sidecar_of
+    from .writer import read_sidecar
 
     stated = read_sidecar(sidecar_of(path))
     if stated is None or stated.pop("sha256", None) != sha256(path):

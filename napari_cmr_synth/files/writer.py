@@ -7,7 +7,6 @@ image says that it is one: in its header, and in a sidecar that tells how it was
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,7 +44,7 @@ def write_image(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str
         If the layer is no scan, or the file cannot be written.
     """
     from cmr_synth.errors import InputError
-    from cmr_synth.generators.record import write_sidecar
+    from cmr_synth.generators.record import sidecar_of, write_sidecar
     from cmr_synth.imaging.nifti import write_nifti
 
     from .._layers import scan_of_layer
@@ -204,11 +203,6 @@ def write_nnunet(path: str, layers: Sequence[LayerData]) -> list[str]:
         )
     ]
     return [str(written) for written in write_cases(goal, cases)]
-
-
-def sidecar_of(image: Path) -> Path:
-    """Where the record of a NIfTI file lies: beside it, as `NAME.json`."""
-    return image.with_name(re.sub(r"\.nii(\.gz)?$", "", image.name, flags=re.IGNORECASE) + ".json")
 
 
 def read_sidecar(path: Path) -> dict[str, Any] | None:

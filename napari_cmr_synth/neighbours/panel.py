@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +29,10 @@ from qtpy.QtWidgets import (
 from cmr_synth.errors import InputError
 
 from .. import _settings
-from .._canvas import guard_removal
 from .._jobs import Job
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
-from .._results import RECORD
+from .._synthetic import on_layers, shown_slice, synthetic_layer
 from .._thumbnails import RED, as_thumbnails, pixmap_of
 from ..compare.grid_view import GridView
 from .slices import LayerSlices, slices_of
@@ -57,6 +57,18 @@ SMALL = 96  # pixels of the screen
 _lock = threading.Lock()
 
 
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """Slices of a layer, by frame and slice, and what an archive says of each."""
+
+    layer: Layer
+    slices: LayerSlices
+    places: list[tuple[int, int]]
+    pictures: NDArray[np.float32]
+    found: list[LookUp]
+    archive: Archive
+
+
 class NeighboursPanel(QWidget):
     """Search an archive for the current slice of the selected synthetic layer, or for all of them.
 
@@ -71,7 +83,7 @@ class NeighboursPanel(QWidget):
         self._viewer = unwrapped(viewer)
         self._layer: Layer | None = None
         self._job: Job | None = None
-        self._shown: tuple[Layer, tuple[int, int], LayerSlices, LookUp, Archive] | None = None
+        self._shown: _Search | None = None  # of one slice
         self._opened: list[Layer] = []
         self.grid_view = GridView(self._viewer, self)
         self.grid_view.left.connect(self._refresh)
@@ -114,11 +126,7 @@ class NeighboursPanel(QWidget):
         layout.addWidget(self.slices_title)
         layout.addWidget(self.slices_list, 2)
 
-        guard_removal(self._viewer)
-        layers = self._viewer.layers
-        layers.selection.events.active.connect(self._follow)
-        layers.events.inserted.connect(self._follow)
-        layers.events.removed.connect(self._follow)
+        on_layers(self._viewer, self._follow)
         self._viewer.dims.events.current_step.connect(self._moved)
         self._follow()
 
@@ -135,7 +143,7 @@ class NeighboursPanel(QWidget):
     @property
     def found(self) -> LookUp | None:
         """What the last search of one slice found."""
-        return None if self._shown is None else self._shown[3]
+        return None if self._shown is None else self._shown.found[0]
 
     def use_archive(self, folder: str | Path) -> None:
         """Take an archive and remember it; it is opened by the next search."""
@@ -150,15 +158,19 @@ class NeighboursPanel(QWidget):
         """Search for the slice that is shown, in a worker."""
         if self._layer is None:
             return
-        place = self._place(self._layer)
-        self._start(self._layer, [place], lambda *found: self._receive(place, *found))
+        self._start(self._layer, [shown_slice(self._viewer, self._layer)], self._receive)
 
     def search_all(self) -> None:
         """Search for all slices of the layer, in a worker."""
         if self._layer is not None:
             self._start(self._layer, None, self._receive_all)
 
-    def _start(self, layer: Layer, places: list[tuple[int, int]] | None, receive: Any) -> None:
+    def _start(
+        self,
+        layer: Layer,
+        places: list[tuple[int, int]] | None,
+        receive: Callable[[_Search], None],
+    ) -> None:
         if self._job is not None and self._job.running:
             return
         folder = _settings.get("archive")
@@ -182,12 +194,12 @@ class NeighboursPanel(QWidget):
 
             archive, detector = _opened_archive(folder)
             found = look_up(pictures, archive, detector, vendor=vendor, levels=levels)
-            yield layer, slices, wanted, pictures, found, archive
+            yield _Search(layer, slices, wanted, pictures, found, archive)
 
         self._job = Job(
             f"Searching for {layer.name}",
             make,
-            on_result=lambda result: receive(*result),
+            on_result=receive,
             on_done=lambda cancelled, error: self._refresh(),
             parent=self,
             show_progress=False,
@@ -195,24 +207,15 @@ class NeighboursPanel(QWidget):
         self._job.start()
         self._refresh()
 
-    def _receive(
-        self,
-        place: tuple[int, int],
-        layer: Layer,
-        slices: LayerSlices,
-        wanted: list[tuple[int, int]],
-        pictures: NDArray[np.float32],
-        found: list[LookUp],
-        archive: Archive,
-    ) -> None:
-        if layer not in self._viewer.layers:
+    def _receive(self, search: _Search) -> None:
+        if search.layer not in self._viewer.layers:
             return
-        (one,) = found
-        self._shown = (layer, place, slices, one, archive)
+        (one,) = search.found
+        self._shown = search
         self._say(one.verdict, alarming=one.flagged)
         self.nearest_list.clear()
         for near in one.nearest:
-            picture = archive.picture(near.row) if near.row is not None else None
+            picture = search.archive.picture(near.row) if near.row is not None else None
             share = "" if near.percentile is None else f"\n{near.percentile:.1f} %"
             item = QListWidgetItem(f"{near.name}\n{near.distance:.3f}{share}")
             item.setTextAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -226,23 +229,16 @@ class NeighboursPanel(QWidget):
                 item.setForeground(QColor(RED))
             self.nearest_list.addItem(item)
 
-    def _receive_all(
-        self,
-        layer: Layer,
-        slices: LayerSlices,
-        wanted: list[tuple[int, int]],
-        pictures: NDArray[np.float32],
-        found: list[LookUp],
-        archive: Archive,
-    ) -> None:
-        if layer not in self._viewer.layers:
+    def _receive_all(self, search: _Search) -> None:
+        if search.layer not in self._viewer.layers:
             return
+        found = search.found
         self._shown = None
         self.nearest_list.clear()
         self.slices_list.clear()
-        for place, picture, one in zip(wanted, pictures, found, strict=True):
+        for place, picture, one in zip(search.places, search.pictures, found, strict=True):
             frame, k = place
-            name = f"slice {k}" if layer.ndim < 4 else f"frame {frame}, slice {k}"
+            name = f"slice {k}" if search.layer.ndim < 4 else f"frame {frame}, slice {k}"
             said = "" if one.p is None else f"\np {one.p:.3f}"
             item = QListWidgetItem(f"{name}{said}")
             item.setIcon(QIcon(pixmap_of(picture, side=SMALL, framed=one.flagged)))
@@ -262,25 +258,26 @@ class NeighboursPanel(QWidget):
         self._say(words, alarming=bool(flagged))
 
     def _clicked(self, item: QListWidgetItem) -> None:
-        if self._shown is not None:
-            self.open_neighbour(self._shown[3].nearest[self.nearest_list.row(item)])
+        if self.found is not None:
+            self.open_neighbour(self.found.nearest[self.nearest_list.row(item)])
 
     def open_neighbour(self, near: NearPatient) -> None:
         """Show a patient's slice beside the synthetic one, and the difference beside both."""
         if self._shown is None:
             return
-        layer, place, slices, _, archive = self._shown
+        search, layer = self._shown, self._shown.layer
         if near.row is None:
             show_note("The archive holds no pictures of patients.")
             return
         if layer not in self._viewer.layers:
             return
         self.back()
-        picture = archive.picture(near.row)
+        picture = search.archive.picture(near.row)
         assert picture is not None
-        own = slices.on_grid(*place)
-        neighbour = self._add(layer, place, slices.from_grid(picture), f"real {near.name}")
-        apart = self._add(layer, place, slices.from_grid(own - picture), f"less {near.name}")
+        (place,), (own,) = search.places, search.pictures
+        from_grid = search.slices.from_grid
+        neighbour = self._add(layer, place, from_grid(picture), f"real {near.name}")
+        apart = self._add(layer, place, from_grid(own - picture), f"less {near.name}")
         apart.colormap, apart.contrast_limits = "twilight", (-0.5, 0.5)
         self.grid_view.show(layer, of=3)
         self.grid_view.show(neighbour, of=3)
@@ -348,16 +345,6 @@ class NeighboursPanel(QWidget):
         if folder:
             self.use_archive(folder)
 
-    def _place(self, layer: Layer) -> tuple[int, int]:
-        """Frame and slice of the layer that are shown."""
-        point = layer.world_to_data(self._viewer.dims.point)
-        shown = [
-            int(np.clip(round(p), 0, n - 1)) for p, n in zip(point, layer.data.shape, strict=True)
-        ]
-        if layer.ndim == 2:
-            return 0, 0
-        return (0, shown[0]) if layer.ndim == 3 else (shown[0], shown[1])
-
     def _moved(self, event: Any = None) -> None:
         if isalive(self) and self.isVisible() and self.follow_box.isChecked():
             self.search()
@@ -366,13 +353,8 @@ class NeighboursPanel(QWidget):
         """Take the active layer if it is synthetic, else stay, else take the topmost."""
         if not isalive(self):  # the panel was closed, and its viewer was not
             return
-        layers = self._viewer.layers
-        active = layers.selection.active
         before = self._layer
-        if active is not None and RECORD in active.metadata:
-            self._layer = active
-        elif self._layer is None or self._layer not in layers:
-            self._layer = next((la for la in reversed(layers) if RECORD in la.metadata), None)
+        self._layer = synthetic_layer(self._viewer, before)
         if self._layer is not before:
             self._clear()
         self._refresh()
@@ -417,9 +399,6 @@ def _opened_archive(folder: str) -> tuple[Archive, CopyDetector]:
 
 @lru_cache(maxsize=1)
 def _loaded(folder: str, changed: int) -> tuple[Archive, CopyDetector]:
-    from cmr_synth.privacy.archive import open_archive
-    from cmr_synth.privacy.copy_detector import CopyDetector
+    from cmr_synth.privacy.archive import open_with_detector
 
-    archive, detector = open_archive(Path(folder)), CopyDetector.load()
-    archive.require_detector(detector)
-    return archive, detector
+    return open_with_detector(Path(folder))

@@ -70,12 +70,12 @@ class LayerSlices:
 
     def level(self, slice: int) -> str:
         """Third of the heart; empty where it is not known."""
-        from cmr_synth.evaluation.sample import LEVELS
+        from cmr_synth.evaluation.sample import level_of
 
         z = (self.record.get("slice_positions") or {}).get(str(slice))
         if z is None and self.placed is not None:
             z = self.placed.position(slice)
-        return "" if z is None else LEVELS[min(int(float(z) * 3), 2)]
+        return "" if z is None else level_of(float(z))
 
 
 def slices_of(viewer: Any, layer: Layer) -> LayerSlices:

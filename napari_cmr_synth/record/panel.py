@@ -11,12 +11,12 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 
 from cmr_synth.errors import InputError
 
-from .._canvas import guard_removal
 from .._jobs import Job
 from .._layers import scan_of_layer
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
 from .._results import RECORD
+from .._synthetic import on_layers
 from .frame import PanelFrame
 from .overlay import LEGEND, attributes_of, mask_of, segmenter_and_reference, show_overlay
 
@@ -68,11 +68,7 @@ class RecordPanel(QWidget):
         layout.addWidget(self.legend)
         layout.addWidget(self.frame, 1)
 
-        guard_removal(self._viewer)
-        layers = self._viewer.layers
-        layers.selection.events.active.connect(self._follow)
-        layers.events.inserted.connect(self._follow)
-        layers.events.removed.connect(self._follow)
+        on_layers(self._viewer, self._follow)
         self._follow()
 
     @property

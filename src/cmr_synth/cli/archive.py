@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cmr_synth.cli.console import Json, progress, result
+from cmr_synth.cli.evaluate._candidates import Data, Slices, check_source
 from cmr_synth.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,13 +24,6 @@ app = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="Folder of an archive.")]
-Data = Annotated[
-    list[str] | None,
-    typer.Option("--data", metavar="NAME=PATH", help="Real patients; may be repeated."),
-]
-Slices = Annotated[
-    Path | None, typer.Option(help="A slice set from `cohort prepare`, in place of --data.")
-]
 Split = Annotated[
     str, typer.Option(help="Patients to archive: train, as generators were trained on.")
 ]
@@ -69,8 +63,8 @@ def build(
       cmr-synth archive build --slices prepared --out archive
       cmr-synth archive build --data folder=patients --out archive
     """
-    _check(data, slices)
-    from cmr_synth.evaluation.sample import joined, real_sample
+    check_source(data, slices)
+    from cmr_synth.evaluation.sample import joined, real_sample, splits_besides
     from cmr_synth.privacy.archive import Archive
     from cmr_synth.privacy.archive_writer import build as write
     from cmr_synth.privacy.copy_detector import CopyDetector
@@ -85,7 +79,7 @@ def build(
             _opened(data, slices, out, alone=group.count == 1, quiet=as_json) as opened,
         ):
             real = real_sample(opened, split, cohort)
-            others = held_out or sorted({row.split for row in opened.rows} - {split})
+            others = held_out or splits_besides(opened, split)
             parts = [real_sample(opened, name, cohort) for name in others]
             with progress("build", quiet=as_json or not group.is_main) as tell:
                 for event in write(
@@ -123,7 +117,7 @@ def add(
     Example:
       cmr-synth archive add archive --slices prepared-2026
     """
-    _check(data, slices)
+    check_source(data, slices)
     from cmr_synth.evaluation.sample import real_sample
     from cmr_synth.privacy.archive import Archive, open_archive
     from cmr_synth.privacy.archive_writer import add as write
@@ -199,12 +193,6 @@ def _key(path: Path | None) -> bytes | None:
     if len(key) < 16:
         raise InputError(f"{path}: holds {len(key)} bytes; a secret has 16 at least.")
     return key
-
-
-def _check(data: list[str] | None, slices: Path | None) -> None:
-    """Refuse wrong usage before anything heavy is imported."""
-    if bool(data) == bool(slices):
-        raise typer.BadParameter("give either --data NAME=PATH or --slices.")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cmr_synth.cli.console import Json, progress, remark, result
+from cmr_synth.cli.evaluate._candidates import check_options
 from cmr_synth.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,10 +70,7 @@ def compare(
     Two families trained for ten minutes each:
       cmr-synth compare ddpm cvae --train --slices prepared --minutes 10 --out compared
     """
-    if bool(data) == bool(slices):
-        raise typer.BadParameter("give either --data NAME=PATH or --slices.")
-    if split not in ("test", "validation"):
-        raise typer.BadParameter("--split is test or validation.")
+    check_options(data, slices, split)
     if minutes is not None and not minutes > 0:
         raise typer.BadParameter("--minutes must be more than 0.")
     if images is not None and images < 1:

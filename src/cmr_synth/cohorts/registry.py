@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def load_cohort(name: str) -> Cohort:
     if name not in known:
         raise InputError(f"no cohort is called {name!r}; known are {', '.join(sorted(known))}.")
     return known[name].load()
+
+
+def same_person(name: str) -> Mapping[str, str]:
+    """Numbers of a cohort under which somebody was examined again, to the first number of each.
+
+    Empty for a cohort that is not installed here, or whose adapter knows of nobody.
+    """
+    try:
+        return getattr(load_cohort(name), "same_person", {})
+    except InputError:
+        return {}
 
 
 def parse_sources(sources: list[str]) -> list[tuple[str, Path]]:

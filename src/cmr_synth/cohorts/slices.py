@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import cmr_synth
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts.examination import Examination
-from cmr_synth.cohorts.registry import load_cohort
+from cmr_synth.cohorts.registry import load_cohort, same_person
 from cmr_synth.cohorts.splits import check_shares, split_patients
 from cmr_synth.errors import InputError
 from cmr_synth.files import require_replaceable, write_folder
@@ -214,7 +214,7 @@ def prepare(
         pathology_of = {e.patient: e.pathology for e, _ in examinations if e.cohort == name}
         assigned = split_patients(pathology_of, seed=seed, test=test, validation=validation)
         # a person examined twice under two numbers must not be on both sides
-        for again, first in getattr(load_cohort(name), "same_person", {}).items():
+        for again, first in same_person(name).items():
             if again in assigned and first in assigned:
                 assigned[again] = assigned[first]
         splits.update({(name, patient): split for patient, split in assigned.items()})
@@ -247,9 +247,35 @@ def prepare(
         "split": {"seed": seed, "test": test, "validation": validation},
         "cmr_synth": cmr_synth.__version__,
     }
+    write_slice_set(out, {key: np.stack(planes) for key, planes in arrays.items()}, rows, about)
+
+
+def write_slice_set(
+    out: Path,
+    arrays: Mapping[str, NDArray[np.uint8]],
+    rows: Sequence[SliceRow],
+    about: Mapping[str, Any],
+) -> None:
+    """Write a slice set; the folder appears only when it is complete.
+
+    Parameters
+    ----------
+    out : Path
+        An existing slice set is replaced.
+    arrays : mapping
+        "images", "labels" and "covered", (n, rows, columns) each.
+    rows : n SliceRows
+    about : mapping
+        For `slice_set.json`.
+
+    Raises
+    ------
+    InputError
+        If `out` holds something else, or cannot be written.
+    """
     with write_folder(out, replaces=ABOUT) as folder:
         for key, planes in arrays.items():
-            np.save(folder / f"{key}.npy", np.stack(planes))
+            np.save(folder / f"{key}.npy", planes)
         with (folder / "slices.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, [f.name for f in fields(SliceRow)])
             writer.writeheader()

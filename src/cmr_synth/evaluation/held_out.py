@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.cohorts.slices import SliceSet
+from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.adherence import bootstrap_interval, dice_by_patient
 from cmr_synth.evaluation.frechet import frechet_distance, real_floor
@@ -60,10 +60,39 @@ def generate(
     if follows_masks(generator):
         yield from counterparts(generator, slices, index, seed=seed, steps=steps)
         return
-    for first in range(0, len(index), 8):
-        numbers = range(first, min(first + 8, len(index)))
-        asked = [Condition()] * len(numbers)
-        for event in generator.sample(asked, seed=seed, indices=numbers, steps=steps):
+    yield from made_for(generator, [Condition()] * len(index), seed=seed, steps=steps)
+
+
+def condition_of(labels: NDArray[np.uint8], row: SliceRow, **changes: str | None) -> Condition:
+    """What shows the mask of a real slice under the conditions of that slice.
+
+    `changes` replaces conditions, such as ``vendor="ge"``.
+    """
+    given: dict[str, Any] = {
+        "vendor": row.vendor or None,
+        "phase": row.phase or None,
+        "pathology": row.pathology or None,
+        **changes,
+    }
+    return Condition(mask=labels, z=row.z, **given)
+
+
+def made_for(
+    generator: Generator,
+    conditions: Sequence[Condition],
+    *,
+    seed: int,
+    batch: int = 8,
+    **options: Any,
+) -> Iterator[NDArray[np.float32]]:
+    """Yield pictures for conditions, batch by batch; each has noise of its own.
+
+    `options` go to `Generator.sample`, such as its steps.
+    """
+    for first in range(0, len(conditions), batch):
+        asked = conditions[first : first + batch]
+        numbers = range(first, first + len(asked))
+        for event in generator.sample(asked, seed=seed, indices=numbers, **options):
             if isinstance(event, Images):
                 yield event.pixels
 
@@ -84,23 +113,13 @@ def counterparts(
     `changes` replaces conditions, such as ``vendor="ge"``.
     """
     _, labels = slices.crop(index)
-    for first in range(0, len(index), batch):
-        conditions = []
-        for k in range(first, min(first + batch, len(index))):
-            row = slices.rows[index[k]]
-            given: dict[str, Any] = {
-                "vendor": row.vendor or None,
-                "phase": row.phase or None,
-                "pathology": row.pathology or None,
-                **changes,
-            }
-            conditions.append(Condition(mask=labels[k], z=row.z, **given))
-        numbers = range(first, first + len(conditions))
-        for event in generator.sample(
-            conditions, seed=seed, indices=numbers, steps=steps, guidance=guidance
-        ):
-            if isinstance(event, Images):
-                yield event.pixels
+    conditions = [
+        condition_of(drawn, slices.rows[i], **changes)
+        for drawn, i in zip(labels, index, strict=True)
+    ]
+    yield from made_for(
+        generator, conditions, seed=seed, batch=batch, steps=steps, guidance=guidance
+    )
 
 
 def measure(

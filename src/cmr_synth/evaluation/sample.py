@@ -19,6 +19,11 @@ LEVELS = ("basal", "mid", "apical")
 """Thirds of the heart from base to apex, as z below 1/3, below 2/3, and the rest."""
 
 
+def level_of(z: float) -> str:
+    """One of `LEVELS`, of a position between base, 0, and apex, 1."""
+    return LEVELS[min(int(z * 3), 2)]
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """Slices to judge.
@@ -80,7 +85,7 @@ class Sample:
     @cached_property
     def levels(self) -> NDArray[np.str_]:
         """One of `LEVELS` for each slice."""
-        return np.array([LEVELS[min(int(row.z * 3), 2)] for row in self.rows])
+        return np.array([level_of(row.z) for row in self.rows])
 
     def take(self, index: NDArray[np.integer] | NDArray[np.bool_], *, name: str = "") -> Sample:
         """Some of the slices, by number or by a mask."""
@@ -181,6 +186,11 @@ def read_sample(cohort: str, folder: Path) -> Iterator[str | Sample]:
         slices = open_slice_set(out)
         sample = real_sample(slices, None, name=str(folder))
     yield sample
+
+
+def splits_besides(slices: SliceSet, split: str) -> list[str]:
+    """All splits of a slice set but one, in order: whose patients are held out from it."""
+    return sorted({row.split for row in slices.rows} - {split})
 
 
 def require_masks(sample: Sample) -> None:

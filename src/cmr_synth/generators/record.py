@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -49,6 +50,11 @@ def description(record: dict[str, Any]) -> str:
         f"{MARK} cmr-synth {cmr_synth.__version__} {model['name']} {model['sha256'][:8]} "
         f"seed {record['seed']} variant {record['variant']}"
     )
+
+
+def sidecar_of(image: Path) -> Path:
+    """Where the record of a NIfTI file lies: beside it, as `NAME.json`."""
+    return image.with_name(re.sub(r"\.nii(\.gz)?$", "", image.name, flags=re.IGNORECASE) + ".json")
 
 
 def write_synthetic(synthetic: Synthetic, folder: Path, stem: str) -> dict[str, Any]:

@@ -131,6 +131,19 @@ class Archive:
             )
 
 
+def open_with_detector(folder: Path) -> tuple[Archive, CopyDetector]:
+    """Open an archive, and the bundled detector if it was built with that.
+
+    Raises
+    ------
+    InputError
+        See `open_archive`; or if it was built with another detector.
+    """
+    archive, detector = open_archive(folder), CopyDetector.load()
+    archive.require_detector(detector)
+    return archive, detector
+
+
 def open_archive(folder: Path, *, verify: bool = True) -> Archive:
     """Open an archive, read-only.
 
@@ -247,10 +260,10 @@ def near_duplicates(archive: Archive, *, most: float = 0.1) -> list[tuple[str, s
     from cmr_synth.privacy.search import closest_by_patient
 
     starts = archive.starts
-    ends = np.append(starts[1:], len(archive))
     pairs = []
-    for number, (first, last) in enumerate(zip(starts, ends, strict=True)):
-        apart = closest_by_patient(archive.whole[first:last], archive.whole, starts).min(axis=0)
+    for number in range(len(starts)):
+        own = archive.whole[archive.slices_of(number)]
+        apart = closest_by_patient(own, archive.whole, starts).min(axis=0)
         for other in np.flatnonzero(apart <= most):
             if other > number:
                 pairs.append((archive.name(number), archive.name(int(other)), float(apart[other])))

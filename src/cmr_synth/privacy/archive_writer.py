@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.cohorts.registry import cohorts, load_cohort
+from cmr_synth.cohorts.registry import same_person
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.sample import Sample, require_disjoint
 from cmr_synth.files import require_replaceable, sha256, write_folder
@@ -345,11 +345,7 @@ def _by_person(sample: Sample) -> tuple[Sample, NDArray[np.str_]]:
 
 def _persons(sample: Sample) -> NDArray[np.str_]:
     """Patients, a person examined under two numbers being one."""
-    known = cohorts()
-    again = {
-        name: getattr(load_cohort(name), "same_person", {}) if name in known else {}
-        for name in {row.cohort for row in sample.rows}
-    }
+    again = {name: same_person(name) for name in {row.cohort for row in sample.rows}}
     return np.array(
         [f"{row.cohort} {again[row.cohort].get(row.patient, row.patient)}" for row in sample.rows]
     )

@@ -8,22 +8,19 @@ right would give; that ceiling grows with the number of canaries.
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.cohorts.slices import ABOUT, SliceRow, SliceSet, open_slice_set
+from cmr_synth.cohorts.slices import SliceSet, write_slice_set
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.sample import Sample, real_sample
-from cmr_synth.files import write_folder
 from cmr_synth.generators.interface import Generator, Progress
 from cmr_synth.privacy.membership.attack import conditions_of
 from cmr_synth.privacy.membership.probes import probe_of
@@ -211,21 +208,13 @@ def plant(
         for number in range(canaries)
         for k, i in enumerate(chosen[number])
     ]
-    extra = {
-        "images": images,
-        "labels": slices.labels[chosen.ravel()],
-        "covered": slices.covered[chosen.ravel()],
+    arrays = {
+        "images": np.concatenate([slices.images, images]),
+        "labels": np.concatenate([slices.labels, slices.labels[chosen.ravel()]]),
+        "covered": np.concatenate([slices.covered, slices.covered[chosen.ravel()]]),
     }
     about = slices.about | {"slices": len(slices) + len(rows), "canaries": canaries}
-    with write_folder(out, replaces=ABOUT) as folder:
-        for name, planes in extra.items():
-            np.save(folder / f"{name}.npy", np.concatenate([getattr(slices, name), planes]))
-        with (folder / "slices.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(SliceRow)])
-            writer.writeheader()
-            writer.writerows(asdict(row) for row in (*slices.rows, *rows))
-        (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
-    open_slice_set(out)
+    write_slice_set(out, arrays, (*slices.rows, *rows), about)
     return {"canaries": canaries, "let_in": int(let_in.sum()), "slices": len(rows)}
 
 

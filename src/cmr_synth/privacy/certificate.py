@@ -113,19 +113,19 @@ def certify(
         raise ValueError("an archive without pixels has nothing to plant")
     rng = np.random.default_rng(seed)
     limits = {name: calibration.threshold(alarms, of) for name, of in DETECTORS.items()}
-    ends = np.append(archive.starts[1:], len(archive))
+    people = len(archive.starts)
     found: dict[str, dict[str, tuple[int, int]]] = {}
     for step, kind in enumerate(PLANTED, start=1):
         made = []
         for _ in range(copies):
-            who = int(rng.integers(len(ends)))
-            i = int(rng.integers(archive.starts[who], ends[who]))
+            own = archive.slices_of(int(rng.integers(people)))
+            i = int(rng.integers(own.start, own.stop))
             beside = archive.beside(i)
             if kind == "neighbouring slice" and beside is None:
                 continue
             # of another patient, if there is one
             j = int(rng.integers(len(archive)))
-            while len(ends) > 1 and archive.starts[who] <= j < ends[who]:
+            while people > 1 and own.start <= j < own.stop:
                 j = int(rng.integers(len(archive)))
             image, other = (pixels[n].astype(np.float32) / 255 for n in (i, j))
             after = None if beside is None else pixels[beside].astype(np.float32) / 255

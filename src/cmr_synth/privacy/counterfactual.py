@@ -19,6 +19,7 @@ from cmr_synth.generators.interface import Generator, Progress
 from cmr_synth.privacy.audit import NeighbourAudit
 from cmr_synth.privacy.neighbours import Queries, described
 from cmr_synth.privacy.remade import remade
+from cmr_synth.privacy.search import closest_by_patient
 
 if TYPE_CHECKING:
     from cmr_synth.privacy.archive import Archive
@@ -34,6 +35,8 @@ MUCH_NEARER = 0.8
 Fixed beforehand; `benchmarks/copy_detection.py` measures how often honest pictures and copies are
 called so.
 """
+
+ONE_PATIENT = np.zeros(1, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,17 +173,14 @@ def explain(
 
 def _whole(queries: Queries, archive: Archive, patient: int) -> NDArray[np.float32]:
     """Distances (n,) of whole slices to the nearest slice of one patient."""
-    bank = archive.whole[archive.slices_of(patient)].astype(np.float32)
-    alike = queries.whole.astype(np.float32) @ bank.T  # (n, 4, slices)
-    return _distance(alike.reshape(len(queries), -1).max(axis=1))
+    reflections = queries.whole.reshape(-1, queries.whole.shape[-1])
+    bank = archive.whole[archive.slices_of(patient)]
+    apart = closest_by_patient(reflections, bank, ONE_PATIENT)
+    return np.asarray(apart.reshape(len(queries), -1).min(axis=1))
 
 
 def _part(queries: Queries, archive: Archive, patient: int) -> NDArray[np.float32]:
     """Distances (n,) of the window that is nearest to the same window of one patient."""
-    bank = archive.windows[archive.slices_of(patient)].astype(np.float32)
-    alike = np.einsum("npw,spw->nps", queries.windows.astype(np.float32), bank)
-    return _distance(alike.reshape(len(queries), -1).max(axis=1))
-
-
-def _distance(cosine: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(np.sqrt(np.clip(2 - 2 * cosine, 0, 4)), np.float32)
+    bank = archive.windows[archive.slices_of(patient)]
+    apart = closest_by_patient(queries.windows, bank, ONE_PATIENT)
+    return np.asarray(apart.reshape(len(queries), -1).min(axis=1))

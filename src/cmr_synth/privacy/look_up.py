@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.privacy.audit import RATE
 from cmr_synth.privacy.calibration import ENOUGH, discoveries, share_below, weights_by_patient
 from cmr_synth.privacy.neighbours import neighbours
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 ALARM = 0.01
 """P-value from which one slice that is looked at by itself is flagged."""
-RATE = 0.1
-"""Share of the flags on several slices that may be false."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.evaluation.placed_scan import PlacedScan
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.files import sha256
+from cmr_synth.generators.record import sidecar_of
 from cmr_synth.generators.synthesis import labels_hash
 from cmr_synth.imaging.masks import Mask
 from cmr_synth.imaging.nifti import read_image
@@ -306,8 +307,7 @@ def _scaled(scan: Scan, notes: list[str]) -> NDArray[np.float32]:
 
 
 def _sidecar(path: Path) -> dict[str, Any]:
-    name = path.name.removesuffix(".gz").removesuffix(".nii")
-    beside = path.with_name(f"{name}.json")
+    beside = sidecar_of(path)
     if not beside.is_file():
         return {}
     record = _read(beside)

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.evaluation.held_out import condition_of, made_for
 from cmr_synth.evaluation.sample import Sample
-from cmr_synth.generators.interface import Condition, Generator, Images
-
-BATCH = 8
+from cmr_synth.generators.interface import Generator
 
 
 def remade(
@@ -41,19 +40,6 @@ def remade(
     ------
     (n, y, x) float32 array in [0, 1]
     """
-    for first in range(0, len(index), BATCH):
-        rows = [int(i) for i in index[first : first + BATCH]]
-        conditions = [
-            Condition(
-                mask=sample.labels[i],
-                z=sample.rows[i].z,
-                vendor=vendor or sample.rows[i].vendor or None,
-                phase=sample.rows[i].phase or None,
-                pathology=sample.rows[i].pathology or None,
-            )
-            for i in rows
-        ]
-        numbers = range(first, first + len(rows))
-        for event in generator.sample(conditions, seed=seed, indices=numbers, steps=steps):
-            if isinstance(event, Images):
-                yield event.pixels
+    changes = {} if vendor is None else {"vendor": vendor}
+    conditions = [condition_of(sample.labels[i], sample.rows[i], **changes) for i in index]
+    yield from made_for(generator, conditions, seed=seed, steps=steps)

@@ -8,20 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cmr_synth.evaluation.agreement import wilson_interval
 from cmr_synth.files import write_file
 from cmr_synth.imaging.masks import stem_of
 from cmr_synth.privacy.neighbours import STATISTICS
 from cmr_synth.privacy.passport import NOT_KNOWN, Subject, passport
 from cmr_synth.privacy.signature import fingerprint, signed
-from cmr_synth.reports.document import Section, Table, interval, number, png_text
+from cmr_synth.reports.document import Section, Table, interval, png_text
 from cmr_synth.reports.html import render
+from cmr_synth.reports.privacy import nearest_cells, nearest_pairs
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from matplotlib.figure import Figure
 
     from cmr_synth.generators.card import Card
     from cmr_synth.privacy.archive import Archive
@@ -64,7 +62,7 @@ def write_passport(
     """
     name = f"{stem_of(subject.path)}.passport"
     bare = passport(subject, audit, archive, certificate, card=card, page=("", ""))
-    shown = _nearest_first(audit)
+    shown = [int(i) for i in audit.order[:SHOWN]]
     sections = [
         Section("Image", tables=[Table({"": "", " ": ""}, _identity(bare, key))]),
         _slices(subject, audit, archive, shown),
@@ -72,7 +70,9 @@ def write_passport(
     ]
     figures = []
     if pictures and archive.pixels is not None:
-        figures = [("this image above the nearest patients", _pairs(audit, archive, shown))]
+        names = [f"slice {audit.sample.rows[i].slice}" for i in shown]
+        figure = nearest_pairs(audit, archive, shown, names, inches=2.0)
+        figures = [("this image above the nearest patients", figure)]
     rendered = [
         (section, [(words, png_text(figure)) for words, figure in (figures if i == 1 else [])])
         for i, section in enumerate(sections)
@@ -93,10 +93,6 @@ def write_passport(
     with write_file(path) as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return document, path
-
-
-def _nearest_first(audit: NeighbourAudit) -> list[int]:
-    return [int(i) for i in audit.order[:SHOWN]]
 
 
 def _identity(bare: Mapping[str, Any], key: Ed25519PrivateKey) -> list[list[str]]:
@@ -134,10 +130,7 @@ def _slices(subject: Subject, audit: NeighbourAudit, archive: Archive, shown: li
         [
             str(subject.places[i][1])
             + (f" of frame {subject.places[i][0]}" if subject.scan.is_cine else ""),
-            archive.name(int(audit.found.nearest[i, 0])),
-            *(number(float(v)) for v in audit.found.statistics[i]),
-            "–" if audit.p is None else f"{audit.p[i]:.4f}",
-            audit.matched[i] or "–",
+            *nearest_cells(audit, archive, i),
             "flagged" if audit.flagged[i] else "",
         ]
         for i in shown
@@ -177,22 +170,3 @@ def _proof(certificate: Certificate | None) -> Section:
         ],
         tables=[Table({"copy": "", "planted": "", "found": "with its 95 % interval"}, rows)],
     )
-
-
-def _pairs(audit: NeighbourAudit, archive: Archive, shown: list[int]) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(2.0 * max(len(shown), 3), 4.2), layout="constrained")
-    axes = figure.subplots(2, len(shown), squeeze=False)
-    for column, i in enumerate(shown):
-        who = int(audit.found.nearest[i, 0])
-        nearest = archive.picture(archive.most_alike(audit.sample.pixels[i], who))
-        assert nearest is not None
-        titles = (f"slice {audit.sample.rows[i].slice}", archive.name(who)[:18])
-        for axis, picture, title in zip(
-            axes[:, column], (audit.sample.pixels[i], nearest), titles, strict=True
-        ):
-            axis.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=1)
-            axis.set_title(title, fontsize=8, color="red" if audit.flagged[i] else "black")
-            axis.set_axis_off()
-    return figure

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cmr_synth.evaluation.agreement import wilson_interval
 from cmr_synth.privacy.audit import RATE, NeighbourAudit
@@ -141,10 +142,7 @@ def _nearest_section(one: NeighbourAudit, archive: Archive, *, pictures: bool) -
     rows = [
         [
             f"{i} (mask of {one.sample.patients[i]})",
-            archive.name(int(one.found.nearest[i, 0])),
-            *(number(float(v)) for v in one.found.statistics[i]),
-            "–" if one.p is None else f"{one.p[i]:.4f}",
-            one.matched[i],
+            *nearest_cells(one, archive, i),
             one.counterfactuals[i].words if i in one.counterfactuals else "–",
             "flagged" if one.flagged[i] else "",
         ]
@@ -155,26 +153,53 @@ def _nearest_section(one: NeighbourAudit, archive: Archive, *, pictures: bool) -
     columns |= {LIKENESS: COUNTERFACTUAL, "": ""}
     figures: dict[str, Any] = {}
     if pictures and archive.pixels is not None:
-        figures["nearest pairs"] = _pairs(one, archive, order)
+        names = [f"{one.sample.name} {i}" for i in order]
+        figures["nearest pairs"] = nearest_pairs(one, archive, order, names)
     return Section(
         f"{one.sample.name}: nearest slices", tables=[Table(columns, rows)], figures=figures
     )
 
 
-def _pairs(one: NeighbourAudit, archive: Archive, order: np.ndarray) -> Figure:
-    """Synthetic slices above the nearest patient's nearest slice in pixels."""
+def nearest_cells(audit: NeighbourAudit, archive: Archive, i: int) -> list[str]:
+    """Cells of a slice: nearest patient, `STATISTICS`, p, and what it was matched with."""
+    return [
+        archive.name(int(audit.found.nearest[i, 0])),
+        *(number(float(v)) for v in audit.found.statistics[i]),
+        "–" if audit.p is None else f"{audit.p[i]:.4f}",
+        audit.matched[i] or "–",
+    ]
+
+
+def nearest_pairs(
+    audit: NeighbourAudit,
+    archive: Archive,
+    order: Sequence[int] | NDArray[np.int64],
+    names: Sequence[str],
+    *,
+    inches: float = 1.5,
+) -> Figure:
+    """Slices above the nearest patient's slice that differs least in pixels, flagged ones in red.
+
+    Parameters
+    ----------
+    order : sequence of int
+        Slices of the audit by number.
+    names : sequence of str
+        Of these slices.
+    inches : float
+        Width of a picture.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(1.5 * len(order), 3.3), layout="constrained")
+    figure = Figure(figsize=(inches * max(len(order), 3), 2.2 * inches), layout="constrained")
     axes = figure.subplots(2, len(order), squeeze=False)
-    for column, i in enumerate(order):
-        who = int(one.found.nearest[i, 0])
-        nearest = archive.picture(archive.most_alike(one.sample.pixels[i], who))
+    for column, (i, name) in enumerate(zip(order, names, strict=True)):
+        who = int(audit.found.nearest[i, 0])
+        nearest = archive.picture(archive.most_alike(audit.sample.pixels[i], who))
         assert nearest is not None
-        shown = (one.sample.pixels[i], nearest)
-        words = (f"{one.sample.name} {i}", archive.name(who)[:18])
-        for axis, picture, title in zip(axes[:, column], shown, words, strict=True):
+        shown = ((name, audit.sample.pixels[i]), (archive.name(who)[:18], nearest))
+        for axis, (title, picture) in zip(axes[:, column], shown, strict=True):
             axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
-            axis.set_title(title, fontsize=7, color="red" if one.flagged[i] else "black")
+            axis.set_title(title, fontsize=7, color="red" if audit.flagged[i] else "black")
             axis.set_axis_off()
     return figure

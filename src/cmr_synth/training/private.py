@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cmr_synth.cohorts.registry import load_cohort
+from cmr_synth.cohorts.registry import same_person
 from cmr_synth.errors import InputError
 from cmr_synth.files import write_file
 from cmr_synth.training.batches import Batch, Batches
@@ -231,17 +231,10 @@ def _patients(batches: Batches) -> list[NDArray[np.int64]]:
     for i in batches.index:
         row = rows[i]
         if row.cohort not in same:
-            same[row.cohort] = _same_person(row.cohort)
+            same[row.cohort] = same_person(row.cohort)
         person = same[row.cohort].get(row.patient, row.patient)
         found.setdefault((row.cohort, person), []).append(int(i))
     return [np.array(own) for own in found.values()]
-
-
-def _same_person(cohort: str) -> Mapping[str, str]:
-    try:
-        return getattr(load_cohort(cohort), "same_person", {})
-    except InputError:  # a slice set of a cohort that is not installed here
-        return {}
 
 
 def _require_accountable(

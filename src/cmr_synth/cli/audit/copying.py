@@ -43,7 +43,7 @@ def copying(
       cmr-synth audit copying flow --slices prepared --out copying
     """
     check_options(data, slices, split)
-    from cmr_synth.evaluation.sample import joined, real_sample
+    from cmr_synth.evaluation.sample import joined, real_sample, splits_besides
     from cmr_synth.generators import zoo
     from cmr_synth.privacy.copy_detector import CopyDetector
     from cmr_synth.privacy.overfitting.audit import Overfitting, audit_overfitting, real_sets
@@ -51,7 +51,7 @@ def copying(
 
     opened = open_slices(data, slices, out, complete=True, quiet=as_json)
     detector = CopyDetector.load()
-    remaining = sorted({row.split for row in opened.rows} - {"train"})
+    remaining = splits_besides(opened, "train")
     real = real_sets(
         real_sample(opened, "train", cohort),
         joined([real_sample(opened, name, cohort) for name in remaining], name="held-out"),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cmr_synth.cli.console import Json, progress, result
-from cmr_synth.cli.evaluate._candidates import Cohort, Data, Out, Slices, open_slices
+from cmr_synth.cli.evaluate._candidates import Cohort, Data, Out, Slices, check_source, open_slices
 
 
 def membership(
@@ -42,15 +42,14 @@ def membership(
     Example:
       cmr-synth audit membership flow --slices prepared --out membership
     """
-    if bool(data) == bool(slices):
-        raise typer.BadParameter("give either --data NAME=PATH or --slices.")
-    from cmr_synth.evaluation.sample import joined, real_sample
+    check_source(data, slices)
+    from cmr_synth.evaluation.sample import joined, real_sample, splits_besides
     from cmr_synth.generators import zoo
     from cmr_synth.privacy.membership.attack import Membership, attack, spread_over
     from cmr_synth.reports.membership import write_membership
 
     opened = open_slices(data, slices, out, complete=True, quiet=as_json)
-    remaining = others or sorted({row.split for row in opened.rows} - {members})
+    remaining = others or splits_besides(opened, members)
     inside = spread_over(real_sample(opened, members, cohort), per_patient)
     parts = [real_sample(opened, split, cohort) for split in remaining]
     outside = spread_over(joined(parts, name="others"), per_patient)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cmr_synth.cli.audit._archive import ArchiveFolder, Copies, certificate_of
 from cmr_synth.cli.console import Json, progress, remark, result
 
 
@@ -14,7 +15,7 @@ def passport(
     images: Annotated[
         list[Path], typer.Argument(metavar="IMAGE...", help="NIfTI images of `synthesize`.")
     ],
-    archive: Annotated[Path, typer.Option(help="From `archive build`.")],
+    archive: ArchiveFolder,
     key: Annotated[Path, typer.Option(help="Private ed25519 key, OpenSSH or PEM.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for passports and pages.")],
     mask: Annotated[
@@ -24,9 +25,7 @@ def passport(
     pictures: Annotated[
         bool, typer.Option("--pictures", help="Show the nearest patients on the page.")
     ] = False,
-    copies: Annotated[
-        int, typer.Option(min=20, help="Copies of each kind planted to prove the audit.")
-    ] = 100,
+    copies: Copies = 100,
     as_json: Json = False,
 ) -> None:
     """Issue a signed privacy passport for each image: JSON, and a page to read.
@@ -40,30 +39,20 @@ def passport(
     from cmr_synth.errors import InputError
     from cmr_synth.generators import zoo
     from cmr_synth.imaging.masks import read_mask, unique_stems
-    from cmr_synth.privacy.archive import open_archive
-    from cmr_synth.privacy.audit import Certificate, audit_neighbours, certify
-    from cmr_synth.privacy.copy_detector import CopyDetector
+    from cmr_synth.privacy.archive import open_with_detector
+    from cmr_synth.privacy.audit import audit_neighbours
     from cmr_synth.privacy.passport import read_subject
     from cmr_synth.privacy.signature import read_private_key
     from cmr_synth.reports.passport import write_passport
 
     signer = read_private_key(key)
     unique_stems(images)
-    opened = open_archive(archive)
-    detector = CopyDetector.load()
-    opened.require_detector(detector)
+    opened, detector = open_with_detector(archive)
     drawn = read_mask(mask) if mask is not None else None
     subjects = [read_subject(path, drawn) for path in images]
     if pictures and opened.pixels is None:
         remark(f"{archive} holds no pixels; the pages show no patients.")
-    certificate = None
-    if opened.calibration is not None and opened.pixels is not None:
-        with progress("plant copies", quiet=as_json) as tell:
-            for event in certify(opened, opened.calibration, detector, copies=copies):
-                if isinstance(event, Certificate):
-                    certificate = event
-                else:
-                    tell(event.step / event.steps, f"{event.step} of {event.steps} kinds")
+    certificate = certificate_of(opened, detector, copies, quiet=as_json)
     made = []
     with progress("search", quiet=as_json) as tell:
         for number, subject in enumerate(subjects, start=1):

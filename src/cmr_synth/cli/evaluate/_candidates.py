@@ -64,10 +64,15 @@ class Candidate:
     masked: bool = True
 
 
-def check_options(data: list[str] | None, slices: Path | None, split: str) -> None:
-    """Refuse wrong usage before anything heavy is imported."""
+def check_source(data: list[str] | None, slices: Path | None) -> None:
+    """Refuse both or neither, before anything heavy is imported."""
     if bool(data) == bool(slices):
         raise typer.BadParameter("give either --data NAME=PATH or --slices.")
+
+
+def check_options(data: list[str] | None, slices: Path | None, split: str) -> None:
+    """Refuse wrong usage before anything heavy is imported."""
+    check_source(data, slices)
     if split not in ("test", "validation"):
         raise typer.BadParameter("--split is test or validation.")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
-from cmr_synth.generators.interface import Condition, Generator, Images, Progress
+from cmr_synth.evaluation.held_out import condition_of
+from cmr_synth.generators.interface import Generator, Images, Progress
 
 SHAPE = (128, 128)
 
@@ -92,12 +92,8 @@ def synthetic_copy(
         conditions = []
         for k in range(first, last):
             row = slices.rows[index[k]]
-            stated: dict[str, Any] = {
-                "vendor": vendor_of_copy(row, k, copy, vendors, seed=seed),
-                "phase": row.phase or None,
-                "pathology": row.pathology or None,
-            }
-            conditions.append(Condition(mask=labels[k], z=row.z, **stated))
+            vendor = vendor_of_copy(row, k, copy, vendors, seed=seed)
+            conditions.append(condition_of(labels[k], row, vendor=vendor))
         # no two copies of a mask share their noise
         numbers = range(copy * len(index) + first, copy * len(index) + last)
         for event in generator.sample(conditions, seed=seed, indices=numbers, steps=steps):

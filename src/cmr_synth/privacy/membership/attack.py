@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.held_out import follows_masks
+from cmr_synth.evaluation.held_out import condition_of, follows_masks
 from cmr_synth.evaluation.sample import Sample, joined, require_disjoint
 from cmr_synth.generators.interface import Condition, Generator, Progress
 from cmr_synth.privacy.membership.errors import BAND, errors
@@ -210,14 +210,7 @@ def conditions_of(sample: Sample, generator: Generator) -> list[Condition]:
     if not follows_masks(generator):
         return [Condition()] * len(sample)
     return [
-        Condition(
-            mask=labels,
-            z=row.z,
-            vendor=row.vendor or None,
-            phase=row.phase or None,
-            pathology=row.pathology or None,
-        )
-        for labels, row in zip(sample.labels, sample.rows, strict=True)
+        condition_of(labels, row) for labels, row in zip(sample.labels, sample.rows, strict=True)
     ]
 
 
