@@ -25,6 +25,8 @@ UNLABELLED = 255
 STRUCTURES: dict[str, int] = {"LV": LV, "MYO": MYO, "RV": RV}
 """The structures by the name that reports and panels show."""
 
+HEART = (LV, MYO, RV)
+
 CONVENTIONS: dict[str, dict[int, int]] = {
     "acdc": {0: BACKGROUND, 1: RV, 2: MYO, 3: LV},
     "mnms": {0: BACKGROUND, 1: LV, 2: MYO, 3: RV},
@@ -53,6 +55,11 @@ class ConventionGuess:
     convention: str
     confidence: float
     reason: str
+
+
+def is_heart(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a structure is drawn: neither background nor unlabelled; bool, of the same shape."""
+    return np.isin(labels, HEART)
 
 
 def convert(labels: NDArray[Any], convention: str, *, name: str = "mask") -> NDArray[np.uint8]:

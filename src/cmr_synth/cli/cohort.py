@@ -71,6 +71,13 @@ def prepare(
         typer.Option(help="Let the bundled segmenter fill in structures that were not drawn."),
     ] = True,
     seed: Annotated[int, typer.Option(help="Of the split into training and test patients.")] = 0,
+    normalisation: Annotated[
+        str,
+        typer.Option(
+            help="What grey values mean: percentile (of the volume), around-heart (hearts of all "
+            "scanners alike), percentile-2-98, minmax, n4."
+        ),
+    ] = "percentile",
     as_json: Json = False,
 ) -> None:
     """Put every labelled slice on one grid, split by patient, ready for training.
@@ -79,13 +86,21 @@ def prepare(
     Example, on ACDC as its authors publish it:
       cmr-synth cohort prepare acdc=ACDC/training --out slices
     """
-    facts = prepare_slices(sources, out, complete=complete, seed=seed, quiet=as_json)
+    facts = prepare_slices(
+        sources, out, complete=complete, seed=seed, normalisation=normalisation, quiet=as_json
+    )
     counts = ", ".join(f"{count} {split}" for split, count in facts["slices"].items())
     result(facts, [f"{out}: {counts} slices"], as_json=as_json)
 
 
 def prepare_slices(
-    sources: list[str], out: Path, *, complete: bool, seed: int = 0, quiet: bool = False
+    sources: list[str],
+    out: Path,
+    *,
+    complete: bool,
+    seed: int = 0,
+    normalisation: str = "percentile",
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """Prepare a slice set and count its slices by split."""
     from cmr_synth.cohorts.registry import parse_sources
@@ -95,7 +110,13 @@ def prepare_slices(
 
     with progress("prepare", quiet=quiet) as tell:
         completion = _completed if complete else None
-        for line in run(parse_sources(sources), out, complete=completion, seed=seed):
+        for line in run(
+            parse_sources(sources),
+            out,
+            complete=completion,
+            seed=seed,
+            normalisation=normalisation,
+        ):
             tell(None, line)
     slices = open_slice_set(out)
     counts = {split: len(slices.where(split=split)) for split in SPLITS}

@@ -14,6 +14,7 @@ BUILT_IN = {
     "acdc": "cmr_synth.cohorts.acdc",
     "chla": "cmr_synth.cohorts.chla",
     "sunnybrook": "cmr_synth.cohorts.sunnybrook",
+    "autofd": "cmr_synth.cohorts.autofd",
     "folder": "cmr_synth.cohorts.folder",
 }
 

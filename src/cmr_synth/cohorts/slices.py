@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cmr_synth
-from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.anatomy.labels import UNLABELLED, is_heart
 from cmr_synth.cohorts.examination import Examination
 from cmr_synth.cohorts.registry import load_cohort, same_person
 from cmr_synth.cohorts.splits import check_shares, split_patients
 from cmr_synth.errors import InputError
 from cmr_synth.files import require_replaceable, write_folder
 from cmr_synth.imaging.grid import WorkingGrid, place
-from cmr_synth.imaging.normalise import NORMALISATIONS
+from cmr_synth.imaging.normalise import AROUND_HEART, NORMALISATIONS, around_heart, heart_window
 
 WIDE_GRID = WorkingGrid(shape=(160, 160), spacing=1.5)
 ABOUT = "slice_set.json"
@@ -167,7 +167,8 @@ def prepare(
         `(images, labels, may_hide) -> labels` on the wide grid; completes partly labelled
         slices. Without it, unlabelled pixels stay 255.
     normalisation : str
-        A key of `NORMALISATIONS` that leads to values from 0 to 1, applied to each stack.
+        "around-heart", or a key of `NORMALISATIONS` that leads to values from 0 to 1, applied to
+        each stack. The segmenter completes what it was trained on: `NORMALISATIONS["percentile"]`.
     seed, test, validation
         See `split_patients`.
 
@@ -186,9 +187,10 @@ def prepare(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"cohort {twice!r} is given twice; give each one folder.")
-    if normalisation not in NORMALISATIONS:
+    known = (AROUND_HEART, *NORMALISATIONS)
+    if normalisation not in known:
         raise InputError(
-            f"no normalisation is called {normalisation!r}; known are {', '.join(NORMALISATIONS)}."
+            f"no normalisation is called {normalisation!r}; known are {', '.join(known)}."
         )
     check_shares(test, validation)
     require_replaceable(out, ABOUT)
@@ -212,7 +214,13 @@ def prepare(
     splits: dict[tuple[str, str], str] = {}
     for name in about["cohorts"]:
         pathology_of = {e.patient: e.pathology for e, _ in examinations if e.cohort == name}
-        assigned = split_patients(pathology_of, seed=seed, test=test, validation=validation)
+        assigned = split_patients(
+            pathology_of,
+            seed=seed,
+            test=test,
+            validation=validation,
+            settled=getattr(load_cohort(name), "settled", {}),
+        )
         # a person examined twice under two numbers must not be on both sides
         for again, first in same_person(name).items():
             if again in assigned and first in assigned:
@@ -222,7 +230,7 @@ def prepare(
     rows: list[SliceRow] = []
     arrays: dict[str, list] = {"images": [], "labels": [], "covered": []}
     for examination, on_grid in examinations:
-        for k in np.flatnonzero(np.isin(on_grid["labels"], (LV, MYO, RV)).any(axis=(1, 2))):
+        for k in np.flatnonzero(is_heart(on_grid["labels"]).any(axis=(1, 2))):
             for key in arrays:
                 arrays[key].append(on_grid[key][k])
             rows.append(
@@ -285,7 +293,8 @@ def write_slice_set(
 
 def _on_grid(examination: Examination, complete: Completion | None, normalisation: str) -> dict:
     """Resample one examination; completes first, so that the crop is centred on the whole heart."""
-    pixels = NORMALISATIONS[normalisation](examination.image)
+    usual = NORMALISATIONS["percentile" if normalisation == AROUND_HEART else normalisation]
+    pixels = usual(examination.image)
     if pixels.min() < 0 or pixels.max() > 1:
         others = ", ".join(other for other in NORMALISATIONS if other != normalisation)
         raise InputError(
@@ -293,19 +302,21 @@ def _on_grid(examination: Examination, complete: Completion | None, normalisatio
             f"cannot hold; choose from {others}."
         )
     labels, spacing = examination.labels, examination.spacing[1:]
-    drawn = np.isin(labels, (LV, MYO, RV))
+    drawn = is_heart(labels)
     if not drawn.any():
         empty = np.zeros((0, *WIDE_GRID.shape), np.uint8)
         return {"images": empty, "labels": empty, "covered": empty, "completed": ()}
     name = f"{examination.cohort} {examination.patient}"
     placement = place(drawn, spacing, grid=WIDE_GRID, name=name, must_fit=False)
     hides = examination.may_hide.any(axis=1)
+    heart = drawn
     if complete is not None and hides.any():
         whole = complete(
             placement.image_to_grid(pixels), placement.labels_to_grid(labels), examination.may_hide
         )
-        heart = np.isin(placement.labels_from_grid(whole), (LV, MYO, RV))
-        if heart.any():
+        found = is_heart(placement.labels_from_grid(whole))
+        if found.any():
+            heart = found
             placement = place(heart, spacing, grid=WIDE_GRID, name=name, must_fit=False)
     images = placement.image_to_grid(pixels)
     fill = UNLABELLED if hides.any() else 0
@@ -317,6 +328,9 @@ def _on_grid(examination: Examination, complete: Completion | None, normalisatio
             complete(images, on_grid, examination.may_hide),
             0,
         ).astype(np.uint8)
+    if normalisation == AROUND_HEART:
+        window = heart_window(heart, spacing)
+        images = placement.image_to_grid(around_heart(examination.image, window))
     covered = np.broadcast_to(placement.covered(), images.shape).astype(np.uint8)
     return {
         "images": np.round(np.clip(images, 0, 1) * 255).astype(np.uint8),

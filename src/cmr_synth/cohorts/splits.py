@@ -17,6 +17,7 @@ def split_patients(
     seed: int = 0,
     test: float = 0.2,
     validation: float = 0.05,
+    settled: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Assign every patient of one cohort to one split.
 
@@ -32,6 +33,9 @@ def split_patients(
         Shares of the patients, rounded to the nearest whole patient, at least one each where
         the share is not zero and the cohort has three patients or more; one patient is always
         left for training.
+    settled : mapping of patient to split, optional
+        Those who have a side already, because models were trained and tested when the cohort was
+        smaller. They keep it, and count towards the shares.
 
     Returns
     -------
@@ -48,13 +52,15 @@ def split_patients(
     shuffled = np.random.default_rng(seed).permutation(len(patients))
     ordered = [patients[i] for i in shuffled]
     ordered.sort(key=lambda patient: pathology_of[patient] or "")
-    split = dict.fromkeys(ordered, "train")
+    known = {patient: side for patient, side in (settled or {}).items() if patient in pathology_of}
+    split = {patient: known.get(patient, "train") for patient in ordered}
     for name, share in (("test", test), ("validation", validation)):
-        free = [patient for patient in ordered if split[patient] == "train"]
+        free = [p for p in ordered if split[p] == "train" and p not in known]
         count = round(share * len(ordered))
         if share > 0 and len(ordered) >= 3:
             count = max(count, 1)
-        count = min(count, len(free) - 1)
+        count = max(count - sum(side == name for side in known.values()), 0)
+        count = min(count, len(free) if "train" in known.values() else len(free) - 1)
         for k in range(count):
             split[free[int((k + 0.5) * len(free) / count)]] = name
     return split

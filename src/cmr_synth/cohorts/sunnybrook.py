@@ -1,4 +1,8 @@
-"""Sunnybrook Cardiac Data: GE Signa 1.5 T, single labelled slices, LV blood pool only."""
+"""Sunnybrook Cardiac Data: GE Signa 1.5 T, single labelled slices, LV at ED and ES, wall at ED.
+
+Two archives are read: `sunnybrook_slices.npz` (35 patients; `endo` and `epi`, the outer contour where
+`has_epi` says that it was drawn), or else `sunnybrook_train.npz` (24 of them, `lv` alone).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts.archive import open_npz
@@ -22,9 +27,19 @@ citation = (
     "Algorithms Segmenting Short Axis Cardiac MRI. The MIDAS Journal, 2009. doi:10.54294/g80ruo"
 )
 PATHOLOGY = {"HF-I": "minf", "HF-NI": "hf", "HYP": "hcm", "N": "normal"}
+ARCHIVES = ("sunnybrook_slices.npz", "sunnybrook_train.npz")
 FRAMES_PER_SLICE = 20
 # contours lie about 10 pixels beside the cavity on every slice (looked at, all slices)
 LEFT_OUT = frozenset({"SC-N-06"})
+# sides of those in the smaller archive, on which earlier models were trained and tested
+settled = {
+    **dict.fromkeys(("SC-HF-I-05", "SC-HF-NI-03", "SC-HYP-06", "SC-HYP-08", "SC-N-03"), "test"),
+    "SC-HF-NI-11": "validation",
+    **dict.fromkeys(("SC-HF-I-01", "SC-HF-I-02", "SC-HF-I-04", "SC-HF-I-07"), "train"),
+    **dict.fromkeys(("SC-HF-I-08", "SC-HF-I-40", "SC-HF-NI-07", "SC-HF-NI-31"), "train"),
+    **dict.fromkeys(("SC-HF-NI-33", "SC-HF-NI-36", "SC-HYP-01", "SC-HYP-03"), "train"),
+    **dict.fromkeys(("SC-HYP-37", "SC-HYP-38", "SC-HYP-40", "SC-N-05", "SC-N-07"), "train"),
+}
 SPACING_MM = (8.0, 1.37, 1.37)  # in-plane size is not recorded; 1.25 to 1.41 in this collection
 
 
@@ -34,11 +49,7 @@ def examinations(root: Path) -> Iterator[Examination]:
     Slices are numbered through slice and frame, 20 frames a slice; the frames near the
     R wave (numbers 16..20 and 1..3 of each twenty) are ED, the others ES.
     """
-    root = Path(root)
-    arrays = open_npz(root / "sunnybrook_train.npz")
-    missing = {"image", "lv", "name", "patient"} - set(arrays)
-    if missing:
-        raise InputError(f"{root / 'sunnybrook_train.npz'}: no array {sorted(missing)[0]!r}.")
+    arrays = _read(Path(root))
     numbers = np.array([_image_number(str(n)) for n in arrays["name"]])
     level, frame = (numbers - 1) // FRAMES_PER_SLICE, (numbers - 1) % FRAMES_PER_SLICE
     diastole = (frame >= 15) | (frame <= 2)
@@ -50,12 +61,9 @@ def examinations(root: Path) -> Iterator[Examination]:
             if rows.size == 0:
                 continue
             rows = rows[np.argsort(level[rows], kind="stable")]
-            mask = arrays["lv"][rows] > 0
-            labels = np.full(mask.shape, UNLABELLED, dtype=np.uint8)
-            labels[mask] = LV
-            may_hide = np.zeros((len(rows), 4), dtype=bool)
-            may_hide[:, [MYO, RV]] = True
-            may_hide[:, LV] = ~mask.any(axis=(1, 2))
+            labels, may_hide = _labels(
+                arrays["endo"][rows] > 0, arrays["epi"][rows] > 0, arrays["has_epi"][rows]
+            )
             span = max(int(levels.max() - levels.min()), 1)
             yield Examination(
                 cohort=name,
@@ -72,11 +80,41 @@ def examinations(root: Path) -> Iterator[Examination]:
             )
 
 
+def _read(root: Path) -> dict[str, NDArray]:
+    """The arrays of whichever archive is there, by the names of the larger one."""
+    archive = next((root / n for n in ARCHIVES if (root / n).is_file()), root / ARCHIVES[0])
+    arrays = open_npz(archive)
+    if archive.name == ARCHIVES[1] and "lv" in arrays:
+        arrays["endo"] = arrays["epi"] = arrays["lv"]
+        arrays["has_epi"] = np.zeros(len(arrays["lv"]), dtype=bool)
+    needed = {"image", "endo", "epi", "has_epi", "name", "patient"}
+    if missing := sorted(needed - set(arrays)):
+        missed = "lv" if archive.name == ARCHIVES[1] and "lv" not in arrays else missing[0]
+        raise InputError(f"{archive}: no array {missed!r}.")
+    if len({len(arrays[key]) for key in needed}) > 1:
+        raise InputError(f"{archive}: its arrays are of different lengths; download it again.")
+    return arrays
+
+
+def _labels(
+    endo: NDArray[np.bool_], epi: NDArray[np.bool_], has_epi: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Engine labels of some slices, and what their unlabelled pixels may be: never the LV drawn."""
+    labels = np.full(endo.shape, UNLABELLED, dtype=np.uint8)
+    labels[epi & has_epi[:, None, None]] = MYO
+    labels[endo] = LV
+    may_hide = np.zeros((len(endo), 4), dtype=bool)
+    may_hide[:, RV] = True
+    may_hide[:, MYO] = ~has_epi
+    may_hide[:, LV] = ~endo.any(axis=(1, 2))
+    return labels, may_hide
+
+
 def _image_number(image_name: str) -> int:
     match = re.search(r"-(\d{4})$", image_name)
     if match is None:
         raise InputError(
-            f"sunnybrook_train.npz: slice name {image_name!r} does not end in a number."
+            f"Sunnybrook: slice name {image_name!r} does not end in a number."
         )
     return int(match[1])
 
