@@ -22,15 +22,15 @@ import numpy as np
 from _slices import find_slices
 
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
-from cmr_synth.evaluation.agreement import wilson_interval
+from cmr_synth.evaluation.readers.statistics import wilson_interval
 from cmr_synth.evaluation.sample import Sample, counterparts_of, joined, real_sample, splits_besides
 from cmr_synth.generators import zoo
+from cmr_synth.imaging.copies import planted
+from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import Archive
 from cmr_synth.privacy.archive_writer import build
 from cmr_synth.privacy.audit import audit_neighbours, certify
 from cmr_synth.privacy.certificate import EMBEDDINGS
-from cmr_synth.privacy.copies import planted
-from cmr_synth.privacy.copy_detector import CopyDetector
 from cmr_synth.privacy.counterfactual import explain
 from cmr_synth.privacy.pixels import MOVES
 

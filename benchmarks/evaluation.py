@@ -18,9 +18,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from cmr_synth.cohorts.slices import SliceRow
-from cmr_synth.evaluation.fidelity import fidelity
+from cmr_synth.evaluation.realism.fidelity import fidelity
+from cmr_synth.evaluation.realism.spaces import open_space
 from cmr_synth.evaluation.sample import Sample
-from cmr_synth.evaluation.spaces import open_space
 
 SLICES, EACH = 1000, 10
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from _slices import find_slices
 
 from cmr_synth.cohorts.slices import open_slice_set
+from cmr_synth.evaluation.realism.sensitivity import sensitivity
+from cmr_synth.evaluation.realism.spaces import BUILT_IN, open_space
 from cmr_synth.evaluation.sample import real_sample
-from cmr_synth.evaluation.sensitivity import sensitivity
-from cmr_synth.evaluation.spaces import BUILT_IN, open_space
 
 
 def main() -> None:

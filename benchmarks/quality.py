@@ -20,10 +20,10 @@ from _slices import find_slices
 
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.held_out import SEED, counterparts, measure
-from cmr_synth.evaluation.variety import pairwise_ms_ssim
+from cmr_synth.evaluation.realism.variety import pairwise_ms_ssim
 from cmr_synth.files import write_file
 from cmr_synth.generators.zoo import load
-from cmr_synth.segmenter.model import Segmenter
+from cmr_synth.judges.segmenter import Segmenter
 
 
 def main() -> None:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import Archive
 from cmr_synth.privacy.calibration import Calibration
-from cmr_synth.privacy.copy_detector import CopyDetector
 from cmr_synth.privacy.look_up import look_up
 from cmr_synth.privacy.neighbours import STATISTICS
 from cmr_synth.privacy.pixels import COMPONENTS, SIDE

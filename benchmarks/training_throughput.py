@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.anatomy.template import draw_slice
-from cmr_synth.generators.weights import state_of
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.families.flow import FlowTask
 from cmr_synth.training.loop import _average

@@ -187,8 +187,8 @@ class Tour:
 
         from cmr_synth.cohorts.slices import open_slice_set
         from cmr_synth.evaluation.sample import joined, real_sample
+        from cmr_synth.judges.copy_detector import CopyDetector
         from cmr_synth.privacy.archive_writer import build
-        from cmr_synth.privacy.copy_detector import CopyDetector
 
         slices = open_slice_set(PREPARED)
         others = [real_sample(slices, split) for split in ("test", "validation")]
@@ -222,7 +222,7 @@ class Tour:
         import numpy as np
 
         from cmr_synth.cohorts.slices import SliceRow
-        from cmr_synth.evaluation.reader_study import make_study
+        from cmr_synth.evaluation.readers.study import make_study
         from cmr_synth.evaluation.sample import Sample
 
         def sample(name: str) -> Sample:

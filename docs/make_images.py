@@ -46,8 +46,8 @@ def comparison(path: Path) -> None:
     from cmr_synth.generators.zoo import load
     from cmr_synth.imaging.grid import WorkingGrid, place
     from cmr_synth.imaging.normalise import percentile
+    from cmr_synth.judges.segmenter import Segmenter
     from cmr_synth.reports.sheet import SheetRow, colour_labels, contact_sheet
-    from cmr_synth.segmenter.model import Segmenter
 
     model, segmenter = load(), Segmenter.load()
     grid = WorkingGrid(shape=model.card.grid.shape, spacing=model.card.grid.spacing_mm)
@@ -93,11 +93,11 @@ def copies(path: Path) -> None:
     from matplotlib.figure import Figure
 
     from cmr_synth.cohorts import sunnybrook
-    from cmr_synth.evaluation.mask_agreement import GRID
+    from cmr_synth.evaluation.one_picture.agreement import GRID
     from cmr_synth.generators.zoo import card_of
+    from cmr_synth.imaging.copies import PLANTED, planted
     from cmr_synth.imaging.grid import place
     from cmr_synth.imaging.normalise import percentile
-    from cmr_synth.privacy.copies import PLANTED, planted
 
     sample = np.load(files("cmr_synth") / "data" / "sunnybrook_sample.npz")
     slices = [

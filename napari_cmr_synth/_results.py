@@ -14,10 +14,10 @@ from ._masks import unwrapped
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from cmr_synth.generators.synthesis import Synthetic
+    from cmr_synth.synthesis.from_mask import Synthetic
 
 RECORD = "cmr_record"
-"""Key of `layer.metadata`: how the picture was made; see `cmr_synth.generators.record`."""
+"""Key of `layer.metadata`: how the picture was made; see `cmr_synth.synthesis.record`."""
 
 MASK = "cmr_mask"
 """Key of `layer.metadata`: name of the mask layer that the picture follows."""
@@ -50,7 +50,7 @@ def add_result(
     """
     from napari.layers import Image
 
-    from cmr_synth.generators.record import description
+    from cmr_synth.synthesis.record import description
 
     viewer, mask_layer = unwrapped(viewer), unwrapped(mask_layer)
     guard_removal(viewer)

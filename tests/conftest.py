@@ -37,7 +37,7 @@ def write_tiny_model(folder: Path, *, name: str = "tiny", seed: int = 0) -> Path
     import torch
 
     from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork
-    from cmr_synth.generators.weights import save_weights, state_of
+    from cmr_synth.networks.weights import save_weights, state_of
 
     config = FlowConfig(
         shape=SHAPE,

@@ -26,20 +26,20 @@ import yaml
 
 import cmr_synth
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
-from cmr_synth.evaluation.adherence import bootstrap_interval, dice_by_patient
+from cmr_synth.evaluation.adherence.dice import bootstrap_interval, dice_by_patient
 from cmr_synth.evaluation.comparison import Comparison, Row
 from cmr_synth.evaluation.held_out import real_slices
+from cmr_synth.evaluation.realism.sensitivity import sensitivity
+from cmr_synth.evaluation.realism.spaces import EncoderSpace
 from cmr_synth.evaluation.sample import joined, real_sample
-from cmr_synth.evaluation.sensitivity import sensitivity
-from cmr_synth.evaluation.spaces import EncoderSpace
 from cmr_synth.files import write_folder
 from cmr_synth.generators.card import Card, draft_card, write_card
 from cmr_synth.generators.interface import Progress
+from cmr_synth.judges.copy_detector import CopyDetector
+from cmr_synth.judges.segmenter import Segmenter
 from cmr_synth.privacy.archive import Archive
 from cmr_synth.privacy.archive_writer import build
 from cmr_synth.privacy.certificate import Certificate, certify
-from cmr_synth.privacy.copy_detector import CopyDetector
-from cmr_synth.segmenter.model import Segmenter
 
 COPIES = 400
 """Planted of each kind, for the card of the copy detector."""

@@ -23,10 +23,10 @@ from cmr_synth.evaluation.sample import Sample, joined, real_sample, splits_besi
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
 from cmr_synth.generators.card import write_card
+from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import ABOUT, Archive, open_archive
 from cmr_synth.privacy.archive_writer import build
 from cmr_synth.privacy.audit import Certificate, NeighbourAudit, audit_neighbours, certify
-from cmr_synth.privacy.copy_detector import CopyDetector
 from cmr_synth.privacy.counterfactual import explain
 from cmr_synth.privacy.membership.attack import Membership, attack, spread_over
 from cmr_synth.privacy.overfitting.audit import (

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from cmr_synth.cohorts.slices import open_slice_set
-from cmr_synth.evaluation.encoder import Encoder
-from cmr_synth.evaluation.real_reference import FILE, measure_real_reference
+from cmr_synth.evaluation.one_picture.real_reference import FILE, measure_real_reference
 from cmr_synth.evaluation.sample import real_sample
 from cmr_synth.files import write_file
-from cmr_synth.segmenter.model import Segmenter
+from cmr_synth.judges.encoder import Encoder
+from cmr_synth.judges.segmenter import Segmenter
 
 
 def main() -> None:

@@ -19,18 +19,18 @@ from typing import Any
 import numpy as np
 
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
-from cmr_synth.evaluation.fidelity import Fidelity, fidelity
+from cmr_synth.evaluation.adherence.strata import StructureAdherence, structure_adherence
 from cmr_synth.evaluation.held_out import SEED, follows_masks
+from cmr_synth.evaluation.realism.fidelity import Fidelity, fidelity
+from cmr_synth.evaluation.realism.spaces import open_space
+from cmr_synth.evaluation.realism.two_sample import TwoSample, two_sample
 from cmr_synth.evaluation.sample import Sample, counterparts_of, real_sample
-from cmr_synth.evaluation.spaces import open_space
-from cmr_synth.evaluation.structure_adherence import StructureAdherence, structure_adherence
-from cmr_synth.evaluation.two_sample import TwoSample, two_sample
 from cmr_synth.evaluation.utility.results import Result, compare_arms
 from cmr_synth.evaluation.utility.study import Event, Protocol, Study
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
 from cmr_synth.generators.card import write_card
-from cmr_synth.segmenter.model import Segmenter
+from cmr_synth.judges.segmenter import Segmenter
 
 COHORTS = ["acdc"]
 FULL = "flow"  # the default model has the whole utility experiment; the others one training

@@ -16,7 +16,7 @@ from bundle_model import WEIGHTS, _segmenter
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.files import sha256, write_file
 from cmr_synth.generators.card import read_card, write_card
-from cmr_synth.generators.weights import load_weights, save_weights
+from cmr_synth.networks.weights import load_weights, save_weights
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.held_out import SEED, counterparts, quality, real_slices
 from cmr_synth.generators.registry import load_family
-from cmr_synth.segmenter.model import Segmenter
+from cmr_synth.judges.segmenter import Segmenter
 
 
 def main() -> None:

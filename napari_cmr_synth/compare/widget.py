@@ -39,9 +39,9 @@ from .grid_view import GridView
 if TYPE_CHECKING:
     import napari
 
-    from cmr_synth.generators.synthesis import Synthetic
     from cmr_synth.generators.zoo import Model
     from cmr_synth.imaging.scan import Scan
+    from cmr_synth.synthesis.from_mask import Synthetic
 
 VARIANTS = 6  # to begin with
 
@@ -94,7 +94,7 @@ class CompareWidget(QWidget):
 
     def compare_vendors(self) -> None:
         """Make the mask with every vendor of the model, each into a cell of the grid."""
-        from cmr_synth.generators.what_if import across_vendors
+        from cmr_synth.synthesis.what_if import across_vendors
 
         def make(mask: Scan, model: Model, options: SynthesisOptions, **part: Any) -> Any:
             chosen = options.keywords()
@@ -105,7 +105,7 @@ class CompareWidget(QWidget):
 
     def make_variants(self) -> None:
         """Fill the gallery from as many seeds as asked for; what it held is discarded."""
-        from cmr_synth.generators.what_if import across_seeds
+        from cmr_synth.synthesis.what_if import across_seeds
 
         def make(mask: Scan, model: Model, options: SynthesisOptions, **part: Any) -> Any:
             return across_seeds(mask, model, **options.keywords(), **part)

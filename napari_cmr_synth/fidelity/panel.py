@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Labels, Layer
 
-    from cmr_synth.evaluation.encoder import Encoder
-    from cmr_synth.evaluation.one_slice import JudgedSlice
-    from cmr_synth.evaluation.real_reference import RealReference
+    from cmr_synth.evaluation.one_picture.judged import JudgedSlice
+    from cmr_synth.evaluation.one_picture.real_reference import RealReference
+    from cmr_synth.judges.encoder import Encoder
 
 EMPTY = (
     "Select a synthetic layer, go to a slice with a heart, and press Judge. Four verdicts say how "
@@ -106,7 +106,7 @@ class FidelityPanel(QWidget):
         as_made = layer.metadata.get(AS_MADE, {}).get((frame, number))
 
         def make() -> Iterator[Any]:
-            from cmr_synth.evaluation.one_slice import judge_slice
+            from cmr_synth.evaluation.one_picture.judged import judge_slice
 
             segmenter, _ = segmenter_and_reference()
             reference, encoder = _reference_and_encoder()
@@ -197,8 +197,8 @@ class FidelityPanel(QWidget):
 
 @cache
 def _loaded() -> tuple[RealReference, Encoder]:
-    from cmr_synth.evaluation.encoder import Encoder
-    from cmr_synth.evaluation.real_reference import load_real_reference
+    from cmr_synth.evaluation.one_picture.real_reference import load_real_reference
+    from cmr_synth.judges.encoder import Encoder
 
     return load_real_reference(), Encoder.load()
 

@@ -224,8 +224,8 @@ def _mask(path: Path, mark: str) -> LayerData:
 
 def _mark_in_nifti(scan: Scan) -> str:
     """The description of a file that calls itself synthetic, else nothing."""
-    from cmr_synth.generators.record import MARK
     from cmr_synth.imaging.nifti import NiftiOrigin
+    from cmr_synth.synthesis.record import MARK
 
     if not isinstance(scan.origin, NiftiOrigin):
         return ""
@@ -237,8 +237,8 @@ def _mark_in_dicom(scan: Scan) -> str:
     """A mark if the first slice has the tag Synthetic Data (0008,001C) = YES."""
     from pydicom import dcmread
 
-    from cmr_synth.generators.record import MARK
     from cmr_synth.imaging.dicom import DicomOrigin
+    from cmr_synth.synthesis.record import MARK
 
     if not isinstance(scan.origin, DicomOrigin):
         return ""
@@ -251,7 +251,7 @@ def _mark_in_dicom(scan: Scan) -> str:
 def _record_beside(path: Path) -> dict[str, Any] | None:
     """What the sidecar says, if it is about this very file: its hash is in it."""
     from cmr_synth.files import sha256
-    from cmr_synth.generators.record import sidecar_of
+    from cmr_synth.synthesis.record import sidecar_of
 
     from .writer import read_sidecar
 

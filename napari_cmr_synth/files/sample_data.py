@@ -71,7 +71,7 @@ def synthetic_stack() -> list[LayerData]:
         _follow(mask, layer[1]["metadata"][GRID])
         return [layer]
     *_, made = _synthesis(mask, get("device"), get("vendor"))
-    from cmr_synth.generators.record import description
+    from cmr_synth.synthesis.record import description
 
     data, attributes, kind = image_layer(made.scan, description=description(made.record))
     attributes["name"] = f"synthetic {mask.name}"
@@ -81,8 +81,8 @@ def synthetic_stack() -> list[LayerData]:
 
 def _synthesis(mask: Scan, device: str, vendor: str) -> Iterator[Any]:
     """Progress, then the one `Synthetic`; imports torch."""
-    from cmr_synth.generators.synthesis import synthesize
     from cmr_synth.generators.zoo import DEFAULT
+    from cmr_synth.synthesis.from_mask import synthesize
 
     from .._models import loaded
 

@@ -44,8 +44,8 @@ def write_image(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str
         If the layer is no scan, or the file cannot be written.
     """
     from cmr_synth.errors import InputError
-    from cmr_synth.generators.record import sidecar_of, write_sidecar
     from cmr_synth.imaging.nifti import write_nifti
+    from cmr_synth.synthesis.record import sidecar_of, write_sidecar
 
     from .._layers import scan_of_layer
 
@@ -126,8 +126,8 @@ def write_sheet(path: str, layers: Sequence[LayerData]) -> list[str]:
     """
     from cmr_synth.errors import InputError
     from cmr_synth.files import write_file
-    from cmr_synth.generators.record import MARK
     from cmr_synth.reports.slices import slices_sheet
+    from cmr_synth.synthesis.record import MARK
 
     goal = Path(path)
     if goal.suffix.lower() != ".png":
@@ -269,6 +269,6 @@ def _description(attributes: Mapping[str, Any]) -> str:
     record = _record(attributes)
     if stated or record is None:
         return str(stated)
-    from cmr_synth.generators.record import description
+    from cmr_synth.synthesis.record import description
 
     return description(record)

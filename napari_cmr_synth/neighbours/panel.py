@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
 
+    from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive
-    from cmr_synth.privacy.copy_detector import CopyDetector
     from cmr_synth.privacy.look_up import LookUp, NearPatient
 
 EMPTY = (

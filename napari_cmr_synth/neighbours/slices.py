@@ -17,7 +17,7 @@ from ..record.overlay import attributes_of, mask_of
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from cmr_synth.evaluation.placed_scan import PlacedScan
+    from cmr_synth.evaluation.one_picture.placed_scan import PlacedScan
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ def slices_of(viewer: Any, layer: Layer) -> LayerSlices:
     InputError
         If the mask is gone, or does not fit.
     """
-    from cmr_synth.evaluation.placed_scan import PlacedScan
+    from cmr_synth.evaluation.one_picture.placed_scan import PlacedScan
 
     record = layer.metadata[RECORD]
     scan = scan_of_layer(layer.data, attributes_of(layer))

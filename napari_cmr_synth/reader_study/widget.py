@@ -33,7 +33,7 @@ from .._messages import show_problem
 if TYPE_CHECKING:
     import napari
 
-    from cmr_synth.evaluation.reader_study import ReaderStudy
+    from cmr_synth.evaluation.readers.study import ReaderStudy
 
 CALL_KEYS = {"real": "R", "synthetic": "S"}
 HELP = (
@@ -113,7 +113,7 @@ class ReaderStudyWidget(QWidget):
 
     def start(self) -> None:
         """Open the study and show the reader's first picture without an answer."""
-        from cmr_synth.evaluation.reader_study import ReaderStudy
+        from cmr_synth.evaluation.readers.study import ReaderStudy
 
         try:
             self._study = ReaderStudy(Path(self.folder.text().strip()), self.reader.text())
@@ -155,7 +155,7 @@ class ReaderStudyWidget(QWidget):
             self.folder.setText(chosen)
 
     def _answered(self, _number: int) -> None:
-        from cmr_synth.evaluation.reader_study import CALLS, Answer
+        from cmr_synth.evaluation.readers.study import CALLS, Answer
 
         call, quality = self.calls.checkedId(), self.qualities.checkedId()
         if self._study is None or self._image is None or call < 0 or quality < 0:

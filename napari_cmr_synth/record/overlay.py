@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels, Layer
 
     from cmr_synth.imaging.scan import Scan
-    from cmr_synth.segmenter.model import Segmenter
+    from cmr_synth.judges.segmenter import Segmenter
 
 MISSED_COLOUR = "#ff00ff"  # heart of the mask that was not found: no structure's colour
 
@@ -100,7 +100,7 @@ def _overlay_layer(data: Any, layer: Layer, mask_layer: Labels) -> Labels:
     from napari.layers import Labels
     from napari.utils.colormaps import DirectLabelColormap
 
-    from cmr_synth.evaluation.mask_agreement import MISSED
+    from cmr_synth.evaluation.one_picture.agreement import MISSED
 
     colours: dict[int | None, str] = {None: "transparent", 0: "transparent"}
     colours |= {number: COLOURS[name] for name, number in STRUCTURES.items()}
@@ -147,7 +147,7 @@ def _scan_of(layer: Labels) -> Scan:
 
 
 def _hash(mask: Scan) -> str:
-    from cmr_synth.generators.synthesis import labels_hash
+    from cmr_synth.synthesis.from_mask import labels_hash
 
     return labels_hash(mask)
 
@@ -155,7 +155,7 @@ def _hash(mask: Scan) -> str:
 @cache
 def _loaded() -> tuple[Segmenter, dict[str, Any] | None]:
     from cmr_synth.generators.zoo import card_of
-    from cmr_synth.segmenter.model import Segmenter
+    from cmr_synth.judges.segmenter import Segmenter
 
     measured = card_of("segmenter").measured.adherence
     return Segmenter.load(), None if isinstance(measured, str) else dict(measured)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Labels, Layer
 
-    from cmr_synth.evaluation.mask_agreement import Agreement
+    from cmr_synth.evaluation.one_picture.agreement import Agreement
 
 CHANGED = (
     "The mask has been painted on since the picture was made; the figures compare with the mask as "
@@ -94,7 +94,7 @@ class RecordPanel(QWidget):
             return
 
         def make() -> Iterator[Any]:
-            from cmr_synth.evaluation.mask_agreement import mask_agreement
+            from cmr_synth.evaluation.one_picture.agreement import mask_agreement
 
             segmenter, reference = segmenter_and_reference()
             for step in mask_agreement(picture, mask, segmenter):

@@ -38,7 +38,7 @@ from .conditions_form import TITLES, UNSPECIFIED
 if TYPE_CHECKING:
     import napari
 
-    from cmr_synth.generators.batch import BatchFile, BatchRequest
+    from cmr_synth.synthesis.batch import BatchFile, BatchRequest
 
 WORDS = {
     "found": "· found",
@@ -146,7 +146,7 @@ class BatchWidget(QWidget):
     @property
     def request(self) -> BatchRequest:
         """What the fields ask for."""
-        from cmr_synth.generators.batch import BatchRequest
+        from cmr_synth.synthesis.batch import BatchRequest
 
         return BatchRequest(
             labels=self.labels.currentData(),
@@ -171,7 +171,7 @@ class BatchWidget(QWidget):
         resume = self._interrupted or self.skip.isChecked()
 
         def make() -> Iterator[Any]:
-            from cmr_synth.generators.batch import run_batch
+            from cmr_synth.synthesis.batch import run_batch
 
             return run_batch(
                 masks,

@@ -15,9 +15,9 @@ from .._masks import unwrapped
 from .live import in_view
 
 if TYPE_CHECKING:
-    from cmr_synth.generators.reference import Reference
     from cmr_synth.generators.zoo import Model
     from cmr_synth.imaging.scan import Scan
+    from cmr_synth.synthesis.reference import Reference
 
 OWN = "The model's own"
 
@@ -48,8 +48,8 @@ class Look:
         InputError
             If the slice is constant or tiny.
         """
-        from cmr_synth.generators.reference import reference_on_grid
         from cmr_synth.imaging.grid import WorkingGrid
+        from cmr_synth.synthesis.reference import reference_on_grid
 
         grid = model.card.grid
         return reference_on_grid(

@@ -54,7 +54,7 @@ class SynthesisOptions:
     batch: int = 4
 
     def keywords(self) -> dict[str, Any]:
-        """Keyword arguments of `cmr_synth.generators.synthesis.synthesize`.
+        """Keyword arguments of `cmr_synth.synthesis.from_mask.synthesize`.
 
         Returns
         -------

@@ -19,8 +19,8 @@ from .._models import loaded
 from .options import SynthesisOptions
 
 if TYPE_CHECKING:
-    from cmr_synth.generators.interactive import Session
     from cmr_synth.generators.zoo import Model
+    from cmr_synth.synthesis.interactive import Session
 
 STEPS = 1
 """Network evaluations of a preview at most. One keeps the heart right and leaves the surroundings
@@ -151,7 +151,7 @@ class Redrawer(QObject):
             _open.discard(self)
 
     def _session(self, model: Model) -> Session:
-        from cmr_synth.generators.interactive import Session
+        from cmr_synth.synthesis.interactive import Session
 
         numbers = np.asarray(self._mask.array)
         labels = convert(numbers, self._convention, name=self._mask.name)
@@ -173,7 +173,7 @@ class Redrawer(QObject):
             return request
 
     def _draw(self, session: Session, model: Model, request: Request) -> Answer | None:
-        from cmr_synth.generators.interactive import Picture
+        from cmr_synth.synthesis.interactive import Picture
 
         options, card = request.options, model.card
         labels = convert(request.labels, request.convention, name=self._mask.name)

@@ -339,7 +339,7 @@ def _make(
     model = _models.loaded(options.model, options.device)
 
     from cmr_synth.generators.device import choose
-    from cmr_synth.generators.synthesis import synthesize
+    from cmr_synth.synthesis.from_mask import synthesize
 
     yield choose(options.device)
     keywords = options.keywords()

@@ -22,9 +22,9 @@ from scipy.ndimage import gaussian_filter
 from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.cohorts.slices import SliceRow, open_slice_set
 from cmr_synth.evaluation.sample import real_sample
+from cmr_synth.imaging.copies import PLANTED
+from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive_writer import build
-from cmr_synth.privacy.copies import PLANTED
-from cmr_synth.privacy.copy_detector import CopyDetector
 
 from .test_compare import save_slice_set
 

@@ -98,7 +98,7 @@ def test_utility_resumes_what_it_has(run, prepared, tmp_path):
 
 
 def test_a_reader_study_is_made_and_scored(run, prepared, tmp_path):
-    from cmr_synth.evaluation.reader_study import Answer, ReaderStudy
+    from cmr_synth.evaluation.readers.study import Answer, ReaderStudy
 
     study = tmp_path / "study"
     ended = run(

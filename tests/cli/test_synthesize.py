@@ -14,10 +14,10 @@ from cmr_synth.anatomy.labels import revert
 from cmr_synth.anatomy.template import draw_slice, draw_stack
 from cmr_synth.files import sha256
 from cmr_synth.generators.card import read_card
-from cmr_synth.generators.reference import reference_on_grid
 from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.masks import read_mask
 from cmr_synth.imaging.readers import read_scan
+from cmr_synth.synthesis.reference import reference_on_grid
 
 
 def test_images_come_with_sidecars_on_the_grid_of_the_mask(

@@ -8,7 +8,7 @@ import torch
 
 from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.anatomy.template import draw_slice
-from cmr_synth.evaluation.adherence import dice_by_patient
+from cmr_synth.evaluation.adherence.dice import dice_by_patient
 
 
 def channels(labels: np.ndarray):

@@ -9,7 +9,7 @@ from surface_distance import compute_surface_dice_at_tolerance, compute_surface_
 
 from cmr_synth.anatomy.labels import LV, MYO, RV
 from cmr_synth.anatomy.template import draw_slice
-from cmr_synth.evaluation.surfaces import surface_distances
+from cmr_synth.evaluation.adherence.surfaces import surface_distances
 
 SPACING = (1.25, 1.5)
 

@@ -9,9 +9,9 @@ from prdc import compute_prdc
 from torchmetrics.image.fid import _compute_fid
 from torchmetrics.image.kid import poly_mmd
 
-from cmr_synth.evaluation.coverage import coverage
-from cmr_synth.evaluation.frechet import frechet_distance
-from cmr_synth.evaluation.kernel import kernel_distance
+from cmr_synth.evaluation.realism.coverage import coverage
+from cmr_synth.evaluation.realism.frechet import frechet_distance
+from cmr_synth.evaluation.realism.kernel import kernel_distance
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from cmr_synth.evaluation.frechet import frechet_distance
+from cmr_synth.evaluation.realism.frechet import frechet_distance
 
 
 def by_square_root(a: np.ndarray, b: np.ndarray) -> float:

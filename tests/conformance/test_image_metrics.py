@@ -11,8 +11,8 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from cmr_synth.evaluation.paired import paired_metrics
-from cmr_synth.evaluation.variety import MS_SSIM_WEIGHTS
+from cmr_synth.evaluation.realism.paired import paired_metrics
+from cmr_synth.evaluation.realism.variety import MS_SSIM_WEIGHTS
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import torch
 
 from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.anatomy.template import draw_slice
-from cmr_synth.evaluation.surfaces import distances_by_slice
+from cmr_synth.evaluation.adherence.surfaces import distances_by_slice
 
 SPACING = (1.5, 1.25)
 

@@ -8,7 +8,7 @@ import pytest
 from cmr_synth.anatomy.labels import LV, RV, UNLABELLED
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.structures import PatientScore, patient_scores
+from cmr_synth.evaluation.adherence.patients import PatientScore, patient_scores
 from cmr_synth.evaluation.utility.arms import Arm, training_set, vendor_of_copy
 from cmr_synth.evaluation.utility.results import compare_arms
 

@@ -22,7 +22,7 @@ from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.registry import families, load_family
 from cmr_synth.generators.stable_diffusion.config import StableDiffusionConfig
 from cmr_synth.generators.stable_diffusion.pipeline import adopt
-from cmr_synth.generators.weights import save_weights, state_of
+from cmr_synth.networks.weights import save_weights, state_of
 
 GRID = {"shape": (64, 64), "spacing_mm": 3.0}
 VENDORS = ("siemens", "philips", "ge")

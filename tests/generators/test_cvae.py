@@ -14,7 +14,7 @@ from cmr_synth.generators.cvae.generator import CvaeGenerator
 from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.spade_gan.generator import SpadeGanGenerator
 from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
-from cmr_synth.generators.weights import save_weights, state_of
+from cmr_synth.networks.weights import save_weights, state_of
 
 TINY = {
     "shape": (32, 32),

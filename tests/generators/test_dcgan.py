@@ -20,7 +20,7 @@ from cmr_synth.generators.dcgan.network import (
 )
 from cmr_synth.generators.dcgan.progressive import Scaled, at_growth, deviation, level_of
 from cmr_synth.generators.interface import Condition, Images, Progress
-from cmr_synth.generators.weights import save_weights, state_of
+from cmr_synth.networks.weights import save_weights, state_of
 
 TINY = {"shape": (32, 32), "spacing_mm": 6.0, "latent": 6, "width": 4, "vendors": ("siemens", "ge")}
 PLAIN = {**TINY, "channels": (8, 8, 4), "kernel": 3, "groups": 4}

@@ -17,7 +17,7 @@ from cmr_synth.generators.flow.adapter import AdaptedFlow, load_flow
 from cmr_synth.generators.flow.generator import DEFAULT_STEPS, FlowGenerator
 from cmr_synth.generators.flow.network import AdapterOf
 from cmr_synth.generators.interface import Condition, Progress
-from cmr_synth.generators.weights import save_weights, state_of
+from cmr_synth.networks.weights import save_weights, state_of
 
 
 def adapter_of(folder: Path, **fields) -> AdapterOf:

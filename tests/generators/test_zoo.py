@@ -37,15 +37,15 @@ class TestBundled:
 
     def test_it_loads(self, entry: zoo.Entry) -> None:
         if entry.name == "segmenter":
-            from cmr_synth.segmenter.model import Segmenter
+            from cmr_synth.judges.segmenter import Segmenter
 
             assert Segmenter.load(entry.folder).hash == zoo.card_of(entry).sha256
         elif entry.name == "encoder":
-            from cmr_synth.evaluation.encoder import Encoder
+            from cmr_synth.judges.encoder import Encoder
 
             assert Encoder.load(entry.folder).hash == zoo.card_of(entry).sha256
         elif entry.name == "copy-detector":
-            from cmr_synth.privacy.copy_detector import CopyDetector
+            from cmr_synth.judges.copy_detector import CopyDetector
 
             assert CopyDetector.load(entry.folder).hash == zoo.card_of(entry).sha256
         else:

@@ -184,7 +184,7 @@ def send_move(native: Any, point: Any) -> None:
 @pytest.fixture
 def synthetic(viewer, add_mask, stack):
     """Make a picture of a mask with the bundled model and add it; gives mask and picture layer."""
-    from cmr_synth.generators.synthesis import Synthetic, synthesize
+    from cmr_synth.synthesis.from_mask import Synthetic, synthesize
     from napari_cmr_synth._masks import mask_scan
     from napari_cmr_synth._models import loaded
     from napari_cmr_synth._results import add_result

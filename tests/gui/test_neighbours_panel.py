@@ -17,7 +17,7 @@ LONG_MS = 60_000
 
 @pytest.fixture(scope="module")
 def detector():
-    from cmr_synth.privacy.copy_detector import CopyDetector
+    from cmr_synth.judges.copy_detector import CopyDetector
 
     return CopyDetector.load()
 

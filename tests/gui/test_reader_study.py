@@ -5,7 +5,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from cmr_synth.cohorts.slices import SliceRow
-from cmr_synth.evaluation.reader_study import ReaderStudy, make_study, read_answers, score_study
+from cmr_synth.evaluation.readers.study import ReaderStudy, make_study, read_answers, score_study
 from cmr_synth.evaluation.sample import Sample
 
 

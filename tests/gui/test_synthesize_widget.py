@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("qtpy", reason="Qt is not installed; the extra [app] brings it")
 
-from cmr_synth.generators.synthesis import Synthetic, synthesize
+from cmr_synth.synthesis.from_mask import Synthetic, synthesize
 from napari_cmr_synth import _models
 from napari_cmr_synth._layers import GRID
 from napari_cmr_synth._masks import mask_scan

@@ -10,8 +10,8 @@ import pytest
 from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.cohorts.slices import SliceRow
 from cmr_synth.evaluation.sample import Sample
+from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive_writer import build
-from cmr_synth.privacy.copy_detector import CopyDetector
 
 
 def people(count: int, *, prefix: str, seed: int, each: int = 3) -> Sample:

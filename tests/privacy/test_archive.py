@@ -13,11 +13,11 @@ import pytest
 
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.sample import Sample, joined
+from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import ABOUT, near_duplicates, open_archive
 from cmr_synth.privacy.archive_writer import add, build, remove
 from cmr_synth.privacy.audit import audit_neighbours, certify
 from cmr_synth.privacy.certificate import Certificate
-from cmr_synth.privacy.copy_detector import CopyDetector
 from cmr_synth.privacy.neighbours import neighbours
 
 

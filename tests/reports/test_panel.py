@@ -11,12 +11,12 @@ import pytest
 
 from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.mask_agreement import mask_agreement
+from cmr_synth.evaluation.one_picture.agreement import mask_agreement
 from cmr_synth.generators import zoo
-from cmr_synth.generators.synthesis import Synthetic, synthesize
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.reports.panel import Content, Line, Table, draw, show, write_content
 from cmr_synth.reports.record import record_content
+from cmr_synth.synthesis.from_mask import Synthetic, synthesize
 
 REFERENCE = {"patients": 20, "LV": [0.95, 0.94, 0.96], "MYO": [0.89, 0.88, 0.90]}
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
-from cmr_synth.generators.weights import save_weights, state_of
+from cmr_synth.networks.weights import save_weights, state_of
 from cmr_synth.training.recipe import Recipe
 
 

@@ -10,7 +10,7 @@ import torch
 
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
-from cmr_synth.generators.weights import load_weights
+from cmr_synth.networks.weights import load_weights
 from cmr_synth.training.batches import Batch, Batches
 from cmr_synth.training.families.autoencoder import AutoencoderTask
 from cmr_synth.training.loop import train

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from cmr_synth.errors import InputError
-from cmr_synth.generators.weights import state_of
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.checkpoint import (
     forget_previous,
     load_checkpoint,

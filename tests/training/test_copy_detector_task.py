@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cmr_synth.privacy.copy_detector import CopyDetector
+from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.training.batches import Batches
 from cmr_synth.training.families.copy_detector import CopyDetectorTask
 from cmr_synth.training.loop import train

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from cmr_synth.evaluation.encoder import Encoder
+from cmr_synth.imaging.damage import DAMAGES, damaged
+from cmr_synth.judges.encoder import Encoder
 from cmr_synth.training.batches import Batches
-from cmr_synth.training.families.damage import DAMAGES, damaged
 from cmr_synth.training.families.encoder import EncoderTask
 from cmr_synth.training.loop import train
 from cmr_synth.training.recipe import Augmentation, load_recipe

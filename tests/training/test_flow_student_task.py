@@ -16,7 +16,7 @@ from cmr_synth.generators.conditioning import one_hot_mask
 from cmr_synth.generators.flow.generator import FlowGenerator
 from cmr_synth.generators.flow.sampler import euler
 from cmr_synth.generators.interface import Condition
-from cmr_synth.generators.weights import state_of
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batches
 from cmr_synth.training.dropping import dropped
 from cmr_synth.training.families.flow_student import FlowStudentTask

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators.flow.network import start_of
-from cmr_synth.generators.weights import load_weights, save_weights, state_of
+from cmr_synth.networks.weights import load_weights, save_weights, state_of
 from cmr_synth.training.adversarial import Discriminator
 from cmr_synth.training.batches import Batches
 from cmr_synth.training.families.flow import FlowTask, mixed

@@ -14,7 +14,7 @@ from cmr_synth.generators.latent.autoencoder import Autoencoder
 from cmr_synth.generators.latent.generator import LatentGenerator
 from cmr_synth.generators.latent.network import LatentConfig, LatentModel
 from cmr_synth.generators.latent_control.generator import LatentControlGenerator
-from cmr_synth.generators.weights import load_weights, save_weights, state_of
+from cmr_synth.networks.weights import load_weights, save_weights, state_of
 from cmr_synth.training.batches import Batches
 from cmr_synth.training.families.latent_control import LatentControlTask
 from cmr_synth.training.loop import train

@@ -9,7 +9,7 @@ import torch
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Condition, Images
 from cmr_synth.generators.latent.generator import LatentGenerator
-from cmr_synth.generators.weights import load_weights
+from cmr_synth.networks.weights import load_weights
 from cmr_synth.training.batches import Batches
 from cmr_synth.training.families.autoencoder import AutoencoderTask
 from cmr_synth.training.families.latent import LatentTask

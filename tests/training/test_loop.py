@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
-from cmr_synth.generators.weights import load_weights
+from cmr_synth.networks.weights import load_weights
 from cmr_synth.training import loop
 from cmr_synth.training.families.flow import FlowTask
 from cmr_synth.training.families.segmenter import SegmenterTask

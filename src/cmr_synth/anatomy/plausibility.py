@@ -13,7 +13,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, RV, STRUCTURES, UNLABELLED, revert
+from cmr_synth.anatomy.labels import (
+    BACKGROUND,
+    LV,
+    MYO,
+    RV,
+    STRUCTURES,
+    UNLABELLED,
+    is_heart,
+    revert,
+)
 from cmr_synth.errors import InputError
 
 Severity = Literal["info", "warning", "error"]
@@ -93,7 +102,7 @@ def findings(
         )
     _check_spacing(spacing, 2, name)
     slice_labels = revert(labels, "mnms", name=name)  # the engine's own numbers: only checks them
-    if not np.isin(slice_labels, (LV, MYO, RV)).any():
+    if not is_heart(slice_labels).any():
         return [Finding("empty", "Nothing is labelled.", "info")]
     return [
         *_missing(slice_labels),

@@ -65,9 +65,9 @@ def build(
     """
     check_source(data, slices)
     from cmr_synth.evaluation.sample import joined, real_sample, splits_besides
+    from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive
     from cmr_synth.privacy.archive_writer import build as write
-    from cmr_synth.privacy.copy_detector import CopyDetector
     from cmr_synth.processes import EndedElsewhere
     from cmr_synth.processes import joined as launched
 
@@ -119,9 +119,9 @@ def add(
     """
     check_source(data, slices)
     from cmr_synth.evaluation.sample import real_sample
+    from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive, open_archive
     from cmr_synth.privacy.archive_writer import add as write
-    from cmr_synth.privacy.copy_detector import CopyDetector
 
     archive = open_archive(folder)
     with (

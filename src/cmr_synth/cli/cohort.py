@@ -130,6 +130,6 @@ def _completed(images: Any, labels: Any, may_hide: Any) -> Any:
 
 @cache
 def _segmenter() -> Any:
-    from cmr_synth.segmenter.model import Segmenter
+    from cmr_synth.judges.segmenter import Segmenter
 
     return Segmenter.load()

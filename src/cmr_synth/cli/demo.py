@@ -124,8 +124,8 @@ def _make(
 ) -> tuple[dict[str, list[Any]], list[dict[str, Any]]]:
     """Write every image; pictures by mask, in the order of vendors and then seeds."""
     from cmr_synth.anatomy.template import LEVELS
-    from cmr_synth.generators.record import write_synthetic
-    from cmr_synth.generators.synthesis import Synthetic, synthesize
+    from cmr_synth.synthesis.from_mask import Synthetic, synthesize
+    from cmr_synth.synthesis.record import write_synthetic
 
     known = loaded.card.conditions
     pictures: dict[str, list[Any]] = {name: [] for name in masks}

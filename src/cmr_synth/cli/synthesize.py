@@ -14,8 +14,8 @@ import typer
 from cmr_synth.cli.console import Json, progress, remark, result
 
 if TYPE_CHECKING:
-    from cmr_synth.generators.batch import BatchRequest
     from cmr_synth.processes import Processes
+    from cmr_synth.synthesis.batch import BatchRequest
 
 SHOWN_FINDINGS = 4  # of each mask; all of them are in the sidecar
 
@@ -109,8 +109,8 @@ def synthesize(
     if not masks and not unconditional:
         raise typer.BadParameter("name a MASK or a folder of masks, or give --unconditional.")
 
-    from cmr_synth.generators.batch import BatchRequest
     from cmr_synth.processes import EndedElsewhere, joined
+    from cmr_synth.synthesis.batch import BatchRequest
 
     request = BatchRequest(
         labels=None if labels is Labels.auto else labels.value,
@@ -161,7 +161,7 @@ def _unconditional(
     out: Path, request: BatchRequest, model: str, device: str | None, as_json: bool
 ) -> None:
     from cmr_synth.generators.interface import Progress
-    from cmr_synth.generators.unconditional import run_unconditional
+    from cmr_synth.synthesis.unconditional import run_unconditional
 
     steps = run_unconditional(out, request, model=model, device=device)
     made: tuple[dict[str, Any], ...] = ()
@@ -185,7 +185,7 @@ def _run(
     group: Processes,
 ) -> tuple[dict[int, tuple[dict[str, Any], ...]], int]:
     """Records of every mask's images by its place, and how many images there were before."""
-    from cmr_synth.generators.batch import BatchProgress, run_batch
+    from cmr_synth.synthesis.batch import BatchProgress, run_batch
 
     events = run_batch(masks, out, request, model=model, device=device, resume=resume, group=group)
     about: list[str] = []  # held back until it is known that every mask can be used

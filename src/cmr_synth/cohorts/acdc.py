@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cmr_synth.anatomy.labels import LV, MYO, RV, convert
+from cmr_synth.anatomy.labels import convert, is_heart
 from cmr_synth.cohorts.examination import Examination, fully_labelled, slice_position
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.nifti import read_image, read_labels
@@ -60,7 +60,7 @@ def examinations(root: Path) -> Iterator[Examination]:
                 labels=labels,
                 may_hide=fully_labelled(labels),
                 spacing=spacing,
-                z=slice_position(np.isin(labels, (LV, MYO, RV)).sum(axis=(1, 2))),
+                z=slice_position(is_heart(labels).sum(axis=(1, 2))),
                 vendor=vendor,
                 phase=phase,
                 pathology=PATHOLOGY.get(info.get("Group", "")),

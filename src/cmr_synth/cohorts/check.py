@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import LV, MYO, RV, STRUCTURES, UNLABELLED
+from cmr_synth.anatomy.labels import LV, STRUCTURES, UNLABELLED, is_heart
 from cmr_synth.anatomy.plausibility import CODES as IN_SLICES
 from cmr_synth.anatomy.plausibility import Severity, stack_findings
 from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS, Examination
@@ -347,7 +347,7 @@ def _thumbnails(examination: Examination) -> NDArray[np.float32]:
     brightness in another way.
     """
     spacing = examination.spacing[1:]
-    drawn = np.isin(examination.labels, (LV, MYO, RV))
+    drawn = is_heart(examination.labels)
     rows, columns = drawn.shape[1:]
     middle = Placement(
         shape=(rows, columns),

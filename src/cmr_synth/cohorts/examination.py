@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED, is_heart
 
 PATHOLOGIES = {
     "normal": "no cardiac finding",
@@ -61,7 +61,7 @@ class Examination:
     @property
     def labelled(self) -> NDArray[np.bool_]:
         """Slices on which at least one structure was drawn, (z,)."""
-        return np.asarray(np.isin(self.labels, (LV, MYO, RV)).any(axis=(1, 2)))
+        return np.asarray(is_heart(self.labels).any(axis=(1, 2)))
 
 
 class Cohort(Protocol):

@@ -38,12 +38,12 @@ from cmr_synth.anatomy.labels import (
     BACKGROUND,
     LV,
     MYO,
-    RV,
     STRUCTURES,
     UNLABELLED,
     ConventionGuess,
     convert,
     guess_convention,
+    is_heart,
 )
 from cmr_synth.cohorts.examination import (
     PATHOLOGIES,
@@ -131,7 +131,7 @@ def examinations(root: Path) -> Iterator[Examination]:
         orientation = in_plane_orientation(image.affine)
         labels, pixels = apply(orientation, labels), apply(orientation, pixels)
         spacing = apply_to_spacing(orientation, image.spacing)
-        drawn = np.isin(labels, (LV, MYO, RV)).any(axis=(1, 2, 3))
+        drawn = is_heart(labels).any(axis=(1, 2, 3))
         frames = np.flatnonzero(drawn) if drawn.any() else np.arange(1)
         about = table.of(pair, statement)
         phases = _phases(labels[frames], about["phase"])
@@ -144,7 +144,7 @@ def examinations(root: Path) -> Iterator[Examination]:
                 labels=stack,
                 may_hide=may_hide,
                 spacing=spacing,
-                z=slice_position(np.isin(stack, (LV, MYO, RV)).sum(axis=(1, 2))),
+                z=slice_position(is_heart(stack).sum(axis=(1, 2))),
                 vendor=about["vendor"],
                 phase=phase,
                 pathology=about["pathology"],

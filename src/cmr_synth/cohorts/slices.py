@@ -187,7 +187,7 @@ def prepare(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"cohort {twice!r} is given twice; give each one folder.")
-    known = (AROUND_HEART, *NORMALISATIONS)
+    known = (*NORMALISATIONS, AROUND_HEART)
     if normalisation not in known:
         raise InputError(
             f"no normalisation is called {normalisation!r}; known are {', '.join(known)}."

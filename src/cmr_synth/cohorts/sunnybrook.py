@@ -1,7 +1,7 @@
 """Sunnybrook Cardiac Data: GE Signa 1.5 T, single labelled slices, LV at ED and ES, wall at ED.
 
-Two archives are read: `sunnybrook_slices.npz` (35 patients; `endo` and `epi`, the outer contour where
-`has_epi` says that it was drawn), or else `sunnybrook_train.npz` (24 of them, `lv` alone).
+Two archives are read: `sunnybrook_slices.npz` (35 patients; `endo` and `epi`, the outer contour
+where `has_epi` says that it was drawn), or else `sunnybrook_train.npz` (24 of them, `lv` alone).
 """
 
 from __future__ import annotations
@@ -113,9 +113,7 @@ def _labels(
 def _image_number(image_name: str) -> int:
     match = re.search(r"-(\d{4})$", image_name)
     if match is None:
-        raise InputError(
-            f"Sunnybrook: slice name {image_name!r} does not end in a number."
-        )
+        raise InputError(f"Sunnybrook: slice name {image_name!r} does not end in a number.")
     return int(match[1])
 
 

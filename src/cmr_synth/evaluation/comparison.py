@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.cost import Cost, cost
-from cmr_synth.evaluation.coverage import Coverage, coverage, standardised
-from cmr_synth.evaluation.frechet import matched_rows, real_floor
 from cmr_synth.evaluation.held_out import (
     SEED,
     Quality,
@@ -23,10 +21,12 @@ from cmr_synth.evaluation.held_out import (
     quality,
     real_slices,
 )
-from cmr_synth.evaluation.variety import pairwise_ms_ssim, seed_similarity
+from cmr_synth.evaluation.realism.coverage import Coverage, coverage, standardised
+from cmr_synth.evaluation.realism.frechet import matched_rows, real_floor
+from cmr_synth.evaluation.realism.variety import pairwise_ms_ssim, seed_similarity
 from cmr_synth.generators.interface import Progress
 from cmr_synth.generators.zoo import Model, load
-from cmr_synth.segmenter.model import Segmenter
+from cmr_synth.judges.segmenter import Segmenter
 
 SHOWN = 6  # masks on the sheet
 

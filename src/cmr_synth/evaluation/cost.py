@@ -74,8 +74,8 @@ def _main(folder: str, steps: str, repeats: str) -> None:
     import torch
 
     from cmr_synth.anatomy.template import draw_slice
-    from cmr_synth.generators.weights import load_weights
     from cmr_synth.generators.zoo import load
+    from cmr_synth.networks.weights import load_weights
 
     model = load(Path(folder))
     rows, columns = model.generator.shape

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.adherence import bootstrap_interval, dice_by_patient
-from cmr_synth.evaluation.frechet import frechet_distance, real_floor
+from cmr_synth.evaluation.adherence.dice import bootstrap_interval, dice_by_patient
+from cmr_synth.evaluation.realism.frechet import frechet_distance, real_floor
 from cmr_synth.generators.interface import Condition, Generator, Images
-from cmr_synth.segmenter.model import Segmenter
+from cmr_synth.judges.segmenter import Segmenter
 
 SEED = 2026
 """Of the pictures whose figures stand on the cards."""

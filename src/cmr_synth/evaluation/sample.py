@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import LV, MYO, RV
+from cmr_synth.anatomy.labels import is_heart
 from cmr_synth.cohorts.slices import SliceRow, SliceSet, prepare
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Generator, Progress
@@ -195,7 +195,7 @@ def splits_besides(slices: SliceSet, split: str) -> list[str]:
 
 def require_masks(sample: Sample) -> None:
     """Refuse slices on which no mask shows a heart."""
-    empty = ~np.isin(sample.labels, (LV, MYO, RV)).any(axis=(1, 2))
+    empty = ~is_heart(sample.labels).any(axis=(1, 2))
     if empty.any():
         raise InputError(
             f"{sample.name}: {int(empty.sum())} of {len(sample)} slices have no heart in their "

@@ -22,8 +22,8 @@ from cmr_synth.errors import InputError
 from cmr_synth.evaluation.sample import Sample, require_disjoint
 from cmr_synth.files import require_replaceable, sha256, write_folder
 from cmr_synth.generators.interface import Progress
+from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import ABOUT, COLUMNS, FORMAT, QUERIES, Archive, open_archive
-from cmr_synth.privacy.copy_detector import CopyDetector
 from cmr_synth.privacy.neighbours import STATISTICS, Queries, described, search
 from cmr_synth.privacy.pixels import fit_basis
 from cmr_synth.processes import ALONE, Processes

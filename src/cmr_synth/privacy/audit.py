@@ -14,8 +14,8 @@ from cmr_synth.privacy.certificate import Certificate, certify
 from cmr_synth.privacy.neighbours import STATISTICS, Neighbours, neighbours
 
 if TYPE_CHECKING:
+    from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive
-    from cmr_synth.privacy.copy_detector import CopyDetector
     from cmr_synth.privacy.counterfactual import Counterfactual
 
 __all__ = ["Certificate", "NeighbourAudit", "audit_neighbours", "certify"]

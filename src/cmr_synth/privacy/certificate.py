@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cmr_synth.evaluation.agreement import wilson_interval
+from cmr_synth.evaluation.readers.statistics import wilson_interval
 from cmr_synth.generators.interface import Progress
+from cmr_synth.imaging.copies import PLANTED, planted
 from cmr_synth.privacy.calibration import ENOUGH, Calibration
-from cmr_synth.privacy.copies import PLANTED, planted
 from cmr_synth.privacy.neighbours import STATISTICS, neighbours
 
 if TYPE_CHECKING:
+    from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive
-    from cmr_synth.privacy.copy_detector import CopyDetector
 
 POWER = 0.9
 """Share of the copies of a kind that must be found for the audit to count as able to see it."""

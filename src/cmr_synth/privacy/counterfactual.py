@@ -22,8 +22,8 @@ from cmr_synth.privacy.remade import remade
 from cmr_synth.privacy.search import closest_by_patient
 
 if TYPE_CHECKING:
+    from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive
-    from cmr_synth.privacy.copy_detector import CopyDetector
 
 COUNT = 9
 """Other pictures of a mask; a picture nearer than all of them stands first of ten."""

@@ -14,8 +14,8 @@ from cmr_synth.privacy.calibration import ENOUGH, discoveries, share_below, weig
 from cmr_synth.privacy.neighbours import neighbours
 
 if TYPE_CHECKING:
+    from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive
-    from cmr_synth.privacy.copy_detector import CopyDetector
 
 ALARM = 0.01
 """P-value from which one slice that is looked at by itself is flagged."""

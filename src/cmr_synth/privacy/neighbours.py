@@ -14,8 +14,8 @@ from cmr_synth.privacy.pixels import moved, project
 from cmr_synth.privacy.search import closest_by_patient, nearest_and_ratio
 
 if TYPE_CHECKING:
+    from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive
-    from cmr_synth.privacy.copy_detector import CopyDetector
 
 STATISTICS = {
     "embedding": "distance to the nearest patient between descriptors of whole slices",

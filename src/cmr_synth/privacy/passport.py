@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 import cmr_synth
 from cmr_synth.cohorts.slices import SliceRow
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.placed_scan import PlacedScan
+from cmr_synth.evaluation.one_picture.placed_scan import PlacedScan
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.files import sha256
-from cmr_synth.generators.record import sidecar_of
-from cmr_synth.generators.synthesis import labels_hash
 from cmr_synth.imaging.masks import Mask
 from cmr_synth.imaging.nifti import read_image
 from cmr_synth.imaging.normalise import percentile
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.privacy.neighbours import STATISTICS
 from cmr_synth.privacy.signature import verify
+from cmr_synth.synthesis.from_mask import labels_hash
+from cmr_synth.synthesis.record import sidecar_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -279,7 +279,7 @@ def voxels_hash(scan: Scan) -> str:
 def _as_they_are(
     scan: Scan, pixels: NDArray[np.float32]
 ) -> tuple[NDArray, NDArray[np.uint8], list[tuple[int, int]], Sequence[float | None]]:
-    from cmr_synth.evaluation.mask_agreement import GRID
+    from cmr_synth.evaluation.one_picture.agreement import GRID
 
     rows, columns = GRID.shape
     spacing = tuple(round(float(v), 3) for v in scan.spacing[1:])

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from cmr_synth.privacy.copies import Change, changed
+from cmr_synth.imaging.copies import Change, changed
 
 COMPONENTS = 64
 SIDE = 32

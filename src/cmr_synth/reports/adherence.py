@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
-    from cmr_synth.evaluation.anatomy import Measure
+    from cmr_synth.evaluation.adherence.anatomy import Measure
+    from cmr_synth.evaluation.adherence.strata import Stratum, StructureAdherence
     from cmr_synth.evaluation.sample import Sample
-    from cmr_synth.evaluation.structure_adherence import Stratum, StructureAdherence
 
 SHOWN = 6  # slices in a picture
 

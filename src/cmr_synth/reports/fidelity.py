@@ -14,11 +14,11 @@ from cmr_synth.reports.document import Section, Table, interval, write_document
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from cmr_synth.evaluation.fidelity import Fidelity
-    from cmr_synth.evaluation.paired_samples import PairedSample
+    from cmr_synth.evaluation.realism.fidelity import Fidelity
+    from cmr_synth.evaluation.realism.paired_samples import PairedSample
+    from cmr_synth.evaluation.realism.tissue_samples import TissueSample
+    from cmr_synth.evaluation.realism.two_sample import TwoSample
     from cmr_synth.evaluation.sample import Sample
-    from cmr_synth.evaluation.tissue_samples import TissueSample
-    from cmr_synth.evaluation.two_sample import TwoSample
 
 SHOWN = 8  # slices in the picture of the two-sample test
 
@@ -218,7 +218,7 @@ def _saliency(one: Measured, real: int) -> Figure:
 
 
 def _paired_section(measured: Sequence[Measured]) -> Section | None:
-    from cmr_synth.evaluation.paired_samples import HEADINGS, WORDS
+    from cmr_synth.evaluation.realism.paired_samples import HEADINGS, WORDS
 
     rows = [
         [
@@ -254,7 +254,7 @@ TISSUE_COLUMNS = {
 
 
 def _tissue_section(measured: Sequence[Measured]) -> Section | None:
-    from cmr_synth.evaluation.tissue import FIGURES
+    from cmr_synth.evaluation.realism.tissue import FIGURES
 
     rows = []
     for one in measured:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cmr_synth.evaluation.agreement import wilson_interval
+from cmr_synth.evaluation.readers.statistics import wilson_interval
 from cmr_synth.files import write_file
 from cmr_synth.imaging.masks import stem_of
 from cmr_synth.privacy.neighbours import STATISTICS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.evaluation.agreement import wilson_interval
+from cmr_synth.evaluation.readers.statistics import wilson_interval
 from cmr_synth.privacy.audit import RATE, NeighbourAudit
 from cmr_synth.privacy.certificate import EMBEDDINGS
 from cmr_synth.privacy.counterfactual import MUCH_NEARER

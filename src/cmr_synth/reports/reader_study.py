@@ -11,7 +11,7 @@ from cmr_synth.reports.document import Section, Table, interval, number, write_d
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from cmr_synth.evaluation.reader_study import Calls, StudyResult
+    from cmr_synth.evaluation.readers.study import Calls, StudyResult
 
 COLUMNS = {
     "Of": "",

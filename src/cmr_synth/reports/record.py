@@ -14,7 +14,7 @@ from cmr_synth.reports.sheet import COLOURS, NAMES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from cmr_synth.evaluation.mask_agreement import Agreement
+    from cmr_synth.evaluation.one_picture.agreement import Agreement
 
 OPEN = "not specified"
 
@@ -32,7 +32,7 @@ def record_content(
     Parameters
     ----------
     record : mapping
-        Of a synthetic picture; see `cmr_synth.generators.record`.
+        Of a synthetic picture; see `cmr_synth.synthesis.record`.
     name : str
         What the picture is called.
     agreement : Agreement, optional

@@ -12,7 +12,7 @@ from cmr_synth.reports.panel import Content, Line, Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from cmr_synth.evaluation.verdicts import Place, Verdict
+    from cmr_synth.evaluation.one_picture.verdicts import Place, Verdict
 
 SHOWN = {"usual": "as real", "unusual": "unusual", "unknown": "not known"}
 GOOD, BAD = "#009e73", "#d55e00"

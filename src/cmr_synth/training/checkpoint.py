@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cmr_synth.errors import InputError
 from cmr_synth.files import write_file, write_folder
-from cmr_synth.generators.weights import copy_state, set_state, state_of
+from cmr_synth.networks.weights import copy_state, set_state, state_of
 from cmr_synth.training.recipe import Recipe
 
 TENSORS, STATE = "state.safetensors", "state.json"

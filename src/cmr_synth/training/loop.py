@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.files import require_replaceable, write_file
-from cmr_synth.generators.weights import set_state, state_of
+from cmr_synth.networks.weights import set_state, state_of
 from cmr_synth.training.batches import Batch, Batches
 from cmr_synth.training.checkpoint import (
     STATE,

@@ -14,7 +14,7 @@ from cmr_synth.anatomy.editing._grid import (
     edges,
     pieces,
 )
-from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, RV, STRUCTURES, UNLABELLED
+from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, RV, STRUCTURES, UNLABELLED, is_heart
 from cmr_synth.errors import InputError
 
 SMOOTHING_MM = 1.5  # standard deviation of the Gaussian: about one pixel of a usual scan
@@ -51,7 +51,7 @@ def smooth(
     in_plane = checked_spacing(spacing, mask.ndim)[-2:]
     if not 0 < sigma_mm <= 20:
         raise InputError(f"smooth: by {sigma_mm:g} mm; give a length above 0, 20 at the most.")
-    if not np.isin(mask, (LV, MYO, RV)).any():
+    if not is_heart(mask).any():
         raise InputError("smooth: nothing is drawn here.")
     sigma = [sigma_mm / step for step in in_plane]
     return each_slice(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.editing._grid import checked, checked_spacing, signed_distance_mm
-from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, RV
+from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, RV, is_heart
 from cmr_synth.errors import InputError
 
 
@@ -37,7 +37,7 @@ def copy_slice(labels: NDArray[Any], source: int, target: int) -> NDArray[np.uin
             raise InputError(
                 f"copy: there is no slice {index}, the stack has 0 to {len(stack) - 1}."
             )
-    if not np.isin(stack[source], (LV, MYO, RV)).any():
+    if not is_heart(stack[source]).any():
         raise InputError(f"copy: nothing is drawn in slice {source}.")
     if np.array_equal(stack[source], stack[target]):
         raise InputError(f"copy: slice {target} is the same as slice {source} already.")

@@ -10,9 +10,9 @@ import typer
 from cmr_synth.cli.console import progress
 
 if TYPE_CHECKING:
+    from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive
     from cmr_synth.privacy.certificate import Certificate
-    from cmr_synth.privacy.copy_detector import CopyDetector
 
 ArchiveFolder = Annotated[Path, typer.Option("--archive", help="From `archive build`.")]
 Copies = Annotated[

@@ -45,7 +45,7 @@ def copying(
     check_options(data, slices, split)
     from cmr_synth.evaluation.sample import joined, real_sample, splits_besides
     from cmr_synth.generators import zoo
-    from cmr_synth.privacy.copy_detector import CopyDetector
+    from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.overfitting.audit import Overfitting, audit_overfitting, real_sets
     from cmr_synth.reports.overfitting import write_overfitting
 

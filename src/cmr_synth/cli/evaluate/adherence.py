@@ -39,11 +39,11 @@ def adherence(
       cmr-synth evaluate adherence flow --data acdc=ACDC/training --out adherence
     """
     check_options(data, slices, split)
-    from cmr_synth.evaluation.anatomy import anatomy
+    from cmr_synth.evaluation.adherence.anatomy import anatomy
+    from cmr_synth.evaluation.adherence.strata import structure_adherence
     from cmr_synth.evaluation.sample import real_sample, require_masks
-    from cmr_synth.evaluation.structure_adherence import structure_adherence
+    from cmr_synth.judges.segmenter import Segmenter
     from cmr_synth.reports.adherence import Followed, write_adherence
-    from cmr_synth.segmenter.model import Segmenter
 
     opened = open_slices(data, slices, out, complete=False, quiet=as_json)
     held_out = real_sample(opened, split, cohort)

@@ -23,8 +23,8 @@ from cmr_synth.cli.evaluate._candidates import (
 )
 
 if TYPE_CHECKING:
+    from cmr_synth.evaluation.realism.two_sample import TwoSample
     from cmr_synth.evaluation.sample import Sample
-    from cmr_synth.evaluation.two_sample import TwoSample
 
 
 def fidelity(
@@ -67,11 +67,11 @@ def fidelity(
       cmr-synth evaluate fidelity folder=made --slices prepared --out fidelity
     """
     check_options(data, slices, split)
-    from cmr_synth.evaluation.fidelity import fidelity as measure
-    from cmr_synth.evaluation.paired_samples import paired_sample
+    from cmr_synth.evaluation.realism.fidelity import fidelity as measure
+    from cmr_synth.evaluation.realism.paired_samples import paired_sample
+    from cmr_synth.evaluation.realism.spaces import open_space
+    from cmr_synth.evaluation.realism.tissue_samples import tissue_sample
     from cmr_synth.evaluation.sample import real_sample
-    from cmr_synth.evaluation.spaces import open_space
-    from cmr_synth.evaluation.tissue_samples import tissue_sample
     from cmr_synth.reports.fidelity import Measured, write_fidelity
 
     spaces = [open_space(name) for name in dict.fromkeys(features or ["encoder"])]
@@ -102,7 +102,7 @@ def fidelity(
 def _reconstructed(names: list[str], held_out: Sample, *, quiet: bool) -> list[Candidate]:
     """A candidate for each model with an autoencoder."""
     from cmr_synth.errors import InputError
-    from cmr_synth.evaluation.reconstruction import has_autoencoder, reconstruction
+    from cmr_synth.evaluation.realism.reconstruction import has_autoencoder, reconstruction
     from cmr_synth.evaluation.sample import Sample
     from cmr_synth.generators import zoo
 
@@ -124,8 +124,8 @@ def _reconstructed(names: list[str], held_out: Sample, *, quiet: bool) -> list[C
 
 
 def _told(real: Sample, synthetic: Sample, name: str, *, quiet: bool) -> TwoSample:
-    from cmr_synth.evaluation.two_sample import TwoSample
-    from cmr_synth.evaluation.two_sample import two_sample as test
+    from cmr_synth.evaluation.realism.two_sample import TwoSample
+    from cmr_synth.evaluation.realism.two_sample import two_sample as test
 
     with progress(f"{name}: tell from real", quiet=quiet) as tell:
         event: Any

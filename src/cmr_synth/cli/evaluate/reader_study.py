@@ -54,7 +54,7 @@ def make(
       cmr-synth evaluate reader-study make flow --data acdc=ACDC/training --out study
     """
     check_options(data, slices, split)
-    from cmr_synth.evaluation.reader_study import key_of, make_study
+    from cmr_synth.evaluation.readers.study import key_of, make_study
     from cmr_synth.evaluation.sample import real_sample
 
     beside = out.with_name(f"{out.name}-data")
@@ -86,7 +86,7 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Accuracy, detectability and agreement of the readers, overall and by vendor."""
-    from cmr_synth.evaluation.reader_study import score_study
+    from cmr_synth.evaluation.readers.study import score_study
     from cmr_synth.reports.reader_study import write_reader_study
 
     found = score_study(study, key)

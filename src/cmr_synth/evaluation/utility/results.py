@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.evaluation.adherence import bootstrap_interval
-from cmr_synth.evaluation.structures import PatientScore
+from cmr_synth.evaluation.adherence.dice import bootstrap_interval
+from cmr_synth.evaluation.adherence.patients import PatientScore
 
 LEAST_FOR_TEST = 6  # patients; with fewer no signed-rank test can reach 0.05
 

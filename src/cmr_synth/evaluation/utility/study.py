@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
+from cmr_synth.evaluation.adherence.patients import PatientScore, patient_scores
 from cmr_synth.evaluation.sample import real_sample, require_disjoint
-from cmr_synth.evaluation.structures import PatientScore, patient_scores
 from cmr_synth.evaluation.utility.arms import Arm, synthetic_copy, training_set
 from cmr_synth.files import write_file
 
@@ -171,7 +171,7 @@ class Study:
         self, arm: Arm, copies: Sequence[NDArray[np.uint8]], owner: Path, seed: int, key: str
     ) -> Iterator[float | list[PatientScore]]:
         """Train one network and test it, unless that was done before."""
-        from cmr_synth.segmenter.model import Segmenter
+        from cmr_synth.judges.segmenter import Segmenter
         from cmr_synth.training.families.segmenter import SegmenterTask
         from cmr_synth.training.loop import train
 

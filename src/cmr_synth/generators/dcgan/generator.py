@@ -13,9 +13,9 @@ from torch.nn import functional
 from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings
 from cmr_synth.generators.dcgan.network import DcganConfig, make_generator
-from cmr_synth.generators.folder import read_config, with_weights
 from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
 from cmr_synth.generators.refusals import refuse_guidance, refuse_prompt, refuse_sampler
+from cmr_synth.networks.folder import read_config, with_weights
 
 FAMILY = "dcgan"
 

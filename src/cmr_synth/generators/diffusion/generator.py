@@ -19,10 +19,10 @@ from cmr_synth.generators.diffusion.sampler import (
     noised,
     own_draws,
 )
-from cmr_synth.generators.folder import read_config, with_weights
 from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
+from cmr_synth.networks.folder import read_config, with_weights
 
 FAMILY = "diffusion"
 

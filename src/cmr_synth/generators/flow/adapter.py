@@ -21,8 +21,8 @@ from cmr_synth.errors import InputError
 from cmr_synth.files import sha256
 from cmr_synth.generators import zoo
 from cmr_synth.generators.flow.network import AdapterOf, FlowConfig, FlowNetwork
-from cmr_synth.generators.folder import read_config, with_weights
-from cmr_synth.generators.weights import load_weights, set_state
+from cmr_synth.networks.folder import read_config, with_weights
+from cmr_synth.networks.weights import load_weights, set_state
 
 
 class AdaptedFlow(nn.Module):

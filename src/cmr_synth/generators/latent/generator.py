@@ -14,11 +14,11 @@ from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.diffusion.sampler import denoise, own_draws
 from cmr_synth.generators.flow.sampler import SOLVERS
-from cmr_synth.generators.folder import read_config, with_weights
 from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
 from cmr_synth.generators.latent.network import TRAIN_STEPS, LatentConfig, LatentModel
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
+from cmr_synth.networks.folder import read_config, with_weights
 
 FAMILY = "latent"
 SAMPLERS = {"flow": ("euler", "heun"), "diffusion": ("dpm-solver++", "ddim", "ddpm")}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from cmr_synth.generators.folder import read_config, with_weights
 from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.latent.generator import SAMPLERS, LatentGenerator
 from cmr_synth.generators.latent.network import LatentConfig
 from cmr_synth.generators.latent_control.network import ControlledModel
 from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
+from cmr_synth.networks.folder import read_config, with_weights
 
 FAMILY = "latent-control"
 

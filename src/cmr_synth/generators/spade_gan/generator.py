@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from cmr_synth.generators.conditioning import mappings, mask_tensor
-from cmr_synth.generators.folder import read_config, with_weights
 from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
 from cmr_synth.generators.refusals import refuse_guidance, refuse_prompt, refuse_sampler
 from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
+from cmr_synth.networks.folder import read_config, with_weights
 
 
 class SpadeGanGenerator:

@@ -15,12 +15,12 @@ from torch import Tensor
 from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.diffusion.guide import guides, later_starts
-from cmr_synth.generators.folder import read_config
 from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.refusals import refuse_sampler
 from cmr_synth.generators.stable_diffusion.config import StableDiffusionConfig
 from cmr_synth.generators.stable_diffusion.pipeline import FAMILY, load_pipeline
+from cmr_synth.networks.folder import read_config
 
 SAMPLERS = {
     "dpm-solver++": "DPMSolverMultistepScheduler",

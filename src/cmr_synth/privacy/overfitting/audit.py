@@ -29,7 +29,7 @@ from cmr_synth.privacy.overfitting.measures import (
 from cmr_synth.privacy.remade import remade
 
 if TYPE_CHECKING:
-    from cmr_synth.privacy.copy_detector import CopyDetector
+    from cmr_synth.judges.copy_detector import CopyDetector
 
 LEAST = 5
 """Patients that each set needs."""

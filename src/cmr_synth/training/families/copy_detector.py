@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.files import write_file
-from cmr_synth.generators.weights import load_weights, save_weights, set_state, state_of
-from cmr_synth.privacy.copies import (
+from cmr_synth.imaging.copies import (
     Change,
     changed,
     intensity_warp,
@@ -24,7 +23,8 @@ from cmr_synth.privacy.copies import (
     pasted,
     random_change,
 )
-from cmr_synth.privacy.copy_detector import GRID, CopyDetectorConfig, CopyDetectorNetwork
+from cmr_synth.judges.copy_detector import GRID, CopyDetectorConfig, CopyDetectorNetwork
+from cmr_synth.networks.weights import load_weights, save_weights, set_state, state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.recipe import Recipe, checked
 

@@ -22,8 +22,8 @@ from cmr_synth.errors import InputError
 from cmr_synth.generators.dcgan.generator import FAMILY
 from cmr_synth.generators.dcgan.network import DcganConfig, make_discriminator, make_generator
 from cmr_synth.generators.dcgan.progressive import at_growth
-from cmr_synth.generators.folder import save_model
-from cmr_synth.generators.weights import load_weights, set_state, state_of
+from cmr_synth.networks.folder import save_model
+from cmr_synth.networks.weights import load_weights, set_state, state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
 from cmr_synth.training.recipe import Recipe, checked

@@ -21,8 +21,8 @@ from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.generators.conditioning import one_hot_mask
 from cmr_synth.generators.diffusion.network import DiffusionConfig, DiffusionNetwork
 from cmr_synth.generators.diffusion.sampler import denoise
-from cmr_synth.generators.folder import save_model
-from cmr_synth.generators.weights import load_weights, set_state, state_of
+from cmr_synth.networks.folder import save_model
+from cmr_synth.networks.weights import load_weights, set_state, state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
 from cmr_synth.training.recipe import Recipe, checked

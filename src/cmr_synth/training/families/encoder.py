@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.evaluation.encoder import EncoderConfig, EncoderNetwork
 from cmr_synth.files import write_file
-from cmr_synth.generators.weights import load_weights, save_weights, set_state, state_of
+from cmr_synth.imaging.damage import DAMAGES, damaged
+from cmr_synth.judges.encoder import EncoderConfig, EncoderNetwork
+from cmr_synth.networks.weights import load_weights, save_weights, set_state, state_of
 from cmr_synth.training.batches import Batch
-from cmr_synth.training.families.damage import DAMAGES, damaged
 from cmr_synth.training.recipe import Recipe, checked
 
 PROJECTION = 64

@@ -27,8 +27,8 @@ from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import CLASSES, one_hot_mask
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
 from cmr_synth.generators.flow.sampler import euler, state_after, time_grid
-from cmr_synth.generators.folder import save_model
-from cmr_synth.generators.weights import load_weights, set_state, state_of
+from cmr_synth.networks.folder import save_model
+from cmr_synth.networks.weights import load_weights, set_state, state_of
 from cmr_synth.training.adversarial import Discriminator, force, hinge_loss, mean_score
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped

@@ -23,11 +23,11 @@ from torch.nn import functional
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import one_hot_mask
-from cmr_synth.generators.folder import read_config, save_model
 from cmr_synth.generators.latent.autoencoder import DOWN, AutoencoderConfig
 from cmr_synth.generators.latent.generator import DEFAULT_STEPS, FAMILY, LatentGenerator
 from cmr_synth.generators.latent.network import LatentConfig, LatentModel
-from cmr_synth.generators.weights import load_weights, set_state, state_of
+from cmr_synth.networks.folder import read_config, save_model
+from cmr_synth.networks.weights import load_weights, set_state, state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
 from cmr_synth.training.families.diffusion import level_weight

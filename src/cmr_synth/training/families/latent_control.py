@@ -14,12 +14,12 @@ import torch
 from torch import nn
 
 from cmr_synth.errors import InputError
-from cmr_synth.generators.folder import read_config, save_model
 from cmr_synth.generators.latent.generator import FAMILY as LATENT
 from cmr_synth.generators.latent.network import LatentConfig, LatentModel
 from cmr_synth.generators.latent_control.generator import FAMILY
 from cmr_synth.generators.latent_control.network import ControlledModel
-from cmr_synth.generators.weights import load_weights, set_state, state_of
+from cmr_synth.networks.folder import read_config, save_model
+from cmr_synth.networks.weights import load_weights, set_state, state_of
 from cmr_synth.training.families.latent import LatentLoss, LatentTask
 from cmr_synth.training.recipe import Recipe, checked
 

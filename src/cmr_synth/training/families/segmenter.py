@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.files import write_file
-from cmr_synth.generators.weights import load_weights, save_weights, set_state, state_of
-from cmr_synth.segmenter.network import CLASSES, SegmenterConfig, SegmenterNetwork
+from cmr_synth.judges.segmenter_network import CLASSES, SegmenterConfig, SegmenterNetwork
+from cmr_synth.networks.weights import load_weights, save_weights, set_state, state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.recipe import Recipe, checked
 

@@ -24,9 +24,9 @@ from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.generators.conditioning import CLASSES, one_hot_mask
-from cmr_synth.generators.folder import save_model
 from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
-from cmr_synth.generators.weights import load_weights, set_state, state_of
+from cmr_synth.networks.folder import save_model
+from cmr_synth.networks.weights import load_weights, set_state, state_of
 from cmr_synth.training.adversarial import (
     MatchingDiscriminator,
     feature_matching,

@@ -1,0 +1,1 @@
+"""Do synthetic slices show the heart that their masks asked for."""

@@ -1,0 +1,1 @@
+"""One picture at a time: does it show its mask, and is it as real ones are."""

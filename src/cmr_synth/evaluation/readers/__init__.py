@@ -1,0 +1,1 @@
+"""Blinded reader studies, and the statistics of what readers said."""

@@ -1,0 +1,1 @@
+"""Do synthetic slices look like those of real patients."""

@@ -1,0 +1,1 @@
+"""Bundled networks that look at pictures: segmenter, encoder, copy detector."""

@@ -1,1 +1,0 @@
-"""What finds the heart: the bundled segmenter, judge of adherence and completer of labels."""

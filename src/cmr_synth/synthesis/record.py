@@ -1,0 +1,112 @@
+"""What travels with every synthetic image: a mark in the header and a JSON sidecar."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cmr_synth
+from cmr_synth.files import sha256, write_file
+from cmr_synth.imaging.nifti import write_nifti
+
+if TYPE_CHECKING:
+    from cmr_synth.generators.card import Card
+    from cmr_synth.synthesis.from_mask import Synthetic
+
+MARK = "SYNTHETIC"  # first word of the description of every synthetic file
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the pixels."""
+    found = {"cmr_synth": cmr_synth.__version__, "python": platform.python_version()}
+    for package in ("numpy", "scipy", "torch", "diffusers", "nibabel"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def model_facts(card: Card) -> dict[str, str]:
+    """Which model it was."""
+    return {
+        "name": card.name,
+        "family": card.family,
+        "version": card.version,
+        "sha256": card.sha256,
+        "licence": card.licence,
+    }
+
+
+def description(record: dict[str, Any]) -> str:
+    """The NIfTI description: marked as synthetic first, then where it comes from."""
+    model = record["model"]
+    return (
+        f"{MARK} cmr-synth {cmr_synth.__version__} {model['name']} {model['sha256'][:8]} "
+        f"seed {record['seed']} variant {record['variant']}"
+    )
+
+
+def sidecar_of(image: Path) -> Path:
+    """Where the record of a NIfTI file lies: beside it, as `NAME.json`."""
+    return image.with_name(re.sub(r"\.nii(\.gz)?$", "", image.name, flags=re.IGNORECASE) + ".json")
+
+
+def write_synthetic(synthetic: Synthetic, folder: Path, stem: str) -> dict[str, Any]:
+    """Write `stem.nii.gz` and its sidecar `stem.json`.
+
+    Parameters
+    ----------
+    synthetic : Synthetic
+    folder : Path
+        Must exist.
+    stem : str
+        File name without ending.
+
+    Returns
+    -------
+    dict
+        What the sidecar says: the record, and name and hash of the image file.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to or is full.
+    """
+    image = write_nifti(
+        synthetic.scan, folder / f"{stem}.nii.gz", description=description(synthetic.record)
+    )
+    return write_sidecar(folder / f"{stem}.json", image, synthetic.record)
+
+
+def write_sidecar(path: Path, image: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the record of a synthetic image beside it.
+
+    Parameters
+    ----------
+    path : Path
+        Of the sidecar.
+    image : Path
+        The file that it is about.
+    record : mapping
+        How the image was made.
+
+    Returns
+    -------
+    dict
+        What the sidecar says: name and hash of the image file, and the record.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    stated = {"file": image.name, "sha256": sha256(image), **record}
+    with write_file(path) as temporary:
+        temporary.write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
+    return stated

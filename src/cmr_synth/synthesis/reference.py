@@ -1,0 +1,184 @@
+"""A real picture on a model's grid, for its look to be taken over.
+
+It is prepared as the training data were: canonical orientation, clipped and scaled by the
+percentiles of its volume, centred on the heart. Where the heart is follows from a mask of the
+picture, if there is one, or from the bundled segmenter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.anatomy.labels import is_heart
+from cmr_synth.errors import InputError
+from cmr_synth.imaging.grid import Placement, WorkingGrid, place
+from cmr_synth.imaging.normalise import percentile
+from cmr_synth.imaging.orientation import apply, apply_to_spacing, in_plane_orientation
+from cmr_synth.imaging.scan import Scan
+
+LEAST_PIXELS = 16  # to a side
+TURNS = 2  # looks for the heart: the second from where the first has found it
+
+Segment = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A real picture whose look is taken over.
+
+    Parameters
+    ----------
+    pixels : (rows, columns) float32 array in [0, 1]
+        On the model's grid.
+    name : str
+    slice, frame : int
+        Which of the scan it is.
+    sha256 : str
+        Of the pixels.
+    notes : tuple of str
+        What had to be assumed.
+    """
+
+    pixels: NDArray[np.float32]
+    name: str
+    slice: int
+    frame: int
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+    def record(self, strength: float) -> dict[str, Any]:
+        """What the sidecar of an image with so much of this look says."""
+        return {
+            "name": self.name,
+            "slice": self.slice,
+            "frame": self.frame,
+            "sha256": self.sha256,
+            "strength": strength,
+            "notes": list(self.notes),
+        }
+
+
+def reference_on_grid(
+    scan: Scan,
+    grid: WorkingGrid,
+    *,
+    k: int | None = None,
+    frame: int = 0,
+    mask: Scan | None = None,
+    segment: Segment | None = None,
+) -> Reference:
+    """Prepare one slice of a real scan as a reference.
+
+    Parameters
+    ----------
+    scan : Scan
+        ([t,] z, y, x) pixels in any unit.
+    grid : WorkingGrid
+        The model's.
+    k, frame : int
+        Slice and frame, from 0; without a slice, the middle one.
+    mask : Scan, optional
+        Engine labels of the same size, to centre the picture on the heart.
+    segment : callable, optional
+        Finds the heart where there is no mask: (n, rows, columns) pictures to engine labels; by
+        default the bundled segmenter.
+
+    Raises
+    ------
+    InputError
+        If there is no such slice, or it is constant, tiny, or looks like a mask; if the mask is
+        of another size.
+    """
+    k = scan.n_slices // 2 if k is None else k
+    for what, asked, there in (("slice", k, scan.n_slices), ("frame", frame, scan.n_frames)):
+        if not 0 <= asked < there:
+            raise InputError(f"{scan.name}: has no {what} {asked}; choose 0 to {there - 1}.")
+    volume = scan.array[frame] if scan.is_cine else scan.array
+    if min(volume.shape[1:]) < LEAST_PIXELS:
+        raise InputError(
+            f"{scan.name}: has slices of {volume.shape[1]} x {volume.shape[2]} pixels; a reference "
+            f"needs {LEAST_PIXELS} to a side."
+        )
+    shades = np.unique(volume[k])
+    if len(shades) == 1:
+        raise InputError(f"{scan.name}: slice {k} is constant; choose one that shows a heart.")
+    if len(shades) <= 5 and np.array_equal(shades, shades.round()):
+        raise InputError(
+            f"{scan.name}: slice {k} holds {len(shades)} whole numbers only, as a mask does; give "
+            "the picture, and its mask beside it if there is one."
+        )
+    orientation = in_plane_orientation(scan.affine)
+    pixels = apply(orientation, percentile(volume))[k]
+    spacing = apply_to_spacing(orientation, scan.spacing)[1:]
+    notes: list[str] = []
+    if mask is not None:
+        if mask.array.shape[-3:] != volume.shape:
+            raise InputError(
+                f"{mask.name}: is of {mask.array.shape[-3:]} voxels and {scan.name} of "
+                f"{volume.shape}; give the mask of this picture."
+            )
+        labels = (mask.array[frame] if mask.is_cine else mask.array)[k]
+        heart = is_heart(apply(orientation, labels))
+        if not heart.any():
+            raise InputError(f"{mask.name}: shows no heart on slice {k}; choose another slice.")
+        placement = _around(heart, spacing, grid, scan.name)
+    else:
+        placement, found = _search(pixels, spacing, grid, scan.name, segment or _bundled())
+        if not found:
+            notes.append("no heart was found in the reference; its middle is used")
+    on_grid = np.clip(placement.image_to_grid(pixels), 0, 1).astype(np.float32)
+    return Reference(
+        pixels=on_grid,
+        name=scan.name,
+        slice=k,
+        frame=frame,
+        sha256=hashlib.sha256(np.ascontiguousarray(on_grid).tobytes()).hexdigest(),
+        notes=tuple(notes),
+    )
+
+
+def _search(
+    pixels: NDArray[np.float32],
+    spacing: tuple[float, float],
+    grid: WorkingGrid,
+    name: str,
+    segment: Segment,
+) -> tuple[Placement, bool]:
+    """Where the heart is, looked for from the middle; whether it was found."""
+    own = WorkingGrid()  # the segmenter's
+    rows, columns = pixels.shape
+    middle = Placement(
+        shape=(rows, columns),
+        spacing=spacing,
+        centre=((rows - 1) / 2, (columns - 1) / 2),
+        grid=own,
+    )
+    looked, heart = middle, np.zeros(pixels.shape, dtype=bool)
+    for _ in range(TURNS):
+        labels = segment(looked.image_to_grid(pixels)[None])[0]
+        seen = is_heart(looked.labels_from_grid(labels))
+        if not seen.any():
+            break
+        heart = seen
+        looked = _around(heart, spacing, own, name)
+    if not heart.any():
+        return replace(middle, grid=grid), False
+    return _around(heart, spacing, grid, name), True
+
+
+def _around(
+    heart: NDArray[np.bool_], spacing: tuple[float, float], grid: WorkingGrid, name: str
+) -> Placement:
+    return place(heart, spacing, grid=grid, name=name, must_fit=False)
+
+
+def _bundled() -> Segment:
+    from cmr_synth.judges.segmenter import Segmenter
+
+    return Segmenter.load().segment

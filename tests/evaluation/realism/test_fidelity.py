@@ -1,0 +1,141 @@
+"""Distribution metrics of samples: floors, equal sizes, refusals; and spaces by name."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cmr_synth.errors import InputError
+from cmr_synth.evaluation.realism.fidelity import fidelity
+from cmr_synth.evaluation.realism.inception import Inception
+from cmr_synth.evaluation.realism.spaces import EncoderSpace, open_space
+from cmr_synth.evaluation.sample import Sample
+
+from ..conftest import drawn_sample
+
+
+class Pixels:
+    """A space of eight numbers a slice: means of bands of rows."""
+
+    name, hash = "bands", "0" * 64
+    frechet_name, kernel_name = "Frechet distance", "kernel distance"
+    standardise = False
+
+    def features(self, sample: Sample) -> np.ndarray:
+        bands = sample.pixels.reshape(len(sample), 8, -1)
+        return 10 * bands.mean(axis=2).astype(np.float64)
+
+    def shares(self, sample: Sample) -> None:
+        return None
+
+
+@pytest.fixture(scope="module")
+def samples():
+    held_out = drawn_sample(8, 6, prefix="h", seed=0)
+    other = drawn_sample(10, 6, prefix="o", seed=50)
+    return held_out, other
+
+
+def test_the_same_slices_are_at_no_distance(samples):
+    held_out, other = samples
+    found = fidelity(held_out, held_out, other, Pixels())
+    assert found.frechet.value == 0 and found.frechet.ratio == 0
+    assert found.coverage.precision == found.coverage.recall == 1
+    assert found.frechet.floor > 0 and found.slices == 48 and found.patients == 8
+
+
+def test_other_patients_are_at_about_the_floor_and_damage_is_far(samples):
+    held_out, other = samples
+    like = drawn_sample(8, 6, prefix="h", seed=90)
+    near = fidelity(like, held_out, other, Pixels())
+    dim = replace(like, pixels=0.6 * like.pixels)
+    far = fidelity(dim, held_out, other, Pixels())
+    assert far.frechet.ratio > 5 * near.frechet.ratio
+    assert far.kernel.low > near.kernel.high
+    assert near.frechet.ratio_low <= near.frechet.ratio <= near.frechet.ratio_high
+    assert json.dumps(far.as_dict(), allow_nan=False)
+
+
+def test_one_repeated_picture_is_precise_and_recalls_next_to_nothing(samples):
+    held_out, other = samples
+    collapsed = replace(held_out, pixels=np.repeat(held_out.pixels[:1], len(held_out), axis=0))
+    found = fidelity(collapsed, held_out, other, Pixels())
+    assert found.coverage.precision == 1 and found.coverage.recall < 0.05
+    assert np.isfinite(found.frechet.value) and np.isfinite(found.class_score)
+
+
+def test_the_order_of_slices_changes_nothing(samples):
+    held_out, other = samples
+    made = drawn_sample(8, 6, prefix="h", seed=90)
+    order = np.random.default_rng(0).permutation(len(made))
+    a = fidelity(made, held_out, other, Pixels())
+    b = fidelity(made.take(order), held_out, other, Pixels())
+    assert b.frechet.value == pytest.approx(a.frechet.value, rel=1e-9)
+    assert b.kernel.value == pytest.approx(a.kernel.value, rel=1e-9)
+
+
+def test_unequal_sets_are_cut_and_it_is_said(samples):
+    held_out, other = samples
+    found = fidelity(drawn_sample(6, 6, prefix="h", seed=9), held_out, other, Pixels())
+    assert found.slices == 36 and "cut to 36 slices" in found.notes[0]
+
+
+def test_too_few_slices_for_the_features_leave_the_kernel_distance(samples):
+    held_out, other = samples
+    found = fidelity(drawn_sample(8, 6, prefix="h", seed=9), held_out, other, EncoderSpace())
+    assert found.frechet is None and found.slices_needed == 97
+    assert "need 97 slices on each side and there are 48" in found.notes[-1]
+    assert np.isfinite(found.kernel.value)
+
+
+def test_radiomics_are_standardised_and_see_blur(samples):
+    from scipy.ndimage import gaussian_filter
+
+    held_out, other = samples
+    made = drawn_sample(8, 6, prefix="h", seed=90)
+    blurred = replace(made, pixels=gaussian_filter(made.pixels, (0, 1, 1)))
+    space = open_space("radiomics")
+    near, far = (fidelity(one, held_out, other, space) for one in (made, blurred))
+    assert far.kernel.value > 3 * abs(near.kernel.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.take(np.arange(10)), "need 30 at least"),
+        (lambda s: drawn_sample(1, 36), "all slices are of one patient"),
+        (lambda s: drawn_sample(6, 6, size=96), "pictures differ in size"),
+    ],
+)
+def test_bad_samples_are_refused(samples, change, message):
+    held_out, other = samples
+    with pytest.raises(InputError, match=message):
+        fidelity(change(held_out), held_out, other, Pixels())
+
+
+def test_patients_on_both_sides_are_listed(samples):
+    held_out, _ = samples
+    with pytest.raises(InputError, match="8 patients are both in .*drawn h0"):
+        fidelity(held_out, held_out, held_out, Pixels())
+
+
+def test_fid_needs_the_weights_that_it_is_defined_by(tmp_path):
+    from safetensors.numpy import save_file
+
+    save_file({"x": np.zeros(3, np.float32)}, tmp_path / "some.safetensors")
+    with pytest.raises(InputError, match="not the weights of FID's InceptionV3"):
+        open_space(str(tmp_path / "some.safetensors"))
+    (tmp_path / "fid.pth").write_bytes(b"cos\nsystem\n")
+    with pytest.raises(InputError, match="never opened"):
+        open_space(str(tmp_path / "fid.pth"))
+    with pytest.raises(InputError, match="no feature space; known are encoder"):
+        open_space("imagenet")
+    assert Inception.__doc__
+
+
+def test_the_encoders_identity_is_the_hash_of_its_weights():
+    from cmr_synth.files import sha256
+    from cmr_synth.judges.encoder import BUNDLED
+
+    assert open_space("encoder").hash == sha256(BUNDLED / "weights.safetensors")
