@@ -103,7 +103,7 @@ def heart_window(
     (y, x) bool array
         All False if no voxel is set.
     """
-    flat = np.asarray(heart, dtype=bool).reshape(-1, *heart.shape[-2:]).any(axis=0)
+    flat: NDArray[np.bool_] = np.any(heart.reshape(-1, *heart.shape[-2:]), axis=0)
     window = np.zeros_like(flat)
     if flat.any():
         inside = []
