@@ -140,7 +140,7 @@ def sample_of(name: str, model: zoo.Model, slices: SliceSet, work: Path) -> Samp
     _, labels = slices.crop(index)
     rows = tuple(slices.rows[i] for i in index)
     depends = (
-        f"{model.card.sha256} {getattr(model.generator, 'config', None)} "
+        f"{model.card.sha256} {model.generator.config} "
         f"{model.card.default_steps} {SEED} {hashlib.sha256(labels.tobytes()).hexdigest()}"
     )
     path = work / f"{name}-{hashlib.sha256(depends.encode()).hexdigest()[:12]}.npy"

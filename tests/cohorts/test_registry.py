@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cmr_synth import extensions
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts import registry
 from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
@@ -104,7 +105,9 @@ def test_an_empty_folder_is_one_line(name, tmp_path):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(InputError, match=r"no cohort is called 'acd'; known are acdc, autofd, chla"):
+    with pytest.raises(
+        InputError, match=r"no cohort is called 'acd'; known are acdc, autofd, chla"
+    ):
         load_cohort("acd")
 
 
@@ -112,9 +115,30 @@ def test_a_name_declared_twice_is_refused(monkeypatch):
     from importlib.metadata import EntryPoint
 
     other = EntryPoint("acdc", "somebody.acdc", registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [other])
+    monkeypatch.setattr(extensions, "entry_points", lambda group: [other])
     with pytest.raises(ValueError, match="'acdc' is declared twice.*somebody.acdc"):
         cohorts()
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("package_that_is_not_there.cohort", "ModuleNotFoundError: No module named"),
+        ("json", "it declares no name, title, vendor, licence, citation, examinations"),
+    ],
+)
+def test_a_broken_adapter_of_another_package_is_named_and_the_rest_works(
+    monkeypatch, place, reason
+):
+    from importlib.metadata import EntryPoint
+
+    other = EntryPoint("theirs", place, registry.GROUP)
+    monkeypatch.setattr(extensions, "entry_points", lambda group: [other])
+    package = place.partition(".")[0]
+    with pytest.raises(InputError, match=f"'theirs' of the package '{package}'.*{reason}") as told:
+        load_cohort("theirs")
+    assert "\n" not in str(told.value)
+    assert load_cohort("acdc").name == "acdc"
 
 
 def test_sources(tmp_path):
@@ -268,3 +292,18 @@ def test_acdc_takes_no_unlabelled_slice_for_heart(tmp_path, write_pair):
                    pixels=labels)  # fmt: skip
     e = next(iter(load_cohort("acdc").examinations(tmp_path)))
     np.testing.assert_allclose(e.z, [0, 0, 0.5, 1, 1])
+
+
+def test_the_list_goes_on_after_a_broken_package(monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    from typer.testing import CliRunner
+
+    from cmr_synth.cli.cohort import app
+
+    other = EntryPoint("theirs", "package_that_is_not_there.cohort", registry.GROUP)
+    monkeypatch.setattr(extensions, "entry_points", lambda group: [other])
+    told = CliRunner().invoke(app, ["list"])
+    assert told.exit_code == 0
+    assert "theirs" in told.stdout and "'package_that_is_not_there'" in told.stdout
+    assert all(name in told.stdout for name in registry.BUILT_IN)

@@ -66,6 +66,7 @@ class Recorder:
     """A generator that keeps what it was asked for."""
 
     shape = (128, 128)
+    takes = frozenset({"mask", "vendor", "phase", "pathology", "z"})
 
     def __init__(self):
         self.asked, self.numbers = [], []

@@ -18,7 +18,7 @@ import torch
 
 from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.errors import InputError
-from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.interface import TAKES, Condition, Images, Progress
 from cmr_synth.generators.registry import families, load_family
 from cmr_synth.generators.stable_diffusion.config import StableDiffusionConfig
 from cmr_synth.generators.stable_diffusion.pipeline import adopt
@@ -134,12 +134,6 @@ TINY = {
 That of "stable-diffusion" comes from `pipeline_folder`.
 """
 
-WITHOUT_REFERENCE = {"dcgan"}
-"""Families that cannot take over a look, and say so."""
-
-WITHOUT_MASK = {"dcgan"}
-"""Families that cannot follow a mask, and say so."""
-
 
 @pytest.fixture(scope="module", params=sorted(families()))
 def family(request: pytest.FixtureRequest) -> str:
@@ -172,7 +166,7 @@ def generator(family: str, folder: Path) -> Any:
 
 
 @pytest.fixture
-def three(generator: Any, family: str) -> list[Condition]:
+def three(generator: Any) -> list[Condition]:
     """Different conditions, the last one open."""
     spacing = 192 / generator.shape[0]
     drawn = [
@@ -184,7 +178,7 @@ def three(generator: Any, family: str) -> list[Condition]:
         Condition(mask=drawn[1], vendor="ge", pathology="hcm"),
         Condition(),
     ]
-    return [replace(c, mask=None) if family in WITHOUT_MASK else c for c in conditions]
+    return [c if "mask" in generator.takes else replace(c, mask=None) for c in conditions]
 
 
 def final(steps: Iterator[Progress | Images]) -> np.ndarray:
@@ -239,14 +233,15 @@ def test_no_random_state_is_touched(generator, three):
 
 @pytest.mark.parametrize("change", [{"vendor": "philips"}, {"phase": "ES"}, {"z": 0.9}], ids=str)
 def test_conditions_show(generator, three, change):
+    assert change.keys() <= generator.takes
     first, other = (
         final(generator.sample([c], seed=1)) for c in (three[0], replace(three[0], **change))
     )
     assert np.abs(first - other).max() > 1e-4
 
 
-def test_the_mask_shows_or_is_refused(generator, family, three):
-    if family in WITHOUT_MASK:
+def test_the_mask_shows_or_is_refused(generator, three):
+    if "mask" not in generator.takes:
         asked = [Condition(mask=np.zeros(generator.shape, np.uint8))]
         with pytest.raises(InputError, match="^mask: models of .* cannot follow one"):
             list(generator.sample(asked, seed=0))
@@ -274,17 +269,55 @@ def test_an_unknown_sampler_is_refused(generator, three):
 def test_guidance_changes_the_image_or_is_refused(generator, three):
     plain, one = (final(generator.sample(three[:1], seed=0, guidance=g)) for g in (None, 1.0))
     np.testing.assert_array_equal(plain, one)
-    try:
-        guided = final(generator.sample(three[:1], seed=0, guidance=3.0))
-    except InputError as error:
-        assert str(error).startswith("guidance: 3 given")
+    if "guidance" not in generator.takes:
+        with pytest.raises(InputError, match="^guidance: 3 given"):
+            list(generator.sample(three[:1], seed=0, guidance=3.0))
+        return
+    guided = final(generator.sample(three[:1], seed=0, guidance=3.0))
+    assert np.abs(guided - plain).max() > 1e-4
+
+
+def test_guidance_stresses_nothing_where_everything_is_open(generator):
+    if "guidance" not in generator.takes:
+        return
+    # the condition that is dropped to is the one of a picture of which nothing is specified
+    plain, guided = (
+        final(generator.sample([Condition()], seed=0, guidance=g)) for g in (None, 3.0)
+    )
+    if isinstance(generator.config, StableDiffusionConfig):
+        return  # guides away from a negative text, which is none of its conditions
+    np.testing.assert_allclose(guided, plain, atol=1e-4, rtol=0)
+
+
+def test_steps_change_the_image_or_are_ignored(generator, three):
+    few, more = (final(generator.sample(three[:1], seed=0, steps=steps)) for steps in (2, 3))
+    if "steps" in generator.takes:
+        assert np.abs(few - more).max() > 1e-4
     else:
-        assert np.abs(guided - plain).max() > 1e-4
+        np.testing.assert_array_equal(few, more)
 
 
-def test_text_is_read_or_refused(generator, family, three):
+def test_what_is_taken_is_declared_in_words_of_the_interface(generator):
+    assert generator.takes <= TAKES.keys()
+    assert type(generator).takes is generator.takes  # known before any weights are read
+
+
+def test_samplers_are_there_or_refused(generator, three):
+    names = ("euler", "heun", "dpm-solver++", "ddim", "ddpm")
+    taken = set()
+    for name in names:
+        try:
+            next(iter(generator.sample(three[:1], seed=0, steps=2, sampler=name)))
+        except InputError as error:
+            assert str(error).startswith(f"sampler {name!r}")
+        else:
+            taken.add(name)
+    assert bool(taken) == ("sampler" in generator.takes)
+
+
+def test_text_is_read_or_refused(generator, three):
     asked = [replace(three[0], prompt="a heart")]
-    if family == "stable-diffusion":
+    if "prompt" in generator.takes:
         other = [replace(three[0], prompt="another heart, at rest")]
         first, second = (final(generator.sample(c, seed=0)) for c in (asked, other))
         assert np.abs(first - second).max() > 1e-4
@@ -293,12 +326,12 @@ def test_text_is_read_or_refused(generator, family, three):
             list(generator.sample(asked, seed=0))
 
 
-def test_a_reference_changes_the_look_by_its_strength(generator, family, three):
+def test_a_reference_changes_the_look_by_its_strength(generator, three):
     reference = np.random.default_rng(0).random(generator.shape).astype(np.float32)
     asked = [
         [replace(three[0], reference=reference, reference_strength=s), three[1]] for s in (0.0, 1.0)
     ]
-    if family in WITHOUT_REFERENCE:
+    if "reference" not in generator.takes:
         with pytest.raises(InputError, match="^reference"):
             list(generator.sample(asked[1], seed=0))
         return

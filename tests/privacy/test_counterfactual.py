@@ -18,6 +18,7 @@ class FromMask:
     """Draws the mask in surroundings that follow from the seed alone."""
 
     shape = (128, 128)
+    takes = frozenset({"mask"})
 
     def sample(self, conditions, *, seed, indices, **options) -> Iterator[Images]:
         made = []

@@ -8,6 +8,7 @@ import pytest
 from cmr_synth.errors import InputError
 from cmr_synth.generators import zoo
 from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.probing import Drawing
 from cmr_synth.privacy.membership.attack import REFERENCE, attack, images_alone, spread_over
 from cmr_synth.privacy.membership.errors import band_pass, errors
 from cmr_synth.privacy.membership.figures import figures
@@ -111,6 +112,21 @@ def test_every_family_is_probed(name, real):
     assert one[0] == pytest.approx(loss[1], rel=1e-3)
 
 
+def test_a_family_that_shows_nothing_but_its_pictures_is_probed_by_them(real):
+    seen = np.random.default_rng(5).random((8, 128, 128), np.float32)
+    probe = probe_of(Parrot(np.concatenate([seen, real.pixels[:1]])))
+    made, loss = probe(real.pixels[:2], [Condition()] * 2, [0, 1], level=0.0, seed=0)
+    assert "GAN-Leaks" in probe.words and probe.levels == (0.0,)
+    assert np.array_equal(made[0], real.pixels[0]) and loss[0] == 0 < loss[1]
+
+
+def test_a_family_that_says_nothing_of_a_probe_is_not_guessed():
+    silent = Parrot(np.zeros((1, 128, 128), np.float32))
+    silent.probe = None
+    with pytest.raises(TypeError, match="no probe of cmr_synth.generators.probing"):
+        probe_of(silent)
+
+
 def test_less_noise_is_a_nearer_reconstruction(real):
     probe = probe_of(zoo.load("flow").generator)
     asked = [Condition(mask=labels, z=0.5) for labels in real.labels[:4]]
@@ -125,6 +141,8 @@ class Parrot:
     """A generator that returns slices it has seen, or noise."""
 
     shape = (128, 128)
+    takes: frozenset[str] = frozenset()
+    probe = Drawing()
 
     def __init__(self, pictures: np.ndarray):
         self.pictures = pictures

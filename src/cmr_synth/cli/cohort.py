@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cmr_synth.cli.console import Json, progress, result
+from cmr_synth.errors import InputError
 
 app = typer.Typer(help="Patient data sets: list, check, prepare.", no_args_is_help=True)
 
@@ -29,12 +30,18 @@ def list_cohorts(as_json: Json = False) -> None:
     """
     from cmr_synth.cohorts.registry import cohorts, load_cohort
 
-    facts = []
+    facts: list[dict[str, Any]] = []
+    lines = []
     for name in cohorts():
-        cohort = load_cohort(name)
+        try:
+            cohort = load_cohort(name)
+        except InputError as error:  # one broken package must not hide the others
+            facts.append({"name": name, "problem": str(error)})
+            lines.append(f"{name:<12} {error}")
+            continue
         fields = ("title", "vendor", "licence", "citation")
         facts.append({"name": name} | {field: getattr(cohort, field) for field in fields})
-    lines = [f"{fact['name']:<12} {fact['title']} ({fact['licence']})" for fact in facts]
+        lines.append(f"{name:<12} {cohort.title} ({cohort.licence})")
     result({"cohorts": facts}, lines, as_json=as_json)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
+from cmr_synth import extensions
 from cmr_synth.cohorts.examination import Cohort
 from cmr_synth.errors import InputError
 
@@ -17,19 +18,13 @@ BUILT_IN = {
     "autofd": "cmr_synth.cohorts.autofd",
     "folder": "cmr_synth.cohorts.folder",
 }
+PARTS = ("name", "title", "vendor", "licence", "citation", "examinations")
+"""What an adapter must have."""
 
 
 def cohorts() -> dict[str, EntryPoint]:
     """Every cohort adapter by name; nothing is imported before `.load()`."""
-    found: dict[str, EntryPoint] = {}
-    ours = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
-    for entry in [*ours, *entry_points(group=GROUP)]:
-        if entry.name in found:
-            raise ValueError(
-                f"cohort {entry.name!r} is declared twice: {found[entry.name].value}, {entry.value}"
-            )
-        found[entry.name] = entry
-    return found
+    return extensions.declared(GROUP, BUILT_IN, what="cohort")
 
 
 def load_cohort(name: str) -> Cohort:
@@ -38,12 +33,16 @@ def load_cohort(name: str) -> Cohort:
     Raises
     ------
     InputError
-        Listing the known names if there is none.
+        Listing the known names if there is none; naming the package of one that cannot be
+        imported, or lacks something of `cmr_synth.cohorts.examination.Cohort`.
     """
     known = cohorts()
     if name not in known:
         raise InputError(f"no cohort is called {name!r}; known are {', '.join(sorted(known))}.")
-    return known[name].load()
+    cohort: Cohort = extensions.load(
+        known[name], what="cohort", fault=lambda found: extensions.missing(found, PARTS)
+    )
+    return cohort
 
 
 def same_person(name: str) -> Mapping[str, str]:
@@ -51,10 +50,7 @@ def same_person(name: str) -> Mapping[str, str]:
 
     Empty for a cohort that is not installed here, or whose adapter knows of nobody.
     """
-    try:
-        return getattr(load_cohort(name), "same_person", {})
-    except InputError:
-        return {}
+    return getattr(load_cohort(name), "same_person", {}) if name in cohorts() else {}
 
 
 def parse_sources(sources: list[str]) -> list[tuple[str, Path]]:

@@ -4,10 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+    from cmr_synth.generators.conditioning import Vocabulary
+    from cmr_synth.generators.probing import Probe
+
+TAKES = {
+    "mask": "it draws the anatomy of a mask",
+    "vendor": "it knows scanner vendors",
+    "phase": "it knows phases of the heartbeat",
+    "pathology": "it knows pathologies",
+    "z": "it knows where between base and apex a slice lies",
+    "reference": "it takes over the look of a picture",
+    "prompt": "it reads text",
+    "steps": "its pictures depend on the number of steps",
+    "guidance": "its conditions can be stressed",
+    "sampler": "it has samplers to choose from",
+}
+"""What a family can declare in `Generator.takes`: the fields of a `Condition` that count for it,
+and the options of `Generator.sample`. Which vendors, phases and pathologies a model knows stands on
+its card."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +83,31 @@ class Generator(Protocol):
     """A loaded model of any family."""
 
     @property
+    def takes(self) -> frozenset[str]:
+        """The words of `TAKES` that hold for the family; an attribute of its class.
+
+        Whatever is not among them is refused by `sample`, but for the steps.
+        """
+        ...
+
+    @property
+    def config(self) -> Vocabulary:
+        """Grid, words and settings of its networks, as in `config.json`."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where its networks are."""
+        ...
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the working grid."""
+        ...
+
+    @property
+    def probe(self) -> Probe:
+        """What it lays open for a membership attack; see `cmr_synth.generators.probing`."""
         ...
 
     def sample(
@@ -78,9 +123,9 @@ class Generator(Protocol):
         """Yield progress, then the images.
 
         Image i depends on its condition, `seed` and its index (its place in `conditions`
-        unless `indices` says otherwise) alone, never on the rest of the batch. What a family has
-        not (a sampler, guidance, a reference) is refused, never ignored; steps are ignored by
-        those that take one.
+        unless `indices` says otherwise) alone, never on the rest of the batch. What a family does
+        not declare in `takes` (a sampler, guidance, a reference) is refused, never ignored; only
+        steps are ignored, by those that take one.
 
         Raises
         ------

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
+from cmr_synth import extensions
 from cmr_synth.errors import InputError
+from cmr_synth.generators.interface import TAKES, Generator
+from cmr_synth.generators.probing import Probe
 
 GROUP = "cmr_synth.generators"
+WHAT = "generator"
 BUILT_IN = {
     "flow": "cmr_synth.generators.flow.generator:FlowGenerator",
     "spade-gan": "cmr_synth.generators.spade_gan.generator:SpadeGanGenerator",
@@ -21,17 +26,8 @@ BUILT_IN = {
 
 
 def families() -> dict[str, EntryPoint]:
-    """Every family by name; nothing is imported before `.load()`."""
-    found: dict[str, EntryPoint] = {}
-    ours = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
-    for entry in [*ours, *entry_points(group=GROUP)]:
-        if entry.name in found:
-            raise ValueError(
-                f"generator {entry.name!r} is declared twice: {found[entry.name].value}, "
-                f"{entry.value}"
-            )
-        found[entry.name] = entry
-    return found
+    """Every family by name; nothing is imported before `load_family`."""
+    return extensions.declared(GROUP, BUILT_IN, what=WHAT)
 
 
 def load_family(name: str) -> Any:
@@ -40,7 +36,8 @@ def load_family(name: str) -> Any:
     Raises
     ------
     InputError
-        Listing the known families if there is none of this name.
+        Listing the known families if there is none of this name; naming the package of one that
+        cannot be imported, or does not declare what it takes.
     """
     known = families()
     if name not in known:
@@ -48,4 +45,34 @@ def load_family(name: str) -> Any:
             f"no family of generators is called {name!r}; known are {', '.join(sorted(known))}. "
             "If the model comes from another package, install it."
         )
-    return known[name].load()
+    return extensions.load(known[name], what=WHAT, fault=_fault_of_class)
+
+
+def load_generator(family: str, folder: Path, *, device: str) -> Generator:
+    """The generator of a model folder.
+
+    Raises
+    ------
+    InputError
+        As `load_family`, and as the family's own `load`; naming the package of one whose
+        generators do not keep to `cmr_synth.generators.interface.Generator`.
+    """
+    made: Generator = load_family(family).load(folder, device=device)
+    wrong = extensions.missing(made, ("config", "device", "shape", "probe"))
+    if wrong is None and not isinstance(made.probe, Probe):
+        wrong = "its probe is none of cmr_synth.generators.probing"
+    if wrong:
+        raise extensions.refusal(families()[family], WHAT, wrong)
+    return made
+
+
+def _fault_of_class(family: Any) -> str | None:
+    lacking = extensions.missing(family, ("load", "sample", "takes"))
+    if lacking:
+        return lacking
+    if not isinstance(family.takes, frozenset):
+        return "its takes is no frozenset"
+    unknown = sorted(str(word) for word in family.takes - TAKES.keys())
+    return (
+        f"it takes {', '.join(unknown)}, which is none of {', '.join(TAKES)}" if unknown else None
+    )

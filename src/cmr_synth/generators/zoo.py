@@ -26,7 +26,7 @@ from cmr_synth.generators.device import available
 from cmr_synth.generators.device import require as require_device
 from cmr_synth.generators.interface import Generator
 from cmr_synth.generators.parts import parts_of, require_parts
-from cmr_synth.generators.registry import families, load_family
+from cmr_synth.generators.registry import families, load_generator
 
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "card.yaml"
 FILES = (WEIGHTS, CONFIG, CARD)
@@ -157,7 +157,7 @@ def load(name: str | Path = DEFAULT, *, device: str | None = None) -> Model:
         device = available()[-1]
     else:
         require_device(device)
-    return Model(load_family(card.family).load(entry.folder, device=device), card)
+    return Model(load_generator(card.family, entry.folder, device=device), card)
 
 
 def require_generator(card: Card) -> Card:

@@ -151,7 +151,7 @@ def synthesize(
             "reference_strength": reference_strength,
         }
     conditions["prompt"] = prompt
-    record["device"] = str(getattr(model.generator, "device", "cpu"))
+    record["device"] = str(model.generator.device)
     return _run(mask, model, placed, record, conditions=conditions, n=n, seed=seed, batch=batch)
 
 

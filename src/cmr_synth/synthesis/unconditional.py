@@ -82,7 +82,7 @@ def synthesize_unconditional(
         "sampler": request.sampler,
         "prompt": request.prompt,
         "reference": None if reference is None else reference.record(strength),
-        "device": str(getattr(model.generator, "device", "cpu")),
+        "device": str(model.generator.device),
         "versions": versions(),
     }
     return _run(model, condition, record, request)

@@ -225,5 +225,4 @@ def _numbers(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _identity_of(model: Model) -> str:
     """What its slices depend on: weights, configuration and steps."""
-    config = getattr(model.generator, "config", None)
-    return f"{model.card.sha256} {config} {model.card.default_steps}"
+    return f"{model.card.sha256} {model.generator.config} {model.card.default_steps}"

@@ -14,6 +14,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings
 from cmr_synth.generators.dcgan.network import DcganConfig, make_generator
 from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
+from cmr_synth.generators.probing import Drawing
 from cmr_synth.generators.refusals import refuse_guidance, refuse_prompt, refuse_sampler
 from cmr_synth.networks.folder import read_config, with_weights
 
@@ -26,6 +27,9 @@ class DcganGenerator:
     It makes pictures of no particular anatomy: leave `Condition.mask` and `Condition.reference`
     out. Vendor, phase, pathology and z may be stated, or left open too.
     """
+
+    takes = frozenset({"vendor", "phase", "pathology", "z"})
+    probe = Drawing()
 
     def __init__(self, network: nn.Module, config: DcganConfig, *, device: str = "cpu"):
         self.device = torch.device(device)

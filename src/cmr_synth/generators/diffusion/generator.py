@@ -21,6 +21,7 @@ from cmr_synth.generators.diffusion.sampler import (
 )
 from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
 from cmr_synth.generators.look import Look
+from cmr_synth.generators.probing import Denoising
 from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
 from cmr_synth.networks.folder import read_config, with_weights
 
@@ -29,6 +30,10 @@ FAMILY = "diffusion"
 
 class DiffusionGenerator:
     """A diffusion with trained weights on a device."""
+
+    takes = frozenset(
+        {"mask", "vendor", "phase", "pathology", "z", "reference", "steps", "guidance", "sampler"}
+    )
 
     def __init__(self, network: DiffusionNetwork, *, device: str = "cpu"):
         self.device = torch.device(device)
@@ -54,6 +59,11 @@ class DiffusionGenerator:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the working grid."""
         return self.config.shape
+
+    @property
+    def probe(self) -> Denoising:
+        """What a membership attack may use; see `cmr_synth.generators.probing`."""
+        return Denoising(network=self.network, config=self.config, straight=False)
 
     @torch.no_grad()
     def sample(

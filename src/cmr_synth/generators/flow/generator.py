@@ -15,6 +15,7 @@ from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
 from cmr_synth.generators.flow.sampler import SOLVERS
 from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
 from cmr_synth.generators.look import Look
+from cmr_synth.generators.probing import Denoising
 from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
 
 FAMILY = "flow"
@@ -23,6 +24,10 @@ DEFAULT_STEPS = 4
 
 class FlowGenerator:
     """A flow with trained weights on a device."""
+
+    takes = frozenset(
+        {"mask", "vendor", "phase", "pathology", "z", "reference", "steps", "guidance", "sampler"}
+    )
 
     def __init__(self, network: FlowNetwork, *, device: str = "cpu"):
         self.device = torch.device(device)
@@ -48,6 +53,18 @@ class FlowGenerator:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the working grid."""
         return self.config.shape
+
+    @property
+    def probe(self) -> Denoising:
+        """What a membership attack may use; see `cmr_synth.generators.probing`."""
+        adapter = self.config.adapter
+        return Denoising(
+            network=self.network,
+            config=self.config,
+            straight=True,
+            steps=adapter.steps if adapter else None,
+            start=start_of,
+        )
 
     def sample(
         self,

@@ -17,6 +17,7 @@ from cmr_synth.generators.flow.sampler import SOLVERS
 from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
 from cmr_synth.generators.latent.network import TRAIN_STEPS, LatentConfig, LatentModel
 from cmr_synth.generators.look import Look
+from cmr_synth.generators.probing import Denoising
 from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
 from cmr_synth.networks.folder import read_config, with_weights
 
@@ -28,6 +29,10 @@ DEFAULT_STEPS = {"flow": 8, "diffusion": 15}
 
 class LatentGenerator:
     """A latent flow or diffusion with trained weights on a device."""
+
+    takes = frozenset(
+        {"mask", "vendor", "phase", "pathology", "z", "reference", "steps", "guidance", "sampler"}
+    )
 
     def __init__(self, model: LatentModel, *, device: str = "cpu"):
         self.device = torch.device(device)
@@ -53,6 +58,16 @@ class LatentGenerator:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the working grid."""
         return self.config.shape
+
+    @property
+    def probe(self) -> Denoising:
+        """What a membership attack may use; see `cmr_synth.generators.probing`."""
+        return Denoising(
+            network=self.model.network,
+            config=self.config,
+            straight=self.config.objective == "flow",
+            autoencoder=self.model.autoencoder,
+        )
 
     @torch.no_grad()
     def sample(

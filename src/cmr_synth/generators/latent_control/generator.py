@@ -11,6 +11,7 @@ from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.latent.generator import SAMPLERS, LatentGenerator
 from cmr_synth.generators.latent.network import LatentConfig
 from cmr_synth.generators.latent_control.network import ControlledModel
+from cmr_synth.generators.probing import Drawing
 from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
 from cmr_synth.networks.folder import read_config, with_weights
 
@@ -19,6 +20,11 @@ FAMILY = "latent-control"
 
 class LatentControlGenerator:
     """A frozen latent model and its control with trained weights on a device."""
+
+    takes = frozenset(
+        {"mask", "vendor", "phase", "pathology", "z", "reference", "steps", "guidance", "sampler"}
+    )
+    probe = Drawing()
 
     def __init__(self, model: ControlledModel, *, device: str = "cpu"):
         self.latent = LatentGenerator(model, device=device)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
+from cmr_synth.generators.probing import Encoding
 from cmr_synth.generators.refusals import refuse_guidance, refuse_prompt, refuse_sampler
 from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
 from cmr_synth.networks.folder import read_config, with_weights
@@ -20,6 +21,7 @@ class SpadeGanGenerator:
     """A SPADE GAN with trained weights on a device."""
 
     family = "spade-gan"
+    takes = frozenset({"mask", "vendor", "phase", "pathology", "z", "reference"})
 
     def __init__(self, network: SpadeGan, *, device: str = "cpu"):
         self.device = torch.device(device)
@@ -45,6 +47,13 @@ class SpadeGanGenerator:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the working grid."""
         return self.config.shape
+
+    @property
+    def probe(self) -> Encoding:
+        """What a membership attack may use; see `cmr_synth.generators.probing`."""
+        return Encoding(
+            encoder=self.network.encoder, decoder=self.network.generator, config=self.config
+        )
 
     @torch.no_grad()
     def sample(

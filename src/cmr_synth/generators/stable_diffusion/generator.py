@@ -17,6 +17,7 @@ from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.diffusion.guide import guides, later_starts
 from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.look import Look
+from cmr_synth.generators.probing import Drawing
 from cmr_synth.generators.refusals import refuse_sampler
 from cmr_synth.generators.stable_diffusion.config import StableDiffusionConfig
 from cmr_synth.generators.stable_diffusion.pipeline import FAMILY, load_pipeline
@@ -32,6 +33,22 @@ DEFAULT_STEPS = 20
 
 class StableDiffusionGenerator:
     """A pipeline of diffusers on a device."""
+
+    takes = frozenset(
+        {
+            "mask",
+            "vendor",
+            "phase",
+            "pathology",
+            "z",
+            "reference",
+            "prompt",
+            "steps",
+            "guidance",
+            "sampler",
+        }
+    )
+    probe = Drawing()
 
     def __init__(self, pipeline: Any, config: StableDiffusionConfig, *, device: str = "cpu"):
         from diffusers import StableDiffusionControlNetImg2ImgPipeline

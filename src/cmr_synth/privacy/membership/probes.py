@@ -14,14 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cmr_synth.generators import probing
 from cmr_synth.generators.conditioning import mappings, mask_tensor
-from cmr_synth.generators.diffusion.network import DiffusionNetwork
 from cmr_synth.generators.diffusion.sampler import denoise, noised
-from cmr_synth.generators.flow.network import FlowNetwork, start_of
 from cmr_synth.generators.flow.sampler import time_grid
 from cmr_synth.generators.interface import Condition, Generator, Images, noise_for
-from cmr_synth.generators.latent.network import LatentModel
-from cmr_synth.generators.spade_gan.network import SpadeGan
 
 STRAIGHT_STEPS, DIFFUSION_STEPS = 4, 8
 """Steps from pure noise; partial denoising takes its share of them."""
@@ -68,39 +65,39 @@ class Probe(Protocol):
 
 
 def probe_of(generator: Generator) -> Probe:
-    """The probe of a model: by what its networks give away, or by its pictures alone."""
-    model = getattr(generator, "model", None)
-    network = getattr(generator, "network", None)
-    if isinstance(network, (FlowNetwork, DiffusionNetwork)) or isinstance(model, LatentModel):
-        return _Denoising(generator)
-    if isinstance(network, SpadeGan):
-        return _Encoding(generator)
-    return _Drawing(generator)
+    """The probe of a model: by what its family lays open, or by its pictures where it says so.
+
+    Raises
+    ------
+    TypeError
+        If the family says none of those known.
+    """
+    match generator.probe:
+        case probing.Denoising() as open_:
+            return _Denoising(open_, generator.device)
+        case probing.Encoding() as open_:
+            return _Encoding(open_, generator.device)
+        case probing.Drawing():
+            return _Drawing(generator)
+        case other:
+            raise TypeError(f"{other!r}: no probe of {probing.__name__}")
 
 
 class _Denoising:
     """Flows and diffusions, on pixels or latents: partial noising and denoising."""
 
-    def __init__(self, generator: Any):
-        model = getattr(generator, "model", None)
-        self.config = generator.config
-        self.device = generator.device
-        self.network = model.network if model is not None else generator.network
-        self.autoencoder = model.autoencoder if model is not None else None
-        self.straight = (
-            isinstance(self.network, FlowNetwork) or getattr(self.config, "objective", "") == "flow"
-        )
-        adapter = getattr(self.config, "adapter", None)
-        steps = adapter.steps if adapter else STRAIGHT_STEPS
+    def __init__(self, model: probing.Denoising, device: torch.device):
+        self.model, self.device = model, device
+        steps = model.steps or STRAIGHT_STEPS
         # a student knows the times of its own sampler only
         own = tuple(1 - time for time in time_grid(steps)[1:][::-1]) or (1.0,)
-        self.steps = steps if self.straight else DIFFUSION_STEPS
-        self.levels = own if adapter else LEVELS
+        self.steps = steps if model.straight else DIFFUSION_STEPS
+        self.levels = own if model.steps else LEVELS
         self.words = (
             f"partial noising and denoising in {self.steps} steps from pure noise "
-            f"({'Euler' if self.straight else 'DDIM'}), levels "
+            f"({'Euler' if model.straight else 'DDIM'}), levels "
             f"{', '.join(f'{level:g}' for level in self.levels)}; loss: squared error of the first "
-            "estimate" + (" of the latents" if self.autoencoder is not None else "")
+            "estimate" + (" of the latents" if model.autoencoder is not None else "")
         )
 
     @torch.no_grad()
@@ -113,31 +110,32 @@ class _Denoising:
         level: float,
         seed: int,
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        mask = mask_tensor(conditions, self.config).to(self.device)
-        given = mappings(conditions, self.config)
+        autoencoder = self.model.autoencoder
+        mask = mask_tensor(conditions, self.model.config).to(self.device)
+        given = mappings(conditions, self.model.config)
         clean = _scaled(pictures, self.device)
-        if self.autoencoder is not None:
-            clean = self.autoencoder.encode(clean)
+        if autoencoder is not None:
+            clean = autoencoder.encode(clean)
         noise = _noise(seed, indices, tuple(clean.shape[1:]), self.device)
-        run = self._straight if self.straight else self._diffusion
+        run = self._straight if self.model.straight else self._diffusion
         first, last = run(clean, noise, mask, given, level)
         loss = ((first - clean) ** 2).flatten(1).mean(dim=1).double().cpu().numpy()
-        if self.autoencoder is not None:
-            last = self.autoencoder.decode(last, mask)
+        if autoencoder is not None:
+            last = autoencoder.decode(last, mask)
         return _unscaled(last), loss
 
     def _straight(
         self, clean: Tensor, noise: Tensor, mask: Tensor, given: list[dict[str, Any]], level: float
     ) -> tuple[Tensor, Tensor]:
-        if isinstance(self.network, FlowNetwork):
-            noise = start_of(self.config, noise, mask)
+        if self.model.start is not None:
+            noise = self.model.start(self.model.config, noise, mask)
         state = (1 - level) * clean + level * noise
         count = max(1, round(level * self.steps))
         times = [1 - level * (1 - k / count) for k in range(count + 1)]
         first = estimate = state
         for k, (now, after) in enumerate(zip(times, times[1:], strict=False)):
             time = torch.full((len(state),), now, device=state.device)
-            estimate = self.network(state, time, mask, given)
+            estimate = self.model.network(state, time, mask, given)
             state = state + (after - now) / (1 - now) * (estimate - state)
             first = estimate if k == 0 else first
         return first, estimate
@@ -146,10 +144,9 @@ class _Denoising:
         self, clean: Tensor, noise: Tensor, mask: Tensor, given: list[dict[str, Any]], level: float
     ) -> tuple[Tensor, Tensor]:
         start = self.steps - max(1, round(level * self.steps))
-        state = noised(self.network, clean, noise, steps=self.steps, start=start)
-        run = denoise(
-            self.network, state, mask, given, sampler="ddim", steps=self.steps, start=start
-        )
+        network: Any = self.model.network  # one that the sampler takes, as it is not straight
+        state = noised(network, clean, noise, steps=self.steps, start=start)
+        run = denoise(network, state, mask, given, sampler="ddim", steps=self.steps, start=start)
         estimates = list(run)
         return estimates[0], estimates[-1]
 
@@ -163,8 +160,8 @@ class _Encoding:
     )
     levels: tuple[float, ...] = (0.0,)
 
-    def __init__(self, generator: Any):
-        self.generator = generator
+    def __init__(self, model: probing.Encoding, device: torch.device):
+        self.model, self.device = model, device
 
     @torch.no_grad()
     def __call__(
@@ -176,19 +173,18 @@ class _Encoding:
         level: float,
         seed: int,
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        network, config = self.generator.network, self.generator.config
-        device = self.generator.device
-        mask = mask_tensor(conditions, config).to(device)
-        clean = _scaled(pictures, device)
-        style, _ = network.encoder(clean)
-        noise = _noise(seed, indices, (1, *config.shape), device)
-        made = network.generator(style, noise, mask, mappings(conditions, config))
+        config = self.model.config
+        mask = mask_tensor(conditions, config).to(self.device)
+        clean = _scaled(pictures, self.device)
+        style, _ = self.model.encoder(clean)
+        noise = _noise(seed, indices, (1, *config.shape), self.device)
+        made = self.model.decoder(style, noise, mask, mappings(conditions, config))
         loss = ((made - clean) ** 2).flatten(1).mean(dim=1).double().cpu().numpy()
         return _unscaled(made), loss
 
 
 class _Drawing:
-    """Any other model: the nearest of many pictures that it makes.
+    """A model that shows no more: the nearest of many pictures that it makes.
 
     GAN-Leaks, full black box (Chen et al. 2020, arXiv:1909.03935).
     """
