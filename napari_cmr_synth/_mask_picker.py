@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFormLayout, QWidget
 
 from ._layers import SURE_ENOUGH
+from ._layout import narrow_combo, word_wrapped
 from ._masks import SHOWN, confirm, confirmed, guess, mask_layers, unwrapped
 
 QUIET_MS = 400  # after the last stroke, until what is painted is looked at again
@@ -166,23 +167,6 @@ class MaskPicker(QWidget):
             self.reason.setText(f"Guessed: {seems.reason} Synthesize confirms it.")
         else:
             self.reason.setText(f"Not sure: {seems.reason} Please choose.")
-
-
-def narrow_combo(parent: QWidget | None = None) -> QComboBox:
-    """A combo box that never widens its dock, however long its entries are."""
-    combo = QComboBox(parent)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(8)
-    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return combo
-
-
-def word_wrapped(text: str) -> QLabel:
-    """A label that grows downward instead of sideways."""
-    label = QLabel(text)
-    label.setWordWrap(True)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    return label
 
 
 def _disconnect(connected: list[tuple[Any, Any]]) -> None:

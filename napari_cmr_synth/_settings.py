@@ -90,6 +90,12 @@ def put(key: str, value: str) -> None:
         _note(f"The setting {key!r} holds until napari is closed: {error}")
 
 
+def device() -> str | None:
+    """The device that was chosen; None for the fastest that is there."""
+    stated = get("device")
+    return None if stated in ("", "auto") else stated
+
+
 def choices(key: str) -> tuple[str, ...]:
     """Every value that a setting can have, in the manifest's order; empty where any text will do.
 

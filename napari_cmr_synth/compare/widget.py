@@ -11,11 +11,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
-    QFrame,
-    QHBoxLayout,
     QProgressBar,
-    QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -24,17 +20,18 @@ from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
 
 from .._canvas import guard_removal
+from .._conditions_form import ConditionsForm
+from .._grid_view import GridView
+from .._in_view import in_view
 from .._jobs import Job
-from .._mask_picker import MaskPicker, word_wrapped
+from .._layout import button, group, scrolled, side_by_side, stacked, word_wrapped
+from .._mask_picker import MaskPicker
 from .._masks import engine_labels, numbers_of, unwrapped
 from .._messages import show_problem
 from .._models import loaded
+from .._options import SynthesisOptions
 from .._results import add_result
-from ..synthesis.conditions_form import ConditionsForm, group
-from ..synthesis.live import in_view
-from ..synthesis.options import SynthesisOptions
 from .gallery import Gallery
-from .grid_view import GridView
 
 if TYPE_CHECKING:
     import napari
@@ -236,8 +233,8 @@ class CompareWidget(QWidget):
 
     def _show_state(self) -> None:
         ready = not self.running
-        for button in (self.compare_button, self.make_button):
-            button.setEnabled(ready and self.picker.layer is not None)
+        for each in (self.compare_button, self.make_button):
+            each.setEnabled(ready and self.picker.layer is not None)
         self.back_button.setEnabled(ready and self.grid_view.active)
         self.keep_button.setEnabled(ready and bool(self.gallery.selectedItems()))
         self.discard_button.setEnabled(ready and self.gallery.count() > 0)
@@ -252,55 +249,54 @@ class CompareWidget(QWidget):
         column.addWidget(group("Mask", self.picker))
         column.addWidget(self.form)
         column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(content)
 
-        self.compare_button = _button(
+        self.compare_button = button(
             "Compare vendors",
             "Make the mask with every vendor of the model, from one seed.",
             self.compare_vendors,
         )
-        self.back_button = _button(
+        self.back_button = button(
             "Back to the mask",
             "Turn the grid off and show again what was shown before.",
             self.leave,
         )
         self.keep_vendors = QCheckBox("Keep the pictures as layers")
-        self.make_button = _button(
+        self.make_button = button(
             "Make variants",
             "Make the mask from as many seeds as there are variants, counting on from the seed.",
             self.make_variants,
         )
         self.gallery = Gallery()
         self.gallery.itemSelectionChanged.connect(self._show_state)
-        self.keep_button = _button(
+        self.keep_button = button(
             "Keep chosen", "The chosen become layers, the others are discarded.", self.keep
         )
-        self.discard_button = _button("Discard all", "Empty the gallery.", self.discard)
+        self.discard_button = button("Discard all", "Empty the gallery.", self.discard)
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
-        self.cancel_button = _button("Cancel", "Stop after the step that runs.", self.cancel)
+        self.cancel_button = button("Cancel", "Stop after the step that runs.", self.cancel)
         self.status = word_wrapped("")
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(scroll, stretch=1)
+        layout.addWidget(scrolled(content), stretch=1)
         layout.addWidget(
             group(
-                "Vendors", _stacked(_row(self.compare_button, self.back_button), self.keep_vendors)
+                "Vendors",
+                stacked(side_by_side(self.compare_button, self.back_button), self.keep_vendors),
             )
         )
         layout.addWidget(
             group(
                 "Variants",
-                _stacked(
-                    self.make_button, self.gallery, _row(self.keep_button, self.discard_button)
+                stacked(
+                    self.make_button,
+                    self.gallery,
+                    side_by_side(self.keep_button, self.discard_button),
                 ),
             )
         )
-        layout.addWidget(_row(self.progress, self.cancel_button))
+        layout.addWidget(side_by_side(self.progress, self.cancel_button))
         layout.addWidget(self.status)
         self.setMinimumWidth(280)
 
@@ -310,27 +306,3 @@ def _drawn_slices(numbers: Scan) -> NDArray[np.bool_]:
     drawn = (numbers.array != 0) & (numbers.array != UNLABELLED)
     slices: NDArray[np.bool_] = drawn.reshape(-1, *drawn.shape[-3:]).any(axis=(0, 2, 3))
     return slices
-
-
-def _button(text: str, tip: str, pressed: Callable[[], object]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.clicked.connect(lambda *_: pressed())
-    return button
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    return _laid_out(QHBoxLayout, widgets)
-
-
-def _stacked(*widgets: QWidget) -> QWidget:
-    return _laid_out(QVBoxLayout, widgets)
-
-
-def _laid_out(kind: type[QHBoxLayout] | type[QVBoxLayout], widgets: tuple[QWidget, ...]) -> QWidget:
-    whole = QWidget()
-    layout = kind(whole)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return whole

@@ -13,14 +13,13 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cmr_synth.errors import InputError
 
+from .._frame import PanelFrame
+from .._in_view import in_view
 from .._jobs import Job
 from .._layers import scan_of_layer
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
-from .._results import AS_MADE, RECORD
-from .._synthetic import on_layers, shown_slice, synthetic_layer
-from ..record.frame import PanelFrame
-from ..record.overlay import (
+from .._overlay import (
     LEGEND,
     attributes_of,
     mask_of,
@@ -28,6 +27,8 @@ from ..record.overlay import (
     segmenter_and_reference,
     show_overlay,
 )
+from .._results import AS_MADE, RECORD
+from .._synthetic import on_layers, synthetic_layer
 
 if TYPE_CHECKING:
     import napari
@@ -101,7 +102,7 @@ class FidelityPanel(QWidget):
             return
         if changed:
             show_note("The mask has been painted on since; the verdicts are on the mask as it is.")
-        frame, number = shown_slice(self._viewer, layer)
+        frame, number = in_view(self._viewer, layer)
         vendor = layer.metadata[RECORD].get("vendor") or ""
         as_made = layer.metadata.get(AS_MADE, {}).get((frame, number))
 

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -28,7 +27,7 @@ from cmr_synth.anatomy.editing import CONTOURS
 from cmr_synth.anatomy.template import SIZES
 
 from .._layers import COLOURS
-from .._mask_picker import narrow_combo
+from .._layout import narrow_combo
 from .contours import COLOUR_OF
 from .new_mask import BOTH, STACK, NewMask
 
@@ -40,17 +39,6 @@ PARTS = {
     "Apex, slice shown": "apical",
 }
 OWN_GRID = "its own, 1.5 mm"
-
-
-def group(title: str, *parts: QWidget) -> QGroupBox:
-    """A titled frame around widgets."""
-    box = QGroupBox(title)
-    layout = QVBoxLayout(box)
-    layout.setContentsMargins(6, 4, 6, 6)
-    layout.setSpacing(4)
-    for part in parts:
-        layout.addWidget(part)
-    return box
 
 
 class NewMaskForm(QWidget):

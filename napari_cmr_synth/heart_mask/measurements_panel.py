@@ -28,7 +28,7 @@ from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.anatomy.plausibility import Finding
 from cmr_synth.errors import InputError
 
-from .._mask_picker import narrow_combo, word_wrapped
+from .._layout import narrow_combo, word_wrapped
 from .._masks import mask_layers, unwrapped
 from .._messages import show_note, show_problem
 from .edits import go_to, place

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from cmr_synth.anatomy.editing import expand, remove_strays, ring, smooth
@@ -16,7 +16,8 @@ from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.errors import InputError
 
 from .._canvas import guard_removal
-from .._mask_picker import MaskPicker, word_wrapped
+from .._layout import group, scrolled, word_wrapped
+from .._mask_picker import MaskPicker
 from .._masks import structure_numbers, unwrapped
 from .._messages import show_note, show_problem
 from .contours import apply_contours, start_contour
@@ -29,7 +30,7 @@ from .edits import (
     name_structures,
     place,
 )
-from .forms import ContourForm, Legend, NewMaskForm, ToolsForm, group
+from .forms import ContourForm, Legend, NewMaskForm, ToolsForm
 from .keys import KeyBindings, help_html
 from .measurements_panel import MeasurementsPanel
 from .new_mask import add_mask
@@ -282,11 +283,8 @@ class HeartMaskWidget(QWidget):
         ):
             layout.addWidget(part)
         layout.addStretch(1)
-        scroll = QScrollArea(self)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll = scrolled(inner, self)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inner)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)

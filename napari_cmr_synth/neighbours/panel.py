@@ -29,12 +29,13 @@ from qtpy.QtWidgets import (
 from cmr_synth.errors import InputError
 
 from .. import _settings
+from .._grid_view import GridView
+from .._in_view import in_view
 from .._jobs import Job
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
-from .._synthetic import on_layers, shown_slice, synthetic_layer
+from .._synthetic import on_layers, synthetic_layer
 from .._thumbnails import RED, as_thumbnails, pixmap_of
-from ..compare.grid_view import GridView
 from .slices import LayerSlices, slices_of
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class NeighboursPanel(QWidget):
         """Search for the slice that is shown, in a worker."""
         if self._layer is None:
             return
-        self._start(self._layer, [shown_slice(self._viewer, self._layer)], self._receive)
+        self._start(self._layer, [in_view(self._viewer, self._layer)], self._receive)
 
     def search_all(self) -> None:
         """Search for all slices of the layer, in a worker."""

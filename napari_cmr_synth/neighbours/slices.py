@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cmr_synth.errors import InputError
 
 from .._layers import scan_of_layer
+from .._overlay import attributes_of, mask_of
 from .._results import AS_MADE, RECORD
-from ..record.overlay import attributes_of, mask_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer

@@ -1,1 +1,1 @@
-"""The record panel, and the frame that panels with results share."""
+"""The panel that shows how a picture was made, and checks it against its mask."""

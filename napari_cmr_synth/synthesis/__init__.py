@@ -1,1 +1,1 @@
-"""The panels that make pictures: of a mask in view, live while it is painted, of a folder."""
+"""The panel that makes pictures of a mask in view, live while it is painted."""

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from cmr_synth.errors import InputError
 from cmr_synth.generators.device import Device
 
-from .._mask_picker import word_wrapped
+from .._layout import word_wrapped
 
 SAID_MS = 2000
 

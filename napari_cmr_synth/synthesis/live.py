@@ -13,11 +13,12 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from cmr_synth.errors import InputError
 
+from .._in_view import in_view
 from .._layers import DESCRIPTION, GRID, scan_of_layer
 from .._masks import ENGINE, convention_of, is_mask, unwrapped
 from .._messages import show_problem
 from .._models import fastest
-from .options import SynthesisOptions
+from .._options import SynthesisOptions
 from .redraw import Answer, Redrawer, Request
 
 if TYPE_CHECKING:
@@ -331,26 +332,6 @@ class LivePreview(QObject):
 
     def _say(self, text: str) -> None:
         self.said.emit(text)
-
-
-def in_view(viewer: Any, layer: Any) -> tuple[int, int]:
-    """Frame and slice of a layer that the sliders show, whichever axes are displayed.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-    layer : napari layer
-        ([t,] [z,] y, x).
-
-    Returns
-    -------
-    (frame, slice)
-        0 for an axis that the layer lacks; the nearest one where the sliders are beyond it.
-    """
-    point = np.rint(layer.world_to_data(viewer.dims.point)).astype(int)
-    inside = np.clip(point, 0, np.array(layer.data.shape) - 1)
-    frame, k = (0, 0, *inside[:-2].tolist())[-2:]
-    return frame, k
 
 
 def _timer(parent: QObject, milliseconds: int, slot: Callable[[], object]) -> QTimer:

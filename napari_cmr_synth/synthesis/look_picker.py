@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QWidget
 
+from .._in_view import in_view
 from .._layers import scan_of_layer
-from .._mask_picker import narrow_combo
+from .._layout import narrow_combo
 from .._masks import unwrapped
-from .live import in_view
 
 if TYPE_CHECKING:
     from cmr_synth.generators.zoo import Model

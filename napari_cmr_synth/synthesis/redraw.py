@@ -16,7 +16,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.imaging.scan import Scan
 
 from .._models import loaded
-from .options import SynthesisOptions
+from .._options import SynthesisOptions
 
 if TYPE_CHECKING:
     from cmr_synth.generators.zoo import Model

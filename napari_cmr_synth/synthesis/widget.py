@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -22,18 +21,20 @@ from qtpy.QtWidgets import (
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
 
-from .. import _models
+from .. import _models, _settings
 from .._canvas import guard_removal
+from .._conditions_form import ConditionsForm
+from .._in_view import in_view
 from .._jobs import Job
-from .._mask_picker import MaskPicker, word_wrapped
+from .._layout import group, scrolled, word_wrapped
+from .._mask_picker import MaskPicker
 from .._masks import engine_labels, numbers_of, unwrapped
 from .._messages import is_out_of_memory, show_note, show_problem
+from .._options import SynthesisOptions
 from .._results import add_result
-from .conditions_form import ConditionsForm, device_setting, group
 from .device_panel import DevicePanel
-from .live import LivePreview, in_view
+from .live import LivePreview
 from .look_picker import Look, LookPicker
-from .options import SynthesisOptions
 
 if TYPE_CHECKING:
     import napari
@@ -65,7 +66,7 @@ class SynthesizeWidget(QWidget):
         self.form = ConditionsForm()
         self.look = LookPicker(self._viewer)
         self.device = DevicePanel()
-        self.device.foresee(device_setting())
+        self.device.foresee(_settings.device())
         self._build()
         self.live = LivePreview(self._viewer, self.options, self)
         self.live.said.connect(self._show_live)
@@ -287,10 +288,6 @@ class SynthesizeWidget(QWidget):
         column.addWidget(self.form)
         column.addWidget(group("Look", self.look))
         column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(content)
 
         self.live_box = QCheckBox("Live preview")
         self.live_box.setToolTip(
@@ -322,7 +319,7 @@ class SynthesizeWidget(QWidget):
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(scroll, stretch=1)
+        layout.addWidget(scrolled(content), stretch=1)
         layout.addWidget(self.live_box)
         layout.addWidget(self.live_says)
         layout.addLayout(buttons)

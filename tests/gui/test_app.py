@@ -104,7 +104,7 @@ def test_a_panel_that_fails_leaves_the_others(viewer, monkeypatch, told) -> None
     from qtpy.QtWidgets import QDockWidget
 
     from napari_cmr_synth import _app
-    from napari_cmr_synth.synthesis import batch_widget
+    from napari_cmr_synth.batch import widget as batch_widget
 
     def broken(self, *_, **__):
         raise RuntimeError("no such luck")

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from cmr_synth.anatomy.labels import LV, MYO, RV
+from napari_cmr_synth._in_view import in_view
 from napari_cmr_synth._models import fastest, loaded
-from napari_cmr_synth.synthesis.live import NAME, LivePreview, in_view
-from napari_cmr_synth.synthesis.options import SynthesisOptions
+from napari_cmr_synth._options import SynthesisOptions
+from napari_cmr_synth.synthesis.live import NAME, LivePreview
 from napari_cmr_synth.synthesis.redraw import STEPS
 
 LONG_MS = 60_000  # for a first picture on a busy machine: torch is imported, weights are read

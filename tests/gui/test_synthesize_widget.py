@@ -13,10 +13,10 @@ pytest.importorskip("qtpy", reason="Qt is not installed; the extra [app] brings 
 
 from cmr_synth.synthesis.from_mask import Synthetic, synthesize
 from napari_cmr_synth import _models
+from napari_cmr_synth._card_dialog import CardDialog
 from napari_cmr_synth._layers import GRID
 from napari_cmr_synth._masks import mask_scan
 from napari_cmr_synth._results import MASK, RECORD
-from napari_cmr_synth.synthesis.card_dialog import CardDialog
 from napari_cmr_synth.synthesis.widget import SynthesizeWidget
 
 LONG_MS = 60_000  # for the first model on a busy machine: torch is imported, weights are read

@@ -30,10 +30,10 @@ from qtpy.QtWidgets import (
 from cmr_synth.errors import InputError
 
 from .. import _models, _settings
+from .._conditions_form import TITLES, UNSPECIFIED
 from .._jobs import Job
 from .._masks import SHOWN, unwrapped
 from .._messages import show_problem
-from .conditions_form import TITLES, UNSPECIFIED
 
 if TYPE_CHECKING:
     import napari

@@ -13,13 +13,11 @@ from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QHeaderView,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
@@ -27,7 +25,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .._messages import show_note, show_problem
+from ._layout import scrolled, word_wrapped
+from ._messages import show_note, show_problem
 
 if TYPE_CHECKING:
     from cmr_synth.reports.panel import Content, Table
@@ -57,11 +56,8 @@ class PanelFrame(QWidget):
         self._body = QWidget()
         self._rows = QVBoxLayout(self._body)
         self._rows.setContentsMargins(0, 0, 6, 0)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll = scrolled(self._body)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(self._body)
 
         self.html_button = QPushButton("Save as HTML...")
         self.html_button.setToolTip("A page in one file, to read and to pass on")
@@ -188,12 +184,9 @@ def _ink() -> str:
 
 
 def _text(text: str, style: str = "") -> QLabel:
-    label = QLabel(text)
+    label = word_wrapped(text)  # a long hash has no place to break at, and must not widen the dock
     label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
     label.setTextInteractionFlags(_SELECTABLE)
-    # a long hash has no place to break at, and must not widen the dock
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     if style:
         label.setStyleSheet(style)
     return label

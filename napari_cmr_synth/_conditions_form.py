@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
-    QFormLayout,
-    QGroupBox,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -22,11 +19,11 @@ from qtpy.QtWidgets import (
 
 from cmr_synth.errors import InputError
 
-from .. import _models, _settings
-from .._mask_picker import narrow_combo
-from .._messages import show_problem
-from .card_dialog import CardDialog
-from .options import Scope, SynthesisOptions
+from . import _models, _settings
+from ._card_dialog import CardDialog
+from ._layout import form, group, narrow_combo, side_by_side
+from ._messages import show_problem
+from ._options import Scope, SynthesisOptions
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QComboBox
@@ -106,7 +103,7 @@ class ConditionsForm(QWidget):
             n=self.variants.value(),
             scope=self.scope.currentData(),
             convention=convention,
-            device=device_setting(),
+            device=_settings.device(),
             batch=self.batch.value(),
         )
 
@@ -227,7 +224,7 @@ class ConditionsForm(QWidget):
         for combo in (self.vendor, self.phase, self.pathology):
             combo.currentIndexChanged.connect(self._on_entry)
         self.position.valueChanged.connect(self._on_entry)
-        return _form(
+        return form(
             ("Vendor", self.vendor),
             ("Phase", self.phase),
             ("Position", side_by_side(self.position, self.position_text)),
@@ -261,7 +258,7 @@ class ConditionsForm(QWidget):
         self.seed.textChanged.connect(self._on_entry)
         self.steps.valueChanged.connect(self._on_entry)
         self.guidance.valueChanged.connect(self._on_entry)
-        return _form(
+        return form(
             ("Make", self.scope),
             ("Variants", self.variants),
             ("Seed", side_by_side(self.seed, self.dice)),
@@ -272,39 +269,3 @@ class ConditionsForm(QWidget):
 
     def _on_entry(self, *_: object) -> None:
         self.changed.emit()
-
-
-def device_setting() -> str | None:
-    """The device of the preferences; None for the fastest that is there."""
-    stated = _settings.get("device")
-    return None if stated in ("", "auto") else stated
-
-
-def group(title: str, inside: QWidget) -> QGroupBox:
-    """A titled frame around a widget."""
-    box = QGroupBox(title)
-    layout = QVBoxLayout(box)
-    layout.setContentsMargins(8, 12, 8, 8)
-    layout.addWidget(inside)
-    return box
-
-
-def side_by_side(wide: QWidget, *others: QWidget) -> QWidget:
-    """Widgets in a row, of which the first takes what room there is."""
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(wide, stretch=1)
-    for widget in others:
-        layout.addWidget(widget)
-    return row
-
-
-def _form(*rows: tuple[str, Any]) -> QWidget:
-    widget = QWidget()
-    form = QFormLayout(widget)
-    form.setContentsMargins(0, 0, 0, 0)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    for title, field in rows:
-        form.addRow(title, field)
-    return widget

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.errors import InputError
 
-from .._layers import COLOURS
-from .._masks import OVERLAY, convention_of, mask_layers, mask_scan
-from .._results import MASK, RECORD
+from ._layers import COLOURS
+from ._masks import OVERLAY, convention_of, mask_layers, mask_scan
+from ._results import MASK, RECORD
 
 if TYPE_CHECKING:
     from napari.layers import Labels, Layer

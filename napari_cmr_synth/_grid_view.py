@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from .._masks import unwrapped
+from ._masks import unwrapped
 
 if TYPE_CHECKING:
     from napari.layers import Image

@@ -1,0 +1,1 @@
+"""The panel that makes a data set of a folder of masks."""
