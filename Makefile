@@ -36,7 +36,7 @@ ON_SCREEN := on_screen() { \
 help:
 	@echo "make demo         synthetic hearts from bundled masks, into demo-out/"
 	@echo "make app          napari with the plugin open"
-	@echo "make test         lint, types, manifest and every test"
+	@echo "make test         lint, layers, types, manifest and every test"
 	@echo "make install      engine and app into .venv"
 	@echo "make bench        speed, memory and, where patient data are, quality"
 	@echo "make docs         the documentation as a site, into site/"
@@ -54,6 +54,7 @@ app: $(APP)
 test: $(TEST) screen
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m mypy src/cmr_synth
 	$(BIN)/python -m npe2 validate --imports napari_cmr_synth
 	$(ON_SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)

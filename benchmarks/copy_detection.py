@@ -29,9 +29,9 @@ from cmr_synth.imaging.copies import planted
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import Archive
 from cmr_synth.privacy.archive_writer import build
-from cmr_synth.privacy.audit import audit_neighbours, certify
-from cmr_synth.privacy.certificate import EMBEDDINGS
-from cmr_synth.privacy.counterfactual import explain
+from cmr_synth.privacy.audit import audit_neighbours
+from cmr_synth.privacy.certificate import EMBEDDINGS, certify
+from cmr_synth.privacy.explain import explain
 from cmr_synth.privacy.pixels import MOVES
 
 KINDS = ("exact", "shifted", "blended", "patch")

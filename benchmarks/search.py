@@ -21,9 +21,8 @@ import numpy as np
 
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import Archive
-from cmr_synth.privacy.calibration import Calibration
+from cmr_synth.privacy.calibration import STATISTICS, Calibration
 from cmr_synth.privacy.look_up import look_up
-from cmr_synth.privacy.neighbours import STATISTICS
 from cmr_synth.privacy.pixels import COMPONENTS, SIDE
 from cmr_synth.privacy.search import closest_by_patient
 

@@ -26,8 +26,9 @@ from cmr_synth.generators.card import write_card
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import ABOUT, Archive, open_archive
 from cmr_synth.privacy.archive_writer import build
-from cmr_synth.privacy.audit import Certificate, NeighbourAudit, audit_neighbours, certify
-from cmr_synth.privacy.counterfactual import explain
+from cmr_synth.privacy.audit import NeighbourAudit, audit_neighbours
+from cmr_synth.privacy.certificate import Certificate, certify
+from cmr_synth.privacy.explain import explain
 from cmr_synth.privacy.membership.attack import Membership, attack, spread_over
 from cmr_synth.privacy.overfitting.audit import (
     Overfitting,

@@ -16,8 +16,8 @@ from cmr_synth.evaluation.sample import Sample, joined
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import ABOUT, near_duplicates, open_archive
 from cmr_synth.privacy.archive_writer import add, build, remove
-from cmr_synth.privacy.audit import audit_neighbours, certify
-from cmr_synth.privacy.certificate import Certificate
+from cmr_synth.privacy.audit import audit_neighbours
+from cmr_synth.privacy.certificate import Certificate, certify
 from cmr_synth.privacy.neighbours import neighbours
 
 

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from cmr_synth.evaluation.sample import Sample, joined
 from cmr_synth.generators.interface import Images, noise_for
 from cmr_synth.privacy.audit import NeighbourAudit, audit_neighbours
-from cmr_synth.privacy.counterfactual import explain
+from cmr_synth.privacy.explain import explain
 
 
 class FromMask:

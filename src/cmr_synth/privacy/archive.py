@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256
 from cmr_synth.judges.copy_detector import CopyDetector
-from cmr_synth.privacy.calibration import Calibration
-from cmr_synth.privacy.neighbours import STATISTICS, Queries
+from cmr_synth.privacy.calibration import STATISTICS, Calibration
 from cmr_synth.privacy.pixels import COMPONENTS, SIDE
+from cmr_synth.privacy.queries import Queries
 
 ABOUT = "archive.json"
 FORMAT = 1

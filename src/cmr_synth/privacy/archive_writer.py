@@ -24,8 +24,10 @@ from cmr_synth.files import require_replaceable, sha256, write_folder
 from cmr_synth.generators.interface import Progress
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import ABOUT, COLUMNS, FORMAT, QUERIES, Archive, open_archive
-from cmr_synth.privacy.neighbours import STATISTICS, Queries, described, search
+from cmr_synth.privacy.calibration import STATISTICS
+from cmr_synth.privacy.neighbours import search
 from cmr_synth.privacy.pixels import fit_basis
+from cmr_synth.privacy.queries import Queries, described
 from cmr_synth.processes import ALONE, Processes
 
 PART = 256

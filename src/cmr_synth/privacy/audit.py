@@ -9,16 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.evaluation.sample import Sample
-from cmr_synth.privacy.calibration import discoveries
-from cmr_synth.privacy.certificate import Certificate, certify
-from cmr_synth.privacy.neighbours import STATISTICS, Neighbours, neighbours
+from cmr_synth.privacy.calibration import STATISTICS, discoveries
+from cmr_synth.privacy.certificate import Certificate
+from cmr_synth.privacy.counterfactual import Counterfactual
+from cmr_synth.privacy.neighbours import Neighbours, neighbours
 
 if TYPE_CHECKING:
     from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive
-    from cmr_synth.privacy.counterfactual import Counterfactual
 
-__all__ = ["Certificate", "NeighbourAudit", "audit_neighbours", "certify"]
 RATE = 0.1
 """Share of the flags that may be false."""
 NO_HELD_OUT = "the archive was built without held-out patients"
@@ -46,7 +45,7 @@ class NeighbourAudit:
     inconclusive : str
         Why there is no verdict, or nothing.
     counterfactuals : dict of int to Counterfactual
-        Of slices by number: other pictures of the same mask; see `counterfactual.explain`.
+        Of slices by number: other pictures of the same mask; see `explain`.
     """
 
     sample: Sample

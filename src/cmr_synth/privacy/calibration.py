@@ -13,6 +13,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+STATISTICS = {
+    "embedding": "distance to the nearest patient between descriptors of whole slices",
+    "embedding ratio": "the same over the distance to the next other patient",
+    "windows": "smallest ratio among descriptors of 25 windows: copies of a part",
+    "pixels": "distance to the nearest patient between principal components of pixels",
+}
+"""What is measured of a slice; the smaller, the more alike."""
 ENOUGH = 20
 """Held-out patients from whom a percentile of a group is taken; with fewer the group is widened."""
 TAIL = 0.1
@@ -26,7 +33,7 @@ class Calibration:
     Parameters
     ----------
     statistics : (m, s) array
-        As of `neighbours`; the smaller, the more alike.
+        In the order of `STATISTICS`.
     patients, vendors, levels : (m,) arrays
         Of each slice.
     """

@@ -11,8 +11,8 @@ import numpy as np
 from cmr_synth.evaluation.readers.statistics import wilson_interval
 from cmr_synth.generators.interface import Progress
 from cmr_synth.imaging.copies import PLANTED, planted
-from cmr_synth.privacy.calibration import ENOUGH, Calibration
-from cmr_synth.privacy.neighbours import STATISTICS, neighbours
+from cmr_synth.privacy.calibration import ENOUGH, STATISTICS, Calibration
+from cmr_synth.privacy.neighbours import neighbours
 
 if TYPE_CHECKING:
     from cmr_synth.judges.copy_detector import CopyDetector

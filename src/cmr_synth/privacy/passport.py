@@ -23,7 +23,7 @@ from cmr_synth.imaging.masks import Mask
 from cmr_synth.imaging.nifti import read_image
 from cmr_synth.imaging.normalise import percentile
 from cmr_synth.imaging.scan import Scan
-from cmr_synth.privacy.neighbours import STATISTICS
+from cmr_synth.privacy.calibration import STATISTICS
 from cmr_synth.privacy.signature import verify
 from cmr_synth.synthesis.from_mask import labels_hash
 from cmr_synth.synthesis.record import sidecar_of

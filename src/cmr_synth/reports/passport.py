@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cmr_synth.evaluation.readers.statistics import wilson_interval
 from cmr_synth.files import write_file
 from cmr_synth.imaging.masks import stem_of
-from cmr_synth.privacy.neighbours import STATISTICS
+from cmr_synth.privacy.calibration import STATISTICS
 from cmr_synth.privacy.passport import NOT_KNOWN, Subject, passport
 from cmr_synth.privacy.signature import fingerprint, signed
 from cmr_synth.reports.document import Section, Table, interval, png_text

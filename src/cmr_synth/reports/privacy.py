@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from cmr_synth.evaluation.readers.statistics import wilson_interval
 from cmr_synth.privacy.audit import RATE, NeighbourAudit
+from cmr_synth.privacy.calibration import STATISTICS
 from cmr_synth.privacy.certificate import EMBEDDINGS
 from cmr_synth.privacy.counterfactual import MUCH_NEARER
-from cmr_synth.privacy.neighbours import STATISTICS
 from cmr_synth.reports.document import Section, Table, interval, number, write_document
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ def neighbours(
     from cmr_synth.generators import zoo
     from cmr_synth.privacy.archive import open_with_detector
     from cmr_synth.privacy.audit import NeighbourAudit, audit_neighbours
-    from cmr_synth.privacy.counterfactual import explain
+    from cmr_synth.privacy.explain import explain
     from cmr_synth.reports.privacy import write_neighbours
 
     opened, detector = open_with_detector(archive)
