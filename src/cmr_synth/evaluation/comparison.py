@@ -22,8 +22,9 @@ from cmr_synth.evaluation.held_out import (
     real_slices,
 )
 from cmr_synth.evaluation.realism.coverage import Coverage, coverage, standardised
-from cmr_synth.evaluation.realism.frechet import matched_rows, real_floor
+from cmr_synth.evaluation.realism.frechet import real_floor
 from cmr_synth.evaluation.realism.variety import pairwise_ms_ssim, seed_similarity
+from cmr_synth.evaluation.resampling import matched_rows
 from cmr_synth.generators.interface import Progress
 from cmr_synth.generators.zoo import Model, load
 from cmr_synth.judges.segmenter import Segmenter

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cmr_synth.reports.document import Section, Table, interval, write_document
+from cmr_synth.reports.document import Section, Table, interval, number, write_document
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from cmr_synth.evaluation.realism.contract import Metric
+    from cmr_synth.evaluation.realism.estimate import Estimate
     from cmr_synth.evaluation.realism.fidelity import Fidelity
-    from cmr_synth.evaluation.realism.paired_samples import PairedSample
-    from cmr_synth.evaluation.realism.tissue_samples import TissueSample
-    from cmr_synth.evaluation.realism.two_sample import TwoSample
+    from cmr_synth.evaluation.realism.pictures import Pictures
     from cmr_synth.evaluation.sample import Sample
 
 SHOWN = 8  # slices in the picture of the two-sample test
@@ -33,47 +33,34 @@ class Measured:
     sha256 : str or None
     synthetic : Sample
     spaces : sequence of Fidelity
-    told : TwoSample or None
-    paired : PairedSample or None
-    tissue : TissueSample or None
+    pictures : Pictures
     """
 
     name: str
     sha256: str | None
     synthetic: Sample
     spaces: Sequence[Fidelity]
-    told: TwoSample | None
-    paired: PairedSample | None
-    tissue: TissueSample | None
+    pictures: Pictures
 
     def as_dict(self) -> dict[str, Any]:
         """Figures for JSON."""
+        found = self.pictures
         return {
             "name": self.name,
             "sha256": self.sha256,
             "spaces": [one.as_dict() for one in self.spaces],
-            "two_sample": self.told and self.told.as_dict(),
-            "paired": self.paired and self.paired.as_dict(),
-            "tissue": self.tissue and self.tissue.as_dict(),
+            "two_sample": found.told and found.told.as_dict(),
+            "paired": found.paired and found.paired.as_dict(),
+            "tissue": found.tissue and found.tissue.as_dict(),
+            "metrics": {name: one.as_dict() for name, one in found.estimates.items()},
+            "notes": list(found.notes),
         }
 
-
-SPACE_COLUMNS = {
-    "Candidate": "",
-    "Ratio": "the distance over its floor; 1 is as near as other real patients are",
-    "Distance": "Frechet distance of synthetic to held-out slices, with the 95 % interval by "
-    "patient",
-    "Floor": "the same of other real patients, of as many slices; mean and sd over draws",
-    "Kernel": "unbiased squared maximum mean discrepancy, cubic kernel, with the 95 % interval by "
-    "patient",
-    "Kernel floor": "the same of other real patients",
-    "Precision": "share of synthetic slices within the reach of real ones, other real patients' in "
-    "brackets",
-    "Recall": "share of real slices within the reach of synthetic ones; low after mode collapse",
-    "Density": "real neighbourhoods that a synthetic slice lies in, over their expected number",
-    "Coverage": "share of real neighbourhoods with a synthetic slice in them",
-    "Class score": "in the manner of the Inception Score; real slices' in brackets",
-}
+    @property
+    def remarks(self) -> list[str]:
+        """A line for each third party's metric that is at fault."""
+        every = [one for space in self.spaces for one in space.remarks]
+        return list(dict.fromkeys([*every, *self.pictures.remarks]))
 
 
 def write_fidelity(
@@ -93,104 +80,172 @@ def write_fidelity(
         f"{seed}. Every figure is over patients."
     )
     sections, lines = [], []
-    for number_of_space, first in enumerate(measured[0].spaces):
-        spaces = [one.spaces[number_of_space] for one in measured]
-        pairs = list(zip(measured, spaces, strict=True))
-        table = Table(SPACE_COLUMNS, [_space_cells(one.name, found) for one, found in pairs])
-        notes = [f"{one.name}: {note}" for one, found in pairs for note in found.notes]
-        words = [
-            f"{first.dimensions} features of the {first.space}, {first.hash}. The distances are "
-            f"called {first.frechet_name} and {first.kernel_name} here; classes of the score: "
-            f"{first.classes}."
-        ]
-        sections.append(Section(f"Realism: {first.space}", words, [table], notes=notes))
-        lines += [f"{first.space} ({first.hash[:12]})", *table.text(), ""]
-    if any(one.told for one in measured):
-        sections.append(_told_section(held_out, measured))
-        lines += [*sections[-1].tables[0].text(), ""]
-    for make in (_paired_section, _tissue_section):
-        section = make(measured)
-        if section is not None:
-            sections.append(section)
+    for number_of_space in range(len(measured[0].spaces)):
+        section = _space_section(measured, number_of_space)
+        found = measured[0].spaces[number_of_space]
+        sections.append(section)
+        lines += [f"{found.space} ({found.hash[:12]})", *section.tables[0].text(), ""]
+    for section in _picture_sections(held_out, measured):
+        sections.append(section)
+        if section.title == TOLD:
+            lines += [*section.tables[0].text(), ""]
+    remarks = list(dict.fromkeys(remark for one in measured for remark in one.remarks))
+    if remarks:
+        sections.append(Section("Left out", notes=remarks))
     facts = {
         "split": split,
         "seed": seed,
         "slices": len(held_out),
         "patients": patients,
         "candidates": [one.as_dict() for one in measured],
+        "remarks": remarks,
     }
     files = write_document(out, "How near to real patients", lead, sections, facts)
     return facts, [*lines, lead, str(out / files["page"])], files
 
 
-def _space_cells(name: str, found: Fidelity) -> list[str]:
-    distance, kernel, floor = found.frechet, found.kernel, found.kernel_floor
-    frechet = (
-        ["–", "–", "–"]
-        if distance is None
-        else [
-            interval(distance.ratio, distance.ratio_low, distance.ratio_high, 2),
-            interval(distance.value, distance.low, distance.high),
-            f"{distance.floor:.3f} (sd {distance.floor_sd:.3f})",
-        ]
-    )
-    synthetic, real = found.coverage, found.real_coverage
-    shares = [
-        f"{getattr(synthetic, k):.2f} ({getattr(real, k):.2f})"
-        for k in ("precision", "recall", "density", "coverage")
-    ]
-    return [
-        name,
-        *frechet,
-        interval(kernel.value, kernel.low, kernel.high),
-        interval(floor.value, floor.low, floor.high),
-        *shares,
-        f"{found.class_score:.2f} ({found.real_class_score:.2f})",
-    ]
+def table_of(
+    estimates: Mapping[str, Mapping[str, Estimate]],
+    more: Mapping[str, tuple[str, Mapping[str, str]]] | None = None,
+) -> Table:
+    """A row for each candidate, and a column for each metric of the table of metrics that it has.
+
+    Parameters
+    ----------
+    estimates : mapping of candidate to its estimates by metric
+    more : mapping of heading to words and to a text for each candidate
+        Columns after those of the metrics.
+    """
+    from cmr_synth.evaluation.realism.metrics import load_metric, metrics
+
+    found = [name for name in metrics() if any(name in one for one in estimates.values())]
+    columns: dict[str, str] = {"Candidate": ""}
+    rows: dict[str, list[str]] = {name: [name] for name in estimates}
+    for metric in map(load_metric, found):
+        of_metric = {name: one.get(metric.name) for name, one in estimates.items()}
+        for heading, words, cells in _columns(metric, of_metric):
+            columns[heading] = words
+            for name, cell in cells.items():
+                rows[name].append(cell)
+    for heading, (words, texts) in (more or {}).items():
+        columns[heading] = words
+        for name in estimates:
+            rows[name].append(texts.get(name, "–"))
+    return Table(columns, list(rows.values()))
 
 
-TOLD_COLUMNS = {
-    "Candidate": "",
-    "AUC": "area under the ROC curve of a small network that tells synthetic from real slices of "
-    "patients it was not trained on, with the 95 % interval by patient; 0.5 is chance, 1 means "
-    "that every slice gives itself away",
-    "Accuracy": "at even odds",
-    "Slices": "of each kind",
-    "Patients": "",
+Cells = dict[str, str]
+
+
+def _columns(
+    metric: Metric, found: Mapping[str, Estimate | None]
+) -> Iterator[tuple[str, str, Cells]]:
+    """Heading, words and cells of a metric: its floor in brackets, or in a column of its own.
+
+    A floor has a column if there is more to say of it than one number.
+    """
+    known = [one for one in found.values() if one is not None]
+    apart = any(np.isfinite([one.floor_low, one.floor_sd]).any() for one in known)
+    beside = not apart and any(np.isfinite(one.floor) for one in known)
+    words = f"{metric.sentence}; with the 95 % interval by patient"
+    if beside:
+        words += ", other real patients' in brackets"
+    digits = metric.digits
+    cells = {}
+    for name, one in found.items():
+        cells[name] = "–" if one is None else interval(one.value, one.low, one.high, digits)
+        if one is not None and beside:
+            cells[name] += f" ({number(one.floor, digits)})"
+    yield metric.heading, words, cells
+    if apart:
+        yield (
+            f"{metric.heading} floor",
+            "the same of other real patients",
+            {name: _floor(one, digits) for name, one in found.items()},
+        )
+
+
+def _floor(one: Estimate | None, digits: int) -> str:
+    if one is None:
+        return "–"
+    spread = f" (sd {one.floor_sd:.{digits}f})" if np.isfinite(one.floor_sd) else ""
+    return interval(one.floor, one.floor_low, one.floor_high, digits) + spread
+
+
+def _space_section(measured: Sequence[Measured], number_of_space: int) -> Section:
+    spaces = {one.name: one.spaces[number_of_space] for one in measured}
+    first = measured[0].spaces[number_of_space]
+    words = [
+        f"{first.dimensions} features of the {first.space}, {first.hash}. The distances are "
+        f"called {first.frechet_name} and {first.kernel_name} here; classes of the score: "
+        f"{first.classes}."
+    ]
+    table = table_of({name: found.estimates for name, found in spaces.items()})
+    notes = [f"{name}: {note}" for name, found in spaces.items() for note in found.notes]
+    return Section(f"Realism: {first.space}", words, [table], notes=notes)
+
+
+TOLD, PAIRED, TISSUE = "Two-sample test", "Pixel by pixel", "Tissue"
+"""Sections that have more than the table of their metrics."""
+
+WORDS = {
+    TOLD: "A trained network finds traces that no reader sees: an AUC near 1 says that they exist, "
+    "not that they matter. The pictures show where it looks.",
+    PAIRED: "Against the real slice of the same mask. A generator is not asked to repeat the "
+    "patient: a high similarity is no aim, and an extreme one is a warning.",
+    TISSUE: "Brightness, contrast, noise and sharpness of the tissues that the masks show.",
 }
 
 
-def _told_section(held_out: Sample, measured: Sequence[Measured]) -> Section:
-    rows = [
-        [
-            one.name,
-            interval(one.told.auc, one.told.low, one.told.high),
-            f"{one.told.accuracy:.1%}",
-            str(one.told.slices),
-            str(one.told.patients),
-        ]
-        for one in measured
-        if one.told is not None
-    ]
-    figures = {
+def _picture_sections(held_out: Sample, measured: Sequence[Measured]) -> Iterator[Section]:
+    """One for each section that metrics of pictures name, in the order of the table."""
+    from cmr_synth.evaluation.realism.metrics import load_metric, metrics
+
+    present = {name for one in measured for name in one.pictures.estimates}
+    section_of = {name: load_metric(name).section for name in metrics() if name in present}
+    for title in dict.fromkeys(section_of.values()):
+        estimates = {}
+        for one in measured:
+            own = {k: v for k, v in one.pictures.estimates.items() if section_of[k] == title}
+            if own:
+                estimates[one.name] = own
+        more = _of_the_test(measured) if title == TOLD else None
+        tables = [table_of(estimates, more)]
+        if title == TISSUE:
+            tables += _of_vendors(measured)
+        figures = _of_what_speaks(held_out, measured) if title == TOLD else {}
+        words = [WORDS[title]] if title in WORDS else []
+        yield Section(title, words, tables, figures)
+    notes = [f"{one.name}: {note}" for one in measured for note in one.pictures.notes]
+    if notes:
+        yield Section("Not measured", notes=notes)
+
+
+def _of_the_test(measured: Sequence[Measured]) -> dict[str, tuple[str, Cells]]:
+    told = {one.name: one.pictures.told for one in measured if one.pictures.told is not None}
+    return {
+        "Accuracy": ("at even odds", {name: f"{one.accuracy:.1%}" for name, one in told.items()}),
+        "Slices": ("of each kind", {name: str(one.slices) for name, one in told.items()}),
+        "Patients": ("", {name: str(one.patients) for name, one in told.items()}),
+    }
+
+
+def _of_what_speaks(held_out: Sample, measured: Sequence[Measured]) -> dict[str, Figure]:
+    return {
         f"{one.name}: synthetic slices that gave themselves away most, and what speaks for "
         "synthetic (orange) and for real (blue)": _saliency(one, len(held_out))
         for one in measured
-        if one.told is not None
+        if one.pictures.told is not None
     }
-    words = [
-        "A trained network finds traces that no reader sees: an AUC near 1 says that they exist, "
-        "not that they matter. The pictures show where it looks."
-    ]
-    return Section("Two-sample test", words, [Table(TOLD_COLUMNS, rows)], figures)
 
 
 def _saliency(one: Measured, real: int) -> Figure:
     from matplotlib.figure import Figure
     from scipy import ndimage
 
-    assert one.told is not None
-    scores = one.told.scores[real:]
+    told = one.pictures.told
+    assert told is not None
+    scores = told.scores[real:]
     chosen: list[int] = []
     for i in np.argsort(scores)[::-1]:  # one slice a patient
         if one.synthetic.patients[i] not in one.synthetic.patients[chosen]:
@@ -200,7 +255,7 @@ def _saliency(one: Measured, real: int) -> Figure:
     figure = Figure(figsize=(1.5 * len(chosen), 3.3), layout="constrained", facecolor="#101214")
     axes = figure.subplots(2, len(chosen), squeeze=False)
     for column, i in enumerate(chosen):
-        speaks = ndimage.gaussian_filter(one.told.saliency[real + i], 1.5)
+        speaks = ndimage.gaussian_filter(told.saliency[real + i], 1.5)
         reach = float(np.quantile(np.abs(speaks), 0.995)) or 1.0
         axes[0, column].imshow(one.synthetic.pixels[i], cmap="gray", vmin=0, vmax=1)
         axes[1, column].imshow(one.synthetic.pixels[i], cmap="gray", vmin=0, vmax=1)
@@ -217,30 +272,6 @@ def _saliency(one: Measured, real: int) -> Figure:
     return figure
 
 
-def _paired_section(measured: Sequence[Measured]) -> Section | None:
-    from cmr_synth.evaluation.realism.paired_samples import HEADINGS, WORDS
-
-    rows = [
-        [
-            one.name,
-            *(
-                interval(mean.mean, mean.low, mean.high, 4 if name == "mse" else 3)
-                for name, mean in one.paired.values.items()
-            ),
-        ]
-        for one in measured
-        if one.paired is not None
-    ]
-    if not rows:
-        return None
-    words = [
-        "Against the real slice of the same mask. A generator is not asked to repeat the patient: "
-        "a high similarity is no aim, and an extreme one is a warning."
-    ]
-    columns = {"Candidate": ""} | {HEADINGS[name]: WORDS[name] for name in HEADINGS}
-    return Section("Pixel by pixel", words, [Table(columns, rows)])
-
-
 TISSUE_COLUMNS = {
     "Candidate": "",
     "Vendor": "",
@@ -253,12 +284,12 @@ TISSUE_COLUMNS = {
 }
 
 
-def _tissue_section(measured: Sequence[Measured]) -> Section | None:
+def _of_vendors(measured: Sequence[Measured]) -> list[Table]:
     from cmr_synth.evaluation.realism.tissue import FIGURES
 
     rows = []
     for one in measured:
-        for found in one.tissue.figures if one.tissue else ():
+        for found in one.pictures.tissue.figures if one.pictures.tissue else ():
             apart = found.difference
             rows.append(
                 [
@@ -272,7 +303,4 @@ def _tissue_section(measured: Sequence[Measured]) -> Section | None:
                     "–" if apart is None else interval(apart.effect, apart.low, apart.high, 2),
                 ]
             )
-    if not rows:
-        return None
-    words = ["Brightness, contrast, noise and sharpness of the tissues that the masks show."]
-    return Section("Tissue", words, [Table(TISSUE_COLUMNS, rows)])
+    return [Table(TISSUE_COLUMNS, rows)] if rows else []

@@ -23,7 +23,7 @@ from cmr_synth.cli.evaluate._candidates import (
 )
 
 if TYPE_CHECKING:
-    from cmr_synth.evaluation.realism.two_sample import TwoSample
+    from cmr_synth.evaluation.realism.pictures import Pictures
     from cmr_synth.evaluation.sample import Sample
 
 
@@ -68,9 +68,7 @@ def fidelity(
     """
     check_options(data, slices, split)
     from cmr_synth.evaluation.realism.fidelity import fidelity as measure
-    from cmr_synth.evaluation.realism.paired_samples import paired_sample
     from cmr_synth.evaluation.realism.spaces import open_space
-    from cmr_synth.evaluation.realism.tissue_samples import tissue_sample
     from cmr_synth.evaluation.sample import real_sample
     from cmr_synth.reports.fidelity import Measured, write_fidelity
 
@@ -89,12 +87,13 @@ def fidelity(
         for space in spaces:
             with progress(f"{one.name}: {space.name}", quiet=as_json):
                 found.append(measure(one.sample, held_out, other, space))
-        told = _told(held_out, one.sample, one.name, quiet=as_json) if two_sample else None
-        paired = paired_sample(held_out, one.sample) if one.paired and one.masked else None
-        tissue = tissue_sample(one.sample, held_out, other) if one.masked else None
-        measured.append(Measured(one.name, one.sha256, one.sample, found, told, paired, tissue))
+        without = () if two_sample else ("two_sample_auc",)
+        seen = _pictures(one, held_out, other, without, quiet=as_json)
+        measured.append(Measured(one.name, one.sha256, one.sample, found, seen))
     if any(not one.paired for one in made):
         remark("images of no counterparts have no paired metrics")
+    for line in dict.fromkeys(line for one in measured for line in one.remarks):
+        remark(line)
     facts, lines, files = write_fidelity(out, held_out, other, measured, split=split, seed=seed)
     result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)
 
@@ -123,14 +122,22 @@ def _reconstructed(names: list[str], held_out: Sample, *, quiet: bool) -> list[C
     return found
 
 
-def _told(real: Sample, synthetic: Sample, name: str, *, quiet: bool) -> TwoSample:
-    from cmr_synth.evaluation.realism.two_sample import TwoSample
-    from cmr_synth.evaluation.realism.two_sample import two_sample as test
+def _pictures(
+    one: Candidate, held_out: Sample, other: Sample, without: tuple[str, ...], *, quiet: bool
+) -> Pictures:
+    from cmr_synth.evaluation.realism.pictures import Pictures, pictures
 
-    with progress(f"{name}: tell from real", quiet=quiet) as tell:
+    with progress(f"{one.name}: tell from real", quiet=quiet) as tell:
         event: Any
-        for event in test(real, synthetic):
-            if isinstance(event, TwoSample):
+        for event in pictures(
+            one.sample,
+            held_out,
+            other,
+            paired=one.paired,
+            masked=one.masked,
+            without=without,
+        ):
+            if isinstance(event, Pictures):
                 return event
             tell(event.step / event.steps, "trainings of the classifier")
-    raise AssertionError("the test ends with its result")
+    raise AssertionError("measuring ends with its result")

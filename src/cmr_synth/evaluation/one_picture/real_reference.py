@@ -19,8 +19,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.evaluation.adherence.anatomy import measures_of
 from cmr_synth.evaluation.adherence.patients import patient_scores
 from cmr_synth.evaluation.distributions import MEASURES
-from cmr_synth.evaluation.realism.tissue import FIGURES, LEAST_SLICES
-from cmr_synth.evaluation.realism.tissue_samples import figures_of
+from cmr_synth.evaluation.realism.tissue import FIGURES, LEAST_SLICES, figures_of
 from cmr_synth.evaluation.sample import Sample
 
 FILE = Path(__file__).resolve().parents[2] / "data" / "real_reference.npz"

@@ -15,17 +15,17 @@ CLUSTERS = 10
 
 
 def class_score(shares: NDArray[np.floating]) -> float:
-    """exp of the mean divergence of each picture's classes from the classes of all.
+    """exp of the mean of `divergences`: from 1 (all alike, or none clear) to k."""
+    return float(np.exp(divergences(shares).mean()))
+
+
+def divergences(shares: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Divergence of each picture's classes from the classes of all, (n,).
 
     Parameters
     ----------
     shares : (n, k) array
         Probability of each class; rows sum to 1.
-
-    Returns
-    -------
-    float
-        From 1 (all alike, or none clear) to k.
 
     Raises
     ------
@@ -40,7 +40,8 @@ def class_score(shares: NDArray[np.floating]) -> float:
     mean = shares.mean(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(shares > 0, shares * (np.log(shares) - np.log(mean)), 0.0)
-    return float(np.exp(terms.sum(axis=1).mean()))
+    found: NDArray[np.float64] = terms.sum(axis=1)
+    return found
 
 
 class Clusters:

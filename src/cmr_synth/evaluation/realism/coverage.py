@@ -25,10 +25,50 @@ class Coverage:
     coverage: float
 
 
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """Point by point, what the four shares are means of.
+
+    Parameters
+    ----------
+    precise : (n,) bool array
+        Synthetic points in any real neighbourhood.
+    recalled : (n,) bool array
+        Real points in any synthetic neighbourhood.
+    dense : (n,) array
+        Real neighbourhoods that a synthetic point lies in.
+    covered : (n,) bool array
+        Real neighbourhoods with a synthetic point in them.
+    neighbours : int
+    """
+
+    precise: NDArray[np.bool_]
+    recalled: NDArray[np.bool_]
+    dense: NDArray[np.int64]
+    covered: NDArray[np.bool_]
+    neighbours: int
+
+    def shares(self) -> Coverage:
+        """Over all points."""
+        return Coverage(
+            precision=float(self.precise.mean()),
+            recall=float(self.recalled.mean()),
+            density=float(self.dense.mean() / self.neighbours),
+            coverage=float(self.covered.mean()),
+        )
+
+
 def coverage(
     real: NDArray[np.floating], synthetic: NDArray[np.floating], *, neighbours: int = NEIGHBOURS
 ) -> Coverage:
-    """Shares of one set within the neighbourhoods of the other.
+    """Shares of one set within the neighbourhoods of the other; see `reached`."""
+    return reached(real, synthetic, neighbours=neighbours).shares()
+
+
+def reached(
+    real: NDArray[np.floating], synthetic: NDArray[np.floating], *, neighbours: int = NEIGHBOURS
+) -> Reached:
+    """Which points of one set are within the neighbourhoods of the other.
 
     The neighbourhood of a point is the ball to its k-th nearest neighbour in its own set.
     Precision is the share of synthetic points in any real neighbourhood, recall that of real
@@ -60,11 +100,12 @@ def coverage(
     around_synthetic = _radii(synthetic, neighbours)
     between = _distances(real, synthetic)
     in_real = between < around_real[:, None]
-    return Coverage(
-        precision=float(in_real.any(axis=0).mean()),
-        recall=float((between < around_synthetic[None, :]).any(axis=1).mean()),
-        density=float(in_real.sum(axis=0).mean() / neighbours),
-        coverage=float((between.min(axis=1) < around_real).mean()),
+    return Reached(
+        precise=np.asarray(in_real.any(axis=0)),
+        recalled=np.asarray((between < around_synthetic[None, :]).any(axis=1)),
+        dense=in_real.sum(axis=0),
+        covered=between.min(axis=1) < around_real,
+        neighbours=neighbours,
     )
 
 

@@ -7,53 +7,24 @@ the held-out patients than other real patients do.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.realism.class_score import CLUSTERS, Clusters, class_score
-from cmr_synth.evaluation.realism.coverage import NEIGHBOURS, Coverage, coverage, standardised
-from cmr_synth.evaluation.realism.frechet import (
-    frechet_distance,
-    frechet_interval,
-    matched_rows,
-    real_floor,
-)
-from cmr_synth.evaluation.realism.kernel import KernelDistance, kernel_distance
+from cmr_synth.evaluation.realism.class_score import CLUSTERS
+from cmr_synth.evaluation.realism.coverage import NEIGHBOURS
+from cmr_synth.evaluation.realism.estimate import Estimate, float_or_none
+from cmr_synth.evaluation.realism.in_features import classes, slices_needed
+from cmr_synth.evaluation.realism.metrics import Found, measure, usable
+from cmr_synth.evaluation.realism.sets import Sets
 from cmr_synth.evaluation.realism.spaces import Space
+from cmr_synth.evaluation.resampling import matched_rows
 from cmr_synth.evaluation.sample import Sample, require_disjoint
 
 LEAST_SLICES = 3 * CLUSTERS
-FLOOR_DRAWS = 20
-
-
-@dataclass(frozen=True)
-class Frechet:
-    """A Frechet distance with its floor.
-
-    Parameters
-    ----------
-    value, low, high : float
-        With the 95 % interval, patients drawn with replacement.
-    floor, floor_sd : float
-        Mean and standard deviation over draws of other real patients, of the same number of slices.
-    ratio : float
-        `value` over `floor`.
-    ratio_low, ratio_high : float
-        The interval over the mean floor.
-    """
-
-    value: float
-    low: float
-    high: float
-    floor: float
-    floor_sd: float
-    ratio: float
-    ratio_low: float
-    ratio_high: float
 
 
 @dataclass(frozen=True)
@@ -68,18 +39,16 @@ class Fidelity:
     dimensions : int
     slices, patients : int
         On either side; of the real one.
-    frechet : Frechet or None
-        None with fewer slices than `slices_needed`.
     slices_needed : int
-        For a covariance of full rank: one more than there are dimensions.
-    kernel, kernel_floor : KernelDistance
-        Synthetic against held-out, other real against held-out.
-    coverage, real_coverage : Coverage
-    class_score, real_class_score : float
+        For a Frechet distance.
+    estimates : mapping of name of a metric to Estimate
+        Those of the table that need features, in its order.
     classes : str
         What the classes of the score are.
     notes : tuple of str
         What a reader must know: slices left out, distances not taken.
+    remarks : tuple of str
+        A line for each metric of a third party that is at fault.
     """
 
     space: str
@@ -89,20 +58,32 @@ class Fidelity:
     dimensions: int
     slices: int
     patients: int
-    frechet: Frechet | None
     slices_needed: int
-    kernel: KernelDistance
-    kernel_floor: KernelDistance
-    coverage: Coverage
-    real_coverage: Coverage
-    class_score: float
-    real_class_score: float
+    estimates: Mapping[str, Estimate]
     classes: str
     notes: tuple[str, ...]
+    remarks: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; NaN becomes None."""
-        return {k: _plain(v) for k, v in asdict(self).items()}
+        """For JSON; NaN becomes None.
+
+        Every metric is under its name in `metrics`; `frechet`, `kernel`, `coverage` and the class
+        score are grouped as well, as programs that read reports know them.
+        """
+        return {
+            "space": self.space,
+            "hash": self.hash,
+            "frechet_name": self.frechet_name,
+            "kernel_name": self.kernel_name,
+            "dimensions": self.dimensions,
+            "slices": self.slices,
+            "patients": self.patients,
+            "slices_needed": self.slices_needed,
+            **_grouped(self.estimates),
+            "classes": self.classes,
+            "notes": list(self.notes),
+            "metrics": {name: one.as_dict() for name, one in self.estimates.items()},
+        }
 
 
 def fidelity(
@@ -137,73 +118,57 @@ def fidelity(
             "unequal sizes do not compare"
         )
     synthetic, held_out = (_cut(sample, size, seed) for sample in (synthetic, held_out))
-    real, made, more = (space.features(sample) for sample in (held_out, synthetic, other))
-    if space.standardise:
-        real, made, more = _standardised(real, made, more)
-    for sample, features in ((held_out, real), (synthetic, made), (other, more)):
-        if not np.isfinite(features).all():
-            raise InputError(
-                f"{sample.name}: the {space.name} has features that are not finite; look at its "
-                "pictures."
-            )
-    needed = real.shape[1] + 1
-    frechet = None
-    if size >= needed:
-        frechet = _frechet(made, real, more, synthetic, held_out, other)
-    else:
-        notes.append(
-            f"no {space.frechet_name}: {space.name} has {real.shape[1]} features, which need "
-            f"{needed} slices on each side and there are {size}; read the {space.kernel_name}, "
-            "which is unbiased at any size"
-        )
-    rows = matched_rows(other.patients, size, seed=seed)
-    scaled = [standardised(x, real) for x in (real, made, more)]
-    shares = [space.shares(sample) for sample in (synthetic, held_out)]
-    if shares[0] is None or shares[1] is None:
-        clusters = Clusters(more, seed=seed)
-        scores = [class_score(clusters.shares(x)) for x in (made, real)]
-        classes = f"{CLUSTERS} clusters of other real pictures"
-    else:
-        scores = [class_score(share) for share in shares if share is not None]
-        classes = "classes of ImageNet"
+    sets = Sets(synthetic, held_out, other, space, seed)
+    chosen, faults = usable(("features", "pixels"))
+    *_, found = measure(sets, chosen)
+    assert isinstance(found, Found)
     return Fidelity(
         space=space.name,
         hash=space.hash,
         frechet_name=space.frechet_name,
         kernel_name=space.kernel_name,
-        dimensions=real.shape[1],
+        dimensions=sets.features.real.shape[1],
         slices=size,
-        patients=len(np.unique(held_out.patients)),
-        frechet=frechet,
-        slices_needed=needed,
-        kernel=kernel_distance(scaled[1], scaled[0], synthetic.patients, held_out.patients),
-        kernel_floor=kernel_distance(
-            scaled[2][rows], scaled[0], other.patients[rows], held_out.patients
-        ),
-        coverage=coverage(scaled[0], scaled[1]),
-        real_coverage=coverage(scaled[0], scaled[2][rows]),
-        class_score=scores[0],
-        real_class_score=scores[1],
-        classes=classes,
-        notes=tuple(notes),
+        patients=sets.patients,
+        slices_needed=slices_needed(sets.features.real),
+        estimates=found.estimates,
+        classes=sets.once(classes).words,
+        notes=(*notes, *found.notes),
+        remarks=(*faults, *found.remarks),
     )
 
 
-def _frechet(
-    made: NDArray[np.float64],
-    real: NDArray[np.float64],
-    more: NDArray[np.float64],
-    synthetic: Sample,
-    held_out: Sample,
-    other: Sample,
-) -> Frechet:
-    value = frechet_distance(made, real)
-    low, high = frechet_interval(made, real, synthetic.patients, held_out.patients)
-    floor = real_floor(more, other.patients, real, draws=FLOOR_DRAWS)
-    mean = float(floor.mean())
-    # no distance between different patients is nought, but duplicated data may have it so
-    ratios = [v / mean if mean > 0 else float("nan") for v in (value, low, high)]
-    return Frechet(value, low, high, mean, float(floor.std()), *ratios)
+def _grouped(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Figures of our own metrics by what they are computed from."""
+    distance, ratio = (estimates.get(name) for name in ("frechet", "frechet_ratio"))
+    kernel, score = estimates["kernel"], estimates["class_score"]
+    shares = ("precision", "recall", "density", "coverage")
+    frechet = None
+    if distance is not None and ratio is not None:
+        frechet = {
+            "value": distance.value,
+            "low": distance.low,
+            "high": distance.high,
+            "floor": distance.floor,
+            "floor_sd": distance.floor_sd,
+            "ratio": ratio.value,
+            "ratio_low": ratio.low,
+            "ratio_high": ratio.high,
+        }
+    grouped: dict[str, Any] = {
+        "frechet": frechet,
+        "kernel": {"value": kernel.value, "low": kernel.low, "high": kernel.high},
+        "kernel_floor": {
+            "value": kernel.floor,
+            "low": kernel.floor_low,
+            "high": kernel.floor_high,
+        },
+        "coverage": {name: estimates[name].value for name in shares},
+        "real_coverage": {name: estimates[name].floor for name in shares},
+        "class_score": score.value,
+        "real_class_score": score.floor,
+    }
+    return {name: _plain(one) for name, one in grouped.items()}
 
 
 def _require_enough(*samples: Sample) -> None:
@@ -230,24 +195,7 @@ def _cut(sample: Sample, size: int, seed: int) -> Sample:
     return sample.take(np.sort(matched_rows(sample.patients, size, seed=seed)))
 
 
-def _standardised(
-    real: NDArray[np.float64], made: NDArray[np.float64], more: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], ...]:
-    """In standard deviations of other real patients; their mean, 0, in the place of NaN."""
-    # a feature that no other real slice has says nothing
-    known = np.isfinite(more).any(axis=0)
-    real, made, more = real[:, known], made[:, known], more[:, known]
-    mean, spread = np.nanmean(more, axis=0), np.nanstd(more, axis=0)
-    spread[spread == 0] = 1
-    scaled = [(x - mean) / spread for x in (real, made, more)]
-    return tuple(np.where(np.isnan(x), 0.0, x) for x in scaled)
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
+    return float_or_none(value) if isinstance(value, float) else value

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.evaluation.resampling import LEVEL, drawn_weights, matched, shifted_interval
+
 
 def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     """Squared 2-Wasserstein distance between the Gaussians fitted to two sets.
@@ -67,7 +69,7 @@ def real_floor(
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(draws):
-        rows = _matched(train_patients, len(test), rng)
+        rows = matched(rng, train_patients, len(test))
         found.append(frechet_distance(train[rows], test))
     return np.array(found)
 
@@ -79,7 +81,7 @@ def frechet_interval(
     patients_b: NDArray,
     *,
     draws: int = 300,
-    level: float = 0.95,
+    level: float = LEVEL,
     seed: int = 0,
 ) -> tuple[float, float]:
     """Interval of `frechet_distance`, patients drawn with replacement.
@@ -108,24 +110,12 @@ def frechet_interval(
     rng = np.random.default_rng(seed)
     found: list[float] = []
     while len(found) < draws:
-        weights = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
+        weights = drawn_weights(rng, len(names))
         if min(np.count_nonzero(weights[p]) for p in present) < 2:
             continue
         found.append(_between(*_moments(sums_a, weights), *_moments(sums_b, weights)))
-    value = frechet_distance(a, b)
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2]) + value - np.mean(found)
-    return float(max(low, 0.0)), float(max(high, 0.0))
-
-
-def matched_rows(patients: NDArray, count: int, *, seed: int) -> NDArray[np.int64]:
-    """Rows of patients in random order, until there are as many as wanted."""
-    return _matched(patients, count, np.random.default_rng(seed))
-
-
-def _matched(patients: NDArray, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    rows_of = {patient: np.flatnonzero(patients == patient) for patient in np.unique(patients)}
-    order = rng.permutation(sorted(rows_of))
-    return np.concatenate([rows_of[patient] for patient in order])[:count]
+    low, high = shifted_interval(found, frechet_distance(a, b), level=level)
+    return max(low, 0.0), max(high, 0.0)
 
 
 def _between(

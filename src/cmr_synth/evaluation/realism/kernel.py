@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.evaluation.resampling import LEVEL, drawn_weights, shifted_interval
+
 DEGREE = 3
 
 
@@ -38,7 +40,7 @@ def kernel_distance(
     patients_b: NDArray,
     *,
     draws: int = 1000,
-    level: float = 0.95,
+    level: float = LEVEL,
     seed: int = 0,
 ) -> KernelDistance:
     """Squared maximum mean discrepancy with the kernel (x y / d + 1)^3.
@@ -90,17 +92,12 @@ def kernel_distance(
     rng = np.random.default_rng(seed)
     found: list[float] = []
     while len(found) < draws and len(names) > 1:
-        drawn = rng.integers(0, len(names), len(names))
-        weights = np.bincount(drawn, minlength=len(names)).astype(np.float64)
+        weights = drawn_weights(rng, len(names)).astype(np.float64)
         # a draw may miss every patient of one set, or all but one slice
         if min(weights @ count_a, weights @ count_b) > 1 and np.count_nonzero(weights) > 1:
             found.append(distance(weights))
     value = distance(np.ones(len(names)))
-    if not found:
-        return KernelDistance(value, float("nan"), float("nan"))
-    # a resample holds a patient several times, whose slices are alike: moved by what that adds
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2]) + value - np.mean(found)
-    return KernelDistance(value, float(low), float(high))
+    return KernelDistance(value, *shifted_interval(found, value, level=level))
 
 
 def _kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

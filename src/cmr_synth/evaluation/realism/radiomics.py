@@ -11,6 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.anatomy.labels import STRUCTURES
+from cmr_synth.evaluation.sample import Sample
+
+VERSION = "1"  # of the feature space: another one when a figure changes
 BINS = 32
 LEAST_PIXELS = 12  # of a region, for texture to mean anything
 DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
@@ -181,6 +185,36 @@ def shape(region: NDArray[np.bool_], spacing: float) -> dict[str, float]:
         "major_axis": float(4 * np.sqrt(axes[0])),
         "elongation": float(np.sqrt(axes[1] / axes[0])) if axes[0] > 0 else 0.0,
     }
+
+
+class RadiomicsSpace:
+    """Every feature of `FEATURES` for LV, myocardium and RV, on the drawn structures.
+
+    The units differ, so that distances are taken after standardising by other real patients. A
+    structure that a slice does not show has no features; the mean of real slices stands for them,
+    which neither adds to a distance nor hides one.
+    """
+
+    name = "radiomics"
+    hash = f"version {VERSION}"
+    frechet_name, kernel_name = "Frechet distance", "kernel distance"
+    standardise = True
+
+    def features(self, sample: Sample) -> NDArray[np.float64]:
+        """(n, d) features in their own units; NaN where a structure is not shown."""
+        rows = [
+            [
+                value
+                for label in STRUCTURES.values()
+                for value in radiomics(picture, drawn == label, sample.spacing).values()
+            ]
+            for picture, drawn in zip(sample.pixels, sample.labels, strict=True)
+        ]
+        return np.array(rows).reshape(len(sample), len(STRUCTURES) * len(FEATURES))
+
+    def shares(self, sample: Sample) -> None:
+        """It has no classes."""
+        return None
 
 
 def _neighbours(

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.evaluation.realism.frechet import frechet_distance, matched_rows
+from cmr_synth.evaluation.realism.frechet import frechet_distance
 from cmr_synth.evaluation.realism.spaces import Space
+from cmr_synth.evaluation.resampling import matched_rows
 from cmr_synth.evaluation.sample import Sample, require_disjoint
 
 Pictures = NDArray[np.float32]

@@ -115,7 +115,7 @@ def open_space(name: str) -> Space:
     if name == "segmenter":
         return SegmenterSpace()
     if name == "radiomics":
-        from cmr_synth.evaluation.realism.radiomics_space import RadiomicsSpace
+        from cmr_synth.evaluation.realism.radiomics import RadiomicsSpace
 
         return RadiomicsSpace()
     path = Path(name)

@@ -6,14 +6,17 @@ vendor lie. Figures are of pixels on the model's grid, in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.evaluation.distributions import Difference, difference, patient_means
+from cmr_synth.evaluation.sample import Sample
 
 LEAST_PIXELS = 12  # of a tissue, for its figures to mean anything
 BORDER_PIXELS = 1  # left out along outlines, where a pixel holds two tissues
@@ -132,6 +135,95 @@ def within_ranges(
         name: None if (known := ranges.get(name)) is None or np.isnan(value) else known.holds(value)
         for name, value in figures.items()
     }
+
+
+@dataclass(frozen=True)
+class TissueFigure:
+    """One figure of the slices of one vendor.
+
+    Parameters
+    ----------
+    vendor, figure : str
+    range : Range
+        Of other real patients' slices: 95 % of them lie within.
+    inside, real_inside : float
+        Share of the synthetic and of the held-out real slices within, mean over patients.
+    difference : Difference or None
+        Of synthetic and held-out patients; None with fewer than two on a side.
+    """
+
+    vendor: str
+    figure: str
+    range: Range
+    inside: float
+    real_inside: float
+    difference: Difference | None
+
+
+@dataclass(frozen=True)
+class TissueSample:
+    """All figures of all vendors."""
+
+    figures: Sequence[TissueFigure]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def figures_of(sample: Sample) -> dict[str, NDArray[np.float64]]:
+    """Every figure of `FIGURES` for every slice; NaN where the tissue is too small."""
+    rows = [
+        tissue_figures(picture, drawn, sample.spacing)
+        for picture, drawn in zip(sample.pixels, sample.labels, strict=True)
+    ]
+    return {name: np.array([row[name] for row in rows]) for name in FIGURES}
+
+
+def tissue_sample(
+    synthetic: Sample,
+    held_out: Sample,
+    other: Sample,
+    figures: Sequence[Mapping[str, NDArray[np.float64]]] | None = None,
+) -> TissueSample:
+    """Compare brightness, contrast, noise and sharpness, vendor by vendor.
+
+    Parameters
+    ----------
+    synthetic, held_out : Sample
+    other : Sample
+        Real slices of other patients, which give the ranges.
+    figures : three mappings, optional
+        What `figures_of` finds of the three, if it is known.
+    """
+    samples = (synthetic, held_out, other)
+    all_figures = figures or [figures_of(sample) for sample in samples]
+    found = []
+    for vendor in np.unique(np.concatenate([synthetic.vendors, held_out.vendors])):
+        rows = [sample.vendors == vendor for sample in samples]
+        patients = [sample.patients[r] for sample, r in zip(samples, rows, strict=True)]
+        for name in FIGURES:
+            made, real, more = (f[name][r] for f, r in zip(all_figures, rows, strict=True))
+            known = real_range(more, patients[2])
+            if known is None or not (np.isfinite(made).any() and np.isfinite(real).any()):
+                continue
+            found.append(
+                TissueFigure(
+                    vendor=str(vendor),
+                    figure=name,
+                    range=known,
+                    inside=_inside(made, patients[0], known),
+                    real_inside=_inside(real, patients[1], known),
+                    difference=difference(real, patients[1], made, patients[0]),
+                )
+            )
+    return TissueSample(found)
+
+
+def _inside(values: NDArray[np.float64], patients: NDArray, known: Range) -> float:
+    within = (values >= known.low) & (values <= known.high)
+    shares = patient_means(np.where(np.isfinite(values), within, np.nan), patients)
+    return float(shares.mean()) if len(shares) else float("nan")
 
 
 def _mean_inside(pixels: NDArray[np.float64], region: NDArray[np.bool_]) -> float:

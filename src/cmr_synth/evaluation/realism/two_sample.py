@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.errors import InputError
+from cmr_synth.evaluation.resampling import drawn_rows, percentile_interval, rows_of_patients
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.generators.interface import Progress
 
@@ -268,12 +269,11 @@ def _interval(
     draws: int = 1000,
 ) -> tuple[float, float]:
     rng = np.random.default_rng(seed)
-    rows_of = [np.flatnonzero(patients == name) for name in np.unique(patients)]
+    rows_of = rows_of_patients(patients)
     found: list[float] = []
     while len(found) < draws:
-        rows = np.concatenate([rows_of[i] for i in rng.integers(0, len(rows_of), len(rows_of))])
+        rows = drawn_rows(rng, rows_of)
         kinds = truth[rows]
         if 0 < kinds.sum() < len(kinds):
             found.append(area_under_curve(scores[rows][kinds == 0], scores[rows][kinds == 1]))
-    low, high = np.quantile(found, [0.025, 0.975])
-    return float(low), float(high)
+    return percentile_interval(found)

@@ -1,0 +1,58 @@
+"""Figures of realism as a model card states them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cmr_synth.evaluation.realism.estimate import Estimate
+from cmr_synth.evaluation.realism.fidelity import Fidelity
+from cmr_synth.evaluation.realism.metrics import load_metric, metrics
+
+KEYS = {
+    "frechet_ratio": ("ratio_to_floor", ""),
+    "frechet": ("frechet", "floor_real_train_to_real_test"),
+    "kernel": ("kernel_distance", "kernel_distance_real"),
+}
+"""What cards call a metric and its floor, where it is not the name and `real_` before it."""
+
+PLAIN = ("frechet_ratio", "frechet", "precision", "recall")
+"""Metrics whose value stands on a card without its interval."""
+
+
+def card_facts(near: Fidelity, of_pictures: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Every metric of the table that was measured, rounded.
+
+    Parameters
+    ----------
+    near : Fidelity
+        In the space that cards state.
+    of_pictures : mapping of name to Estimate
+        Of metrics of pictures.
+
+    Returns
+    -------
+    dict
+        By metric, its value with the interval; after it, that of its floor.
+    """
+    estimates = {**near.estimates, **of_pictures}
+    facts: dict[str, Any] = {"features": near.space, "encoder": near.hash}
+    for name in metrics():
+        if name in estimates:
+            facts.update(_of(name, estimates[name], load_metric(name).digits))
+    return facts
+
+
+def _of(name: str, one: Estimate, digits: int) -> dict[str, Any]:
+    key, floor = KEYS.get(name, (name, f"real_{name}"))
+    value, low, high = (round(v, digits) for v in (one.value, one.low, one.high))
+    facts: dict[str, Any] = {key: value if name in PLAIN else [value, low, high]}
+    if name == "frechet_ratio":
+        facts["ratio_interval"] = [low, high]
+    if floor and np.isfinite(one.floor):
+        spread = [v for v in (one.floor_low, one.floor_high, one.floor_sd) if np.isfinite(v)]
+        rounded = [round(v, digits) for v in (one.floor, *spread)]
+        facts[floor] = rounded if spread else rounded[0]
+    return facts

@@ -1,0 +1,181 @@
+"""The table of metrics of realism by name; third parties add theirs as entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from cmr_synth.errors import InputError
+from cmr_synth.evaluation.realism.contract import NEEDS, Metric, NotMeasured
+from cmr_synth.evaluation.realism.estimate import Estimate
+from cmr_synth.evaluation.realism.sets import Sets
+from cmr_synth.generators.interface import Progress
+
+GROUP = "cmr_synth.metrics"
+_FEATURES, _PIXELS = (f"cmr_synth.evaluation.realism.in_{k}" for k in ("features", "pixels"))
+BUILT_IN = {
+    "frechet_ratio": f"{_FEATURES}:FRECHET_RATIO",
+    "frechet": f"{_FEATURES}:FRECHET",
+    "kernel": f"{_FEATURES}:KERNEL",
+    "precision": f"{_FEATURES}:PRECISION",
+    "recall": f"{_FEATURES}:RECALL",
+    "density": f"{_FEATURES}:DENSITY",
+    "coverage": f"{_FEATURES}:COVERAGE",
+    "class_score": f"{_FEATURES}:CLASS_SCORE",
+    "two_sample_auc": f"{_PIXELS}:TWO_SAMPLE_AUC",
+    "ssim": f"{_PIXELS}:SSIM",
+    "ms_ssim": f"{_PIXELS}:MS_SSIM",
+    "psnr_db": f"{_PIXELS}:PSNR",
+    "nrmse": f"{_PIXELS}:NRMSE",
+    "mae": f"{_PIXELS}:MAE",
+    "mse": f"{_PIXELS}:MSE",
+    "tissue_within": f"{_PIXELS}:TISSUE_WITHIN",
+}
+PARTS = ("name", "heading", "sentence", "section", "needs", "digits", "truths", "measure")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What metrics said of one pair of samples.
+
+    Parameters
+    ----------
+    estimates : mapping of name to Estimate
+        In the order of the table.
+    notes : tuple of str
+        Why a metric was not measured here.
+    remarks : tuple of str
+        A line for each metric of a third party that is at fault.
+    """
+
+    estimates: Mapping[str, Estimate]
+    notes: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def metrics() -> dict[str, EntryPoint]:
+    """Every metric by name; nothing is imported before `.load()`."""
+    found: dict[str, EntryPoint] = {}
+    ours = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
+    for entry in [*ours, *entry_points(group=GROUP)]:
+        if entry.name in found:
+            raise ValueError(
+                f"metric {entry.name!r} is declared twice: {found[entry.name].value}, {entry.value}"
+            )
+        found[entry.name] = entry
+    return found
+
+
+def load_metric(name: str) -> Metric:
+    """The metric called `name`.
+
+    Raises
+    ------
+    InputError
+        Listing the known names if there is none, or in one line if a third party's is at fault.
+    """
+    known = metrics()
+    if name not in known:
+        raise InputError(f"no metric is called {name!r}; known are {', '.join(sorted(known))}.")
+    entry = known[name]
+    try:
+        found = entry.load()
+    except Exception as error:
+        if name in BUILT_IN:
+            raise
+        raise InputError(_blamed(entry, _said(error))) from error
+    if fault := _fault(name, found):
+        raise InputError(_blamed(entry, fault))
+    metric: Metric = found
+    return metric
+
+
+def usable(
+    having: Collection[str], *, without: Collection[str] = ()
+) -> tuple[dict[str, Metric], tuple[str, ...]]:
+    """Metrics that need nothing else than there is, and a line for each that cannot be loaded.
+
+    Parameters
+    ----------
+    having : collection of str
+        Of `contract.NEEDS`. With features there are those metrics only that need them: the others
+        are the same in every space.
+    without : collection of str
+        Names to leave out.
+    """
+    chosen, remarks = {}, []
+    for name in metrics():
+        if name in without:
+            continue
+        try:
+            metric = load_metric(name)
+        except InputError as error:
+            remarks.append(str(error))
+            continue
+        if metric.needs <= set(having) and ("features" in metric.needs) == ("features" in having):
+            chosen[name] = metric
+    return chosen, tuple(remarks)
+
+
+def measure(sets: Sets, chosen: Mapping[str, Metric]) -> Iterator[Progress | Found]:
+    """Take every metric in turn.
+
+    Yields
+    ------
+    Progress or Found
+        Progress of the metrics that tell of it, then what all found. A third party's metric that
+        fails leaves a remark; one of ours that fails raises.
+    """
+    estimates: dict[str, Estimate] = {}
+    notes: dict[str, None] = {}  # several metrics may give one reason
+    remarks = []
+    for name, metric in chosen.items():
+        try:
+            outcome: Any = metric.measure(sets)
+            if isinstance(outcome, Iterator):
+                outcome = yield from _followed(outcome)
+            if not isinstance(outcome, Estimate):
+                raise TypeError(f"it returned {type(outcome).__name__}, not an Estimate")
+        except NotMeasured as reason:
+            notes[str(reason)] = None
+        except Exception as error:
+            if name in BUILT_IN:
+                raise
+            remarks.append(_blamed(metrics()[name], _said(error)))
+        else:
+            estimates[name] = outcome
+    yield Found(estimates, tuple(notes), tuple(remarks))
+
+
+def _followed(events: Iterator[Any]) -> Generator[Progress, None, Any]:
+    """Pass progress on; returns the last event."""
+    last = None
+    for last in events:
+        if isinstance(last, Progress):
+            yield last
+    return last
+
+
+def _fault(name: str, metric: Any) -> str:
+    missing = [part for part in PARTS if not hasattr(metric, part)]
+    if missing:
+        return f"it has no {', '.join(missing)}"
+    if metric.name != name:
+        return f"it calls itself {metric.name!r}"
+    if not isinstance(metric.needs, (set, frozenset)) or not metric.needs <= set(NEEDS):
+        return f"it needs {metric.needs}; known are {', '.join(NEEDS)}"
+    if "features" in metric.needs and metric.needs & {"masks", "pairs"}:
+        return "one that needs features cannot need masks or pairs"
+    return ""
+
+
+def _blamed(entry: EntryPoint, fault: str) -> str:
+    package = entry.dist.name if entry.dist else "an unnamed package"
+    return f"metric {entry.name!r} of {package} ({entry.value}) is left out: {fault}."
+
+
+def _said(error: Exception) -> str:
+    """An error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
