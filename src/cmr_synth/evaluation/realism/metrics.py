@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
+from cmr_synth import extensions
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.realism.contract import NEEDS, Metric, NotMeasured
 from cmr_synth.evaluation.realism.estimate import Estimate
@@ -14,6 +15,7 @@ from cmr_synth.evaluation.realism.sets import Sets
 from cmr_synth.generators.interface import Progress
 
 GROUP = "cmr_synth.metrics"
+WHAT = "metric"
 _FEATURES, _PIXELS = (f"cmr_synth.evaluation.realism.in_{k}" for k in ("features", "pixels"))
 BUILT_IN = {
     "frechet_ratio": f"{_FEATURES}:FRECHET_RATIO",
@@ -56,16 +58,8 @@ class Found:
 
 
 def metrics() -> dict[str, EntryPoint]:
-    """Every metric by name; nothing is imported before `.load()`."""
-    found: dict[str, EntryPoint] = {}
-    ours = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
-    for entry in [*ours, *entry_points(group=GROUP)]:
-        if entry.name in found:
-            raise ValueError(
-                f"metric {entry.name!r} is declared twice: {found[entry.name].value}, {entry.value}"
-            )
-        found[entry.name] = entry
-    return found
+    """Every metric by name; nothing is imported before `load_metric`."""
+    return extensions.declared(GROUP, BUILT_IN, what=WHAT)
 
 
 def load_metric(name: str) -> Metric:
@@ -74,22 +68,16 @@ def load_metric(name: str) -> Metric:
     Raises
     ------
     InputError
-        Listing the known names if there is none, or in one line if a third party's is at fault.
+        Listing the known names if there is none; naming the package of one that cannot be imported
+        or is no `Metric`.
     """
     known = metrics()
     if name not in known:
         raise InputError(f"no metric is called {name!r}; known are {', '.join(sorted(known))}.")
-    entry = known[name]
-    try:
-        found = entry.load()
-    except Exception as error:
-        if name in BUILT_IN:
-            raise
-        raise InputError(_blamed(entry, _said(error))) from error
-    if fault := _fault(name, found):
-        raise InputError(_blamed(entry, fault))
-    metric: Metric = found
-    return metric
+    found: Metric = extensions.load(
+        known[name], what=WHAT, fault=lambda metric: _fault(name, metric)
+    )
+    return found
 
 
 def usable(
@@ -138,12 +126,13 @@ def measure(sets: Sets, chosen: Mapping[str, Metric]) -> Iterator[Progress | Fou
                 outcome = yield from _followed(outcome)
             if not isinstance(outcome, Estimate):
                 raise TypeError(f"it returned {type(outcome).__name__}, not an Estimate")
-        except NotMeasured as reason:
-            notes[str(reason)] = None
+        except NotMeasured as short:
+            notes[str(short)] = None
         except Exception as error:
             if name in BUILT_IN:
                 raise
-            remarks.append(_blamed(metrics()[name], _said(error)))
+            reason = extensions.reason_of(error)
+            remarks.append(str(extensions.refusal(metrics()[name], WHAT, reason)))
         else:
             estimates[name] = outcome
     yield Found(estimates, tuple(notes), tuple(remarks))
@@ -158,24 +147,14 @@ def _followed(events: Iterator[Any]) -> Generator[Progress, None, Any]:
     return last
 
 
-def _fault(name: str, metric: Any) -> str:
-    missing = [part for part in PARTS if not hasattr(metric, part)]
-    if missing:
-        return f"it has no {', '.join(missing)}"
+def _fault(name: str, metric: Any) -> str | None:
+    lacking = extensions.missing(metric, PARTS)
+    if lacking:
+        return lacking
     if metric.name != name:
         return f"it calls itself {metric.name!r}"
-    if not isinstance(metric.needs, (set, frozenset)) or not metric.needs <= set(NEEDS):
-        return f"it needs {metric.needs}; known are {', '.join(NEEDS)}"
+    if not isinstance(metric.needs, frozenset) or not metric.needs <= set(NEEDS):
+        return f"it needs {metric.needs!r}, and there are {', '.join(NEEDS)}"
     if "features" in metric.needs and metric.needs & {"masks", "pairs"}:
         return "one that needs features cannot need masks or pairs"
-    return ""
-
-
-def _blamed(entry: EntryPoint, fault: str) -> str:
-    package = entry.dist.name if entry.dist else "an unnamed package"
-    return f"metric {entry.name!r} of {package} ({entry.value}) is left out: {fault}."
-
-
-def _said(error: Exception) -> str:
-    """An error in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+    return None
