@@ -26,11 +26,12 @@ import yaml
 
 import cmr_synth
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
-from cmr_synth.evaluation.adherence.dice import bootstrap_interval, dice_by_patient
+from cmr_synth.evaluation.adherence.dice import dice_by_patient
 from cmr_synth.evaluation.comparison import Comparison, Row
 from cmr_synth.evaluation.held_out import real_slices
 from cmr_synth.evaluation.realism.sensitivity import sensitivity
 from cmr_synth.evaluation.realism.spaces import EncoderSpace
+from cmr_synth.evaluation.resampling import mean_interval
 from cmr_synth.evaluation.sample import joined, real_sample
 from cmr_synth.files import write_folder
 from cmr_synth.generators.card import Card, draft_card, write_card
@@ -114,7 +115,7 @@ def _segmenter(folder: Path, slices: SliceSet) -> dict[str, Any]:
         "slices": len(test.pixels),
     }
     for structure, values in scores.items():
-        low, high = bootstrap_interval(values)
+        low, high = mean_interval(values)
         figures[structure] = [round(float(np.nanmean(values)), 4), round(low, 4), round(high, 4)]
     return figures
 

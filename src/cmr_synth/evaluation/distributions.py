@@ -20,6 +20,7 @@ from cmr_synth.anatomy.measurements import (
     wall_thickness_mm,
 )
 from cmr_synth.errors import InputError
+from cmr_synth.evaluation.resampling import LEVEL, drawn, percentile_interval, tails
 
 LEAST_PATIENTS = 2  # with a measurement, in each population
 
@@ -114,7 +115,7 @@ def difference(
     synthetic_patients: NDArray,
     *,
     draws: int = 2000,
-    level: float = 0.95,
+    level: float = LEVEL,
     seed: int = 0,
 ) -> Difference | None:
     """Compare one measurement.
@@ -140,14 +141,14 @@ def difference(
     if min(len(a), len(b)) < LEAST_PATIENTS:
         return None
     rng = np.random.default_rng(seed)
-    drawn = np.array([hedges_g(rng.choice(a, len(a)), rng.choice(b, len(b))) for _ in range(draws)])
-    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    found = [hedges_g(a[drawn(rng, len(a))], b[drawn(rng, len(b))]) for _ in range(draws)]
+    low, high = percentile_interval(found, tails(level))
     return Difference(
         real=float(a.mean()),
         synthetic=float(b.mean()),
         effect=hedges_g(a, b),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         distance=float(wasserstein_distance(a, b)),
         real_patients=len(a),
         synthetic_patients=len(b),

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
-from cmr_synth.evaluation.adherence.dice import bootstrap_interval, dice_by_patient
+from cmr_synth.evaluation.adherence.dice import dice_by_patient
 from cmr_synth.evaluation.realism.frechet import frechet_distance, real_floor
+from cmr_synth.evaluation.resampling import mean_interval
 from cmr_synth.generators.interface import Condition, Generator, Images
 from cmr_synth.judges.segmenter import Segmenter
 
@@ -204,5 +205,5 @@ def quality(
 
 
 def _summary(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    low, high = bootstrap_interval(values)
+    low, high = mean_interval(values)
     return float(np.nanmean(values)), low, high

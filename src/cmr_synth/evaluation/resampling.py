@@ -28,8 +28,10 @@ def drawn_rows(
     return np.concatenate([rows[i] for i in drawn(rng, len(rows), count)])
 
 
-def drawn(rng: np.random.Generator, patients: int, count: int | None = None) -> NDArray[np.int64]:
-    """Numbers of patients drawn with replacement."""
+def drawn(
+    rng: np.random.Generator, patients: int, count: int | tuple[int, ...] | None = None
+) -> NDArray[np.int64]:
+    """Numbers of patients drawn with replacement: as many as there are, or an array of `count`."""
     return rng.integers(0, patients, patients if count is None else count)
 
 
@@ -53,9 +55,9 @@ def drawn_within(rng: np.random.Generator, groups: NDArray, draws: int) -> NDArr
 def percentile_interval(
     found: ArrayLike, tails: tuple[float, float] = TAILS
 ) -> tuple[float, float]:
-    """Drawn figures at two shares of all; NaN without any that is finite."""
+    """Drawn figures at two shares of all; those that are NaN are left out, infinite ones count."""
     known = np.asarray(found, dtype=np.float64)
-    known = known[np.isfinite(known)]
+    known = known[~np.isnan(known)]
     if not len(known):
         return float("nan"), float("nan")
     low, high = np.quantile(known, tails)
@@ -73,7 +75,7 @@ def shifted_interval(
     known = np.asarray(found, dtype=np.float64)
     if not len(known):
         return float("nan"), float("nan")
-    low, high = percentile_interval(known, _tails(level))
+    low, high = percentile_interval(known, tails(level))
     mean = float(np.mean(known))
     return low + value - mean, high + value - mean
 
@@ -85,7 +87,7 @@ def mean_interval(
     values = values[np.isfinite(values)]
     rng = np.random.default_rng(seed)
     means = rng.choice(values, (draws, len(values))).mean(axis=1)
-    return percentile_interval(means, _tails(level))
+    return percentile_interval(means, tails(level))
 
 
 def slice_mean_interval(
@@ -98,7 +100,7 @@ def slice_mean_interval(
     """Interval of a mean over slices, whole patients drawn."""
     _, place, counts = np.unique(patients, return_inverse=True, return_counts=True)
     sums = np.bincount(place, values, minlength=len(counts))
-    chosen = np.random.default_rng(seed).integers(0, len(counts), (draws, len(counts)))
+    chosen = drawn(np.random.default_rng(seed), len(counts), (draws, len(counts)))
     return percentile_interval(sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1))
 
 
@@ -138,5 +140,6 @@ def some_patients(rng: np.random.Generator, patients: NDArray, count: int) -> ND
     return np.isin(patients, rng.permutation(np.unique(patients))[:count])
 
 
-def _tails(level: float) -> tuple[float, float]:
+def tails(level: float) -> tuple[float, float]:
+    """Shares of draws below the ends of an interval of another level."""
     return (1 - level) / 2, (1 + level) / 2

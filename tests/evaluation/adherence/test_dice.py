@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
-from cmr_synth.evaluation.adherence.dice import bootstrap_interval, dice_by_patient
+from cmr_synth.evaluation.adherence.dice import dice_by_patient
 
 
 def blank(n: int = 1) -> np.ndarray:
@@ -73,41 +73,3 @@ def test_shapes_that_differ_are_refused() -> None:
         dice_by_patient(blank(2), blank(1), np.array(["a"]))
     with pytest.raises(ValueError, match="2 patients"):
         dice_by_patient(blank(1), blank(1), np.array(["a", "b"]))
-
-
-def test_the_interval_covers_the_true_mean() -> None:
-    """Of 200 experiments at 95%, 178 or fewer would cover with a chance below 0.1%."""
-    rng = np.random.default_rng(0)
-    covered = 0
-    for _ in range(200):
-        low, high = bootstrap_interval(rng.normal(0.9, 0.05, 40), draws=400)
-        covered += low <= 0.9 <= high
-    assert covered > 178
-
-
-def test_the_interval_holds_the_mean_and_narrows_with_patients() -> None:
-    rng = np.random.default_rng(1)
-    widths = []
-    for patients in (10, 100, 1000):
-        values = rng.normal(0.8, 0.1, patients)
-        low, high = bootstrap_interval(values)
-        assert low < values.mean() < high
-        widths.append(high - low)
-    assert widths == sorted(widths, reverse=True)
-
-
-def test_a_lower_level_is_narrower() -> None:
-    values = np.linspace(0, 1, 30)
-    low, high = bootstrap_interval(values, level=0.95)
-    inner_low, inner_high = bootstrap_interval(values, level=0.5)
-    assert low < inner_low < inner_high < high
-
-
-def test_nan_patients_do_not_count() -> None:
-    values = np.linspace(0.5, 1, 20)
-    with_nan = np.concatenate([values, [np.nan] * 5])
-    assert bootstrap_interval(with_nan) == bootstrap_interval(values)
-
-
-def test_equal_values_have_no_width() -> None:
-    assert bootstrap_interval(np.full(5, 0.7)) == pytest.approx((0.7, 0.7))

@@ -39,14 +39,3 @@ def dice_by_patient(
             values.append(2 * int((f & t).sum()) / total if total else np.nan)
         scores[structure] = np.array(values)
     return scores
-
-
-def bootstrap_interval(
-    values: NDArray[np.float64], *, level: float = 0.95, draws: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean, patients drawn with replacement."""
-    values = values[np.isfinite(values)]
-    rng = np.random.default_rng(seed)
-    means = rng.choice(values, (draws, len(values))).mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

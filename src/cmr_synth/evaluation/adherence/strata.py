@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.evaluation.adherence.dice import bootstrap_interval
 from cmr_synth.evaluation.adherence.patients import PatientScore, patient_scores
+from cmr_synth.evaluation.resampling import drawn, mean_interval, percentile_interval
 from cmr_synth.evaluation.sample import Sample
 
 SCORES = ("dice", "hd", "hd95", "hd95_directed", "asd", "surface_dice")
@@ -150,7 +150,7 @@ def _beside(made: Sequence[PatientScore], true: Sequence[PatientScore], name: st
     nan = float("nan")
     if not a or not b:
         return Beside(nan, nan, nan, nan, nan, nan, nan)
-    low, high = bootstrap_interval(np.array(list(a.values())))
+    low, high = mean_interval(np.array(list(a.values())))
     synthetic, real = float(np.mean(list(a.values()))), float(np.mean(list(b.values())))
     ratio_low, ratio_high = _ratio_interval(a, b)
     ratio = synthetic / real if real else nan
@@ -162,17 +162,14 @@ def _ratio_interval(
 ) -> tuple[float, float]:
     names = sorted(set(a) | set(b))
     rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(names), (draws, len(names)))
+    chosen = drawn(rng, len(names), (draws, len(names)))
     means = [
-        _mean_of_known(np.array([one.get(name, np.nan) for name in names])[drawn]) for one in (a, b)
+        _mean_of_known(np.array([one.get(name, np.nan) for name in names])[chosen])
+        for one in (a, b)
     ]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = means[0] / means[1]
-    ratios = ratios[np.isfinite(ratios)]
-    if not len(ratios):
-        return float("nan"), float("nan")
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return float(low), float(high)
+    return percentile_interval(ratios[np.isfinite(ratios)])
 
 
 def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:

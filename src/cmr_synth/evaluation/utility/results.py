@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.evaluation.adherence.dice import bootstrap_interval
 from cmr_synth.evaluation.adherence.patients import PatientScore
+from cmr_synth.evaluation.resampling import mean_interval
 
 LEAST_FOR_TEST = 6  # patients; with fewer no signed-rank test can reach 0.05
 
@@ -149,14 +149,14 @@ def _result(
     if not own:
         return None
     values = np.array(list(own.values()))
-    low, high = bootstrap_interval(values)
+    low, high = mean_interval(values)
     paired = None
     if arm != reference and reference in tables:
         other = _over_seeds(tables[reference])
         paired = np.array([own[k] - other[k] for k in own if k in other])
     difference = bounds = p = None
     if paired is not None and len(paired):
-        difference, bounds = float(paired.mean()), bootstrap_interval(paired)
+        difference, bounds = float(paired.mean()), mean_interval(paired)
         p = _signed_rank(paired)
     chosen = [one for run in runs for one in run if _in_stratum(one, stratum)]
     means = [float(np.mean(list(table.values()))) for table in tables[arm] if table]

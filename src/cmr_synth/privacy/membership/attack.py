@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.held_out import condition_of, follows_masks
+from cmr_synth.evaluation.resampling import percentile_interval
 from cmr_synth.evaluation.sample import Sample, joined, require_disjoint
 from cmr_synth.generators.interface import Condition, Generator, Progress
 from cmr_synth.privacy.membership.errors import BAND, errors
@@ -328,5 +329,4 @@ def _between(
         found.append(figures(values, inside, owner, group, draws=1, seed=seed).auc[0])
     if not found:
         return (float("nan"),) * 3
-    low, high = np.quantile(found, [0.025, 0.975])
-    return float(np.mean(found)), float(low), float(high)
+    return float(np.mean(found)), *percentile_interval(found)

@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.evaluation.resampling import (
+    drawn_within,
+    p_value,
+    percentile_interval,
+    permuted_within,
+)
 from cmr_synth.privacy.calibration import weights_by_patient
 
 RATES = (0.01, 0.001)
@@ -100,35 +106,23 @@ def figures(
     pairs = (of_cohort[:, None] == of_cohort[None, :]).astype(np.float64)
     wins = ((means[:, None] > means[None]) + 0.5 * (means[:, None] == means[None])) * pairs
     rng = np.random.default_rng(seed)
-    weight = _drawn(rng, is_member, draws)
+    weight = drawn_within(rng, is_member, draws)
     inside, outside = weight * is_member, weight * ~is_member
     ones, others = is_member.astype(np.float64)[None], (~is_member).astype(np.float64)[None]
-    drawn = _share(wins, pairs, inside, outside)
+    found = _share(wins, pairs, inside, outside)
     auc = float(_share(wins, pairs, ones, others)[0])
-    shuffled = _permuted(rng, is_member, of_cohort, draws)
+    shuffled = permuted_within(rng, is_member, of_cohort, draws)
     null = _share(wins, pairs, shuffled.astype(np.float64), (~shuffled).astype(np.float64))
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
     centred = _centred(scores, cohorts)
     per_slice = weights_by_patient(patients) * len(names)
     return Figures(
-        auc=(auc, float(low), float(high)),
+        auc=(auc, *percentile_interval(found)),
         slice_auc=_by_slice(scores, member, per_slice, cohorts),
-        p=float((1 + (null >= auc - 1e-12).sum()) / (1 + draws)),
+        p=p_value(null, auc),
         rates=_rates(centred, member, at, per_slice, weight),
         members=int(is_member.sum()),
         others=int((~is_member).sum()),
     )
-
-
-def _drawn(
-    rng: np.random.Generator, is_member: NDArray[np.bool_], draws: int
-) -> NDArray[np.float64]:
-    """How often each patient is drawn, (draws, p): members among members, others among others."""
-    weight = np.zeros((draws, len(is_member)))
-    for group in (is_member, ~is_member):
-        index = np.flatnonzero(group)
-        weight[:, index] = rng.multinomial(len(index), np.full(len(index), 1 / len(index)), draws)
-    return weight
 
 
 def _share(
@@ -141,18 +135,6 @@ def _share(
     won = ((inside @ wins) * outside).sum(axis=1)
     compared = ((inside @ pairs) * outside).sum(axis=1)
     return np.divide(won, compared, out=np.full(len(won), np.nan), where=compared > 0)
-
-
-def _permuted(
-    rng: np.random.Generator, is_member: NDArray[np.bool_], cohorts: NDArray, draws: int
-) -> NDArray[np.bool_]:
-    """Membership of patients shuffled within cohorts, (draws, p)."""
-    shuffled = np.zeros((draws, len(is_member)), bool)
-    for cohort in np.unique(cohorts):
-        index = np.flatnonzero(cohorts == cohort)
-        order = rng.random((draws, len(index))).argsort(axis=1)
-        shuffled[:, index] = is_member[index][order]
-    return shuffled
 
 
 def _by_slice(
@@ -207,6 +189,5 @@ def _rates(
     found = {}
     for rate in RATES:
         drawn = [at_rate(times, rate) for times in weight[:500]]
-        low, high = np.quantile(drawn, [0.025, 0.975])
-        found[rate] = (at_rate(once, rate), float(low), float(high))
+        found[rate] = (at_rate(once, rate), *percentile_interval(drawn))
     return found

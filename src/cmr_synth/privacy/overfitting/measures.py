@@ -11,6 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.evaluation.resampling import (
+    drawn,
+    drawn_rows,
+    p_value,
+    percentile_interval,
+    rows_of_patients,
+    some_patients,
+)
+
 Vectors = NDArray[np.floating]
 Names = NDArray[np.str_]
 DRAWS = 500
@@ -109,12 +118,10 @@ def data_copying(
         return total / weight if weight else float("nan")
 
     rng = np.random.default_rng(seed)
-    drawn = [
-        value(_resampled(rng, synthetic_groups), _resampled(rng, held_out_groups))
-        for _ in range(draws)
-    ]
+    made, real = rows_of_patients(synthetic_groups), rows_of_patients(held_out_groups)
+    found = [value(drawn_rows(rng, made), drawn_rows(rng, real)) for _ in range(draws)]
     everything = value(np.arange(len(synthetic)), np.arange(len(held_out)))
-    return _estimate(everything, drawn, real=0.0)
+    return _estimate(everything, found, real=0.0)
 
 
 def _z_score(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
@@ -172,13 +179,12 @@ def privacy_loss(
         (training, training_groups),
         (held_out, held_out_groups),
     )
-    names = [np.unique(groups) for _, groups in sets]
-    count = max(2, min(len(one) for one in names) // 2)
+    count = max(2, min(len(np.unique(groups)) for _, groups in sets) // 2)
     values = []
     for _ in range(draws):
         parts = []
-        for (vectors, groups), known in zip(sets, names, strict=True):
-            rows = np.isin(groups, rng.permutation(known)[:count])
+        for vectors, groups in sets:
+            rows = some_patients(rng, groups, count)
             parts.append((vectors[rows], groups[rows]))
         size = min(len(groups) for _, groups in parts)
         (s, sg), (t, tg), (h, hg) = (
@@ -219,8 +225,8 @@ def generalisation_gap(
         return float(far.mean() / max(float(near.mean()), 1e-12) - 1)
 
     rng = np.random.default_rng(seed)
-    drawn = [value(*(rng.choice(part, len(part)) for part in means)) for _ in range(draws)]
-    return _estimate(value(*means), drawn, real=0.0)
+    found = [value(*(part[drawn(rng, len(part))] for part in means)) for _ in range(draws)]
+    return _estimate(value(*means), found, real=0.0)
 
 
 @dataclass(frozen=True)
@@ -264,16 +270,14 @@ def cluster(
     """
     rng = np.random.default_rng(seed)
     share, patient = _largest(found, groups)
-    names = np.unique(real_groups)
-    rows_of = [np.flatnonzero(real_groups == name) for name in names]
+    rows_of = rows_of_patients(real_groups)
     count = len(np.unique(groups))
-    drawn = []
+    found_real = []
     for _ in range(draws):
-        chosen = [rows_of[i] for i in rng.integers(len(names), size=count)]
+        chosen = [rows_of[i] for i in drawn(rng, len(rows_of), count)]
         labels = np.concatenate([np.full(len(rows), str(k)) for k, rows in enumerate(chosen)])
-        drawn.append(_largest(real[np.concatenate(chosen)], labels)[0])
-    p = (1 + sum(one >= share - 1e-12 for one in drawn)) / (1 + draws)
-    return Cluster(share, float(np.mean(drawn)), float(p), patient)
+        found_real.append(_largest(real[np.concatenate(chosen)], labels)[0])
+    return Cluster(share, float(np.mean(found_real)), p_value(found_real, share), patient)
 
 
 def _largest(found: Names, groups: Names) -> tuple[float, str]:
@@ -300,16 +304,13 @@ def diversity(
     groups, as for `privacy_loss`.
     """
     rng = np.random.default_rng(seed)
-    names = [np.unique(groups) for groups in (synthetic_groups, held_out_groups)]
-    count = max(2, min(len(one) for one in names) // 2)
+    sets = ((synthetic, synthetic_groups), (held_out, held_out_groups))
+    count = max(2, min(len(np.unique(groups)) for _, groups in sets) // 2)
     values = []
     for _ in range(draws):
         parts = []
-        for vectors, groups, known in (
-            (synthetic, synthetic_groups, names[0]),
-            (held_out, held_out_groups, names[1]),
-        ):
-            rows = np.isin(groups, rng.permutation(known)[:count])
+        for vectors, groups in sets:
+            rows = some_patients(rng, groups, count)
             parts.append((vectors[rows], groups[rows]))
         size = min(len(groups) for _, groups in parts)
         medians = []
@@ -321,28 +322,18 @@ def diversity(
     return _estimate(float(np.mean(values)), values, real=1.0)
 
 
-def _resampled(rng: np.random.Generator, groups: Names) -> NDArray[np.int64]:
-    names = np.unique(groups)
-    rows = [np.flatnonzero(groups == name) for name in names]
-    return np.concatenate([rows[i] for i in rng.integers(len(names), size=len(names))])
-
-
 def share_estimate(
     flags: NDArray[np.bool_], groups: Names, *, real: float, draws: int = DRAWS, seed: int = 0
 ) -> Estimate:
     """Share of flags, groups weighing the same, with its interval over groups."""
     means = np.array([flags[groups == name].mean() for name in np.unique(groups)])
     rng = np.random.default_rng(seed)
-    drawn = rng.choice(means, (draws, len(means))).mean(axis=1)
-    return _estimate(float(means.mean()), drawn, real=real)
+    found = means[drawn(rng, len(means), (draws, len(means)))].mean(axis=1)
+    return _estimate(float(means.mean()), found, real=real)
 
 
 def _estimate(
-    value: float, drawn: list[float] | NDArray[np.float64], *, real: float = float("nan")
+    value: float, found: list[float] | NDArray[np.float64], *, real: float = float("nan")
 ) -> Estimate:
-    finite = np.asarray(drawn, np.float64)
-    finite = finite[np.isfinite(finite)]
-    if not len(finite):
-        return Estimate(value, float("nan"), float("nan"), real)
-    low, high = np.quantile(finite, [0.025, 0.975])
-    return Estimate(value, float(low), float(high), real)
+    finite = np.asarray(found, np.float64)
+    return Estimate(value, *percentile_interval(finite[np.isfinite(finite)]), real)
