@@ -27,15 +27,16 @@ def declared(group: str, built_in: Mapping[str, str], *, what: str) -> dict[str,
 
     Raises
     ------
-    ValueError
+    InputError
         If a name is declared twice.
     """
     found: dict[str, EntryPoint] = {}
     ours = [EntryPoint(name, value, group) for name, value in built_in.items()]
     for entry in [*ours, *entry_points(group=group)]:
         if entry.name in found:
-            raise ValueError(
-                f"{what} {entry.name!r} is declared twice: {found[entry.name].value}, {entry.value}"
+            raise InputError(
+                f"{what} {entry.name!r} is declared twice: {found[entry.name].value}, "
+                f"{entry.value}; update or uninstall the package {package_of(entry)!r}."
             )
         found[entry.name] = entry
     return found

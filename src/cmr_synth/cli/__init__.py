@@ -1,4 +1,4 @@
-"""The command line: one module for each verb, listed in one table.
+"""The command line: one module for each verb, listed in one table, open to other packages.
 
 A verb parses its arguments, calls the engine and prints. Results go to stdout, everything else to
 stderr; the exit code is 0 for done, 1 for input that is at fault (one line says what, where, and
@@ -12,15 +12,17 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from importlib import import_module
 from types import FrameType
 from typing import Any
 
 import typer
 
-from cmr_synth.cli.console import Interrupted, fail
+from cmr_synth import extensions
+from cmr_synth.cli.console import Interrupted, fail, remark
 from cmr_synth.errors import InputError
 
+GROUP = "cmr_synth.verbs"
+WHAT = "verb"
 VERBS = {
     "demo": "cmr_synth.cli.demo:demo",
     "synthesize": "cmr_synth.cli.synthesize:synthesize",
@@ -33,7 +35,8 @@ VERBS = {
     "audit": "cmr_synth.cli.audit:app",
     "app": "cmr_synth.cli.app:app",
 }
-"""Verb to `module:object`: a function, or a `typer.Typer` with verbs of its own."""
+"""Verb to `module:object`: a function, or a `typer.Typer` with verbs of its own. Third parties add
+theirs as entry points of `GROUP`."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _ECHO_SECONDS = 3.0
@@ -61,14 +64,38 @@ def build() -> typer.Typer:
             typer.echo(f"cmr-synth {cmr_synth.__version__}")
             raise typer.Exit()
 
-    for name, target in VERBS.items():
-        module, _, attribute = target.partition(":")
-        verb: Any = getattr(import_module(module), attribute)
-        if isinstance(verb, typer.Typer):
-            app.add_typer(verb, name=name)
-        else:
-            app.command(name)(verb)
+    for name, entry in extensions.declared(GROUP, VERBS, what=WHAT).items():
+        fault = _fault if name in VERBS else lambda verb: _fault(verb) or _unreadable(verb)
+        try:
+            _add(app, name, extensions.load(entry, what=WHAT, fault=fault))
+        except InputError as error:  # of another package, which the other verbs can do without
+            remark(str(error))
     return app
+
+
+def _add(app: typer.Typer, name: str, verb: Any) -> None:
+    if isinstance(verb, typer.Typer):
+        app.add_typer(verb, name=name)
+    else:
+        app.command(name)(verb)
+
+
+def _fault(verb: Any) -> str | None:
+    """What is wrong with a verb in words, or None."""
+    if isinstance(verb, typer.Typer):
+        return None
+    return None if callable(verb) else f"it is of type {type(verb).__name__}, no function"
+
+
+def _unreadable(verb: Any) -> str | None:
+    """Why Typer cannot make a command of a verb, such as a parameter of a type unknown to it."""
+    trial = typer.Typer(add_completion=False)
+    _add(trial, "trial", verb)
+    try:
+        typer.main.get_command(trial)
+    except Exception as error:  # whatever there is in somebody else's function
+        return extensions.reason_of(error)
+    return None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
