@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from cmr_synth.synthesis.request import Request
 
 Scope = Literal["slice", "stack", "cine"]
 """The slice in view, all slices of the frame in view, or all slices of all frames."""
@@ -53,13 +56,16 @@ class SynthesisOptions:
     device: str | None = None
     batch: int = 4
 
-    def keywords(self) -> dict[str, Any]:
-        """Keyword arguments of `cmr_synth.synthesis.from_mask.synthesize`.
+    def request(self) -> Request:
+        """What the engine is asked for: all but scope and convention, which are the viewer's.
 
-        Returns
-        -------
-        dict
-            Without `slices`, which depends on what is in view.
+        Raises
+        ------
+        InputError
+            If a number is outside its range.
         """
-        names = ("vendor", "phase", "pathology", "z", "n", "seed", "steps", "guidance", "batch")
-        return {name: getattr(self, name) for name in names}
+        from cmr_synth.synthesis.request import Request
+
+        names = ("model", "device", "vendor", "phase", "pathology", "z")
+        numbers = ("n", "seed", "steps", "guidance", "batch")
+        return Request(**{name: getattr(self, name) for name in names + numbers})

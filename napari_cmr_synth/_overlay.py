@@ -147,7 +147,7 @@ def _scan_of(layer: Labels) -> Scan:
 
 
 def _hash(mask: Scan) -> str:
-    from cmr_synth.synthesis.from_mask import labels_hash
+    from cmr_synth.synthesis.record import labels_hash
 
     return labels_hash(mask)
 

@@ -14,7 +14,7 @@ from ._masks import unwrapped
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from cmr_synth.synthesis.from_mask import Synthetic
+    from cmr_synth.synthesis.record import Synthetic
 
 RECORD = "cmr_record"
 """Key of `layer.metadata`: how the picture was made; see `cmr_synth.synthesis.record`."""

@@ -38,7 +38,8 @@ from .._messages import show_problem
 if TYPE_CHECKING:
     import napari
 
-    from cmr_synth.synthesis.batch import BatchFile, BatchRequest
+    from cmr_synth.synthesis.batch import BatchFile
+    from cmr_synth.synthesis.request import Request
 
 WORDS = {
     "found": "· found",
@@ -144,11 +145,12 @@ class BatchWidget(QWidget):
         return self._job
 
     @property
-    def request(self) -> BatchRequest:
+    def request(self) -> Request:
         """What the fields ask for."""
-        from cmr_synth.synthesis.batch import BatchRequest
+        from cmr_synth.synthesis.request import Request
 
-        return BatchRequest(
+        return Request(
+            model=self.model.currentText(),
             labels=self.labels.currentData(),
             vendor=self.vendor.currentData(),
             phase=self.phase.currentData(),
@@ -167,7 +169,7 @@ class BatchWidget(QWidget):
         except InputError as error:
             show_problem(error)
             return
-        request, model, device = self.request, self.model.currentText(), _settings.get("device")
+        request, device = self.request, _settings.get("device")
         resume = self._interrupted or self.skip.isChecked()
 
         def make() -> Iterator[Any]:
@@ -177,8 +179,7 @@ class BatchWidget(QWidget):
                 masks,
                 out,
                 request,
-                model=model,
-                load=lambda: _models.loaded(model, device),
+                load=lambda: _models.loaded(request.model, device),
                 resume=resume,
                 keep_going=True,
             )

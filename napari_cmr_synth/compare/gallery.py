@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QWid
 from .._thumbnails import as_thumbnails, pixmap_of
 
 if TYPE_CHECKING:
-    from cmr_synth.synthesis.from_mask import Synthetic
+    from cmr_synth.synthesis.record import Synthetic
 
 
 class Gallery(QListWidget):

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from cmr_synth.generators.zoo import Model
     from cmr_synth.imaging.scan import Scan
-    from cmr_synth.synthesis.from_mask import Synthetic
+    from cmr_synth.synthesis.record import Synthetic
 
 VARIANTS = 6  # to begin with
 
@@ -94,9 +94,7 @@ class CompareWidget(QWidget):
         from cmr_synth.synthesis.what_if import across_vendors
 
         def make(mask: Scan, model: Model, options: SynthesisOptions, **part: Any) -> Any:
-            chosen = options.keywords()
-            del chosen["n"], chosen["vendor"]
-            return across_vendors(mask, model, **chosen, **part)
+            return across_vendors(mask, model, options.request(), **part)
 
         self._start("Vendors side by side", make, self._show_vendor, first=self.leave)
 
@@ -105,7 +103,7 @@ class CompareWidget(QWidget):
         from cmr_synth.synthesis.what_if import across_seeds
 
         def make(mask: Scan, model: Model, options: SynthesisOptions, **part: Any) -> Any:
-            return across_seeds(mask, model, **options.keywords(), **part)
+            return across_seeds(mask, model, options.request(), **part)
 
         self._start("Variants", make, self._show_variant, first=self.discard)
 

@@ -83,16 +83,17 @@ def _synthesis(mask: Scan, device: str, vendor: str) -> Iterator[Any]:
     """Progress, then the one `Synthetic`; imports torch."""
     from cmr_synth.generators.zoo import DEFAULT
     from cmr_synth.synthesis.from_mask import synthesize
+    from cmr_synth.synthesis.request import Request
 
     from .._models import loaded
 
     model = loaded(DEFAULT, device)
-    return synthesize(
-        mask,
-        model,
-        vendor=vendor if vendor in model.card.conditions.vendors else None,
-        phase="ED" if "ED" in model.card.conditions.phases else None,
+    known = model.card.conditions
+    request = Request(
+        vendor=vendor if vendor in known.vendors else None,
+        phase="ED" if "ED" in known.phases else None,
     )
+    return synthesize(mask, model, request)
 
 
 def _follow(mask: Scan, grid: Scan) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -175,22 +175,19 @@ class Redrawer(QObject):
     def _draw(self, session: Session, model: Model, request: Request) -> Answer | None:
         from cmr_synth.synthesis.interactive import Picture
 
-        options, card = request.options, model.card
+        card, asked = model.card, request.options.request()
         labels = convert(request.labels, request.convention, name=self._mask.name)
         known = card.conditions
-        run = session.redraw(
-            labels,
-            request.k,
-            frame=request.frame,
+        asked = replace(
+            asked,
             # the preview's model need not be the one that the words were chosen for
-            vendor=options.vendor if options.vendor in known.vendors else None,
-            phase=options.phase if options.phase in known.phases else None,
-            pathology=options.pathology if options.pathology in known.pathologies else None,
-            z=options.z,
-            seed=options.seed,
+            vendor=asked.vendor if asked.vendor in known.vendors else None,
+            phase=asked.phase if asked.phase in known.phases else None,
+            pathology=asked.pathology if asked.pathology in known.pathologies else None,
             steps=min(STEPS, card.default_steps or STEPS),
             guidance=1.0,  # any other doubles the work
         )
+        run = session.redraw(labels, request.k, asked, frame=request.frame)
         for item in run:
             if isinstance(item, Picture):
                 return Answer(self, request, pixels=item.pixels)

@@ -339,15 +339,16 @@ def _make(
     from cmr_synth.synthesis.from_mask import synthesize
 
     yield choose(options.device)
-    keywords = options.keywords()
+    request, reference = options.request(), None
     if look is not None:
-        keywords |= {"reference": look.on_grid_of(model), "reference_strength": look.strength}
-    yield from synthesize(mask, model, **keywords, **part)
+        request = replace(request, reference_strength=look.strength)
+        reference = look.on_grid_of(model)
+    yield from synthesize(mask, model, request, reference=reference, **part)
 
 
 def _positions(layer: Any) -> NDArray[np.float64]:
     """Slice positions as the engine derives them, (slices,); NaN on slices without a label."""
-    from cmr_synth.cohorts.examination import slice_position
+    from cmr_synth.imaging.positions import slice_position
 
     shape = (1, *layer.data.shape)[-3:]
     area = np.zeros(shape[0])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
-from cmr_synth.cohorts.examination import fully_labelled, slice_position
+from cmr_synth.cohorts.examination import fully_labelled
+from cmr_synth.imaging.positions import slice_position
 
 
 @pytest.mark.parametrize(

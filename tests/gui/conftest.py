@@ -184,7 +184,9 @@ def send_move(native: Any, point: Any) -> None:
 @pytest.fixture
 def synthetic(viewer, add_mask, stack):
     """Make a picture of a mask with the bundled model and add it; gives mask and picture layer."""
-    from cmr_synth.synthesis.from_mask import Synthetic, synthesize
+    from cmr_synth.synthesis.from_mask import synthesize
+    from cmr_synth.synthesis.record import Synthetic
+    from cmr_synth.synthesis.request import Request
     from napari_cmr_synth._masks import mask_scan
     from napari_cmr_synth._models import loaded
     from napari_cmr_synth._results import add_result
@@ -194,7 +196,7 @@ def synthetic(viewer, add_mask, stack):
         scan = mask_scan(mask, "mnms")
         (made,) = (
             s
-            for s in synthesize(scan, loaded("flow"), steps=2, **options)
+            for s in synthesize(scan, loaded("flow"), Request(steps=2, **options))
             if isinstance(s, Synthetic)
         )
         return mask, add_result(viewer, made, mask)

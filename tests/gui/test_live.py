@@ -73,14 +73,15 @@ def go_to(viewer: Any, layer: Any, k: int) -> None:
 
 def made_by_the_engine(mask: Any, k: int, options: SynthesisOptions) -> np.ndarray:
     """What `synthesize` makes of slice `k` with the model and steps of the preview."""
-    from cmr_synth.synthesis.from_mask import Synthetic, synthesize
+    from cmr_synth.synthesis.from_mask import synthesize
+    from cmr_synth.synthesis.record import Synthetic
     from napari_cmr_synth._masks import engine_labels, numbers_of
 
     scan = engine_labels(numbers_of(mask), "mnms")
     run = synthesize(
         scan,
         loaded(fastest(), "cpu"),
-        **options.keywords() | {"steps": STEPS, "guidance": 1.0},
+        replace(options.request(), steps=STEPS, guidance=1.0),
         slices=[k],
     )
     (synthetic,) = (item for item in run if isinstance(item, Synthetic))

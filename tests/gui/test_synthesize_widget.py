@@ -11,7 +11,9 @@ import pytest
 
 pytest.importorskip("qtpy", reason="Qt is not installed; the extra [app] brings it")
 
-from cmr_synth.synthesis.from_mask import Synthetic, synthesize
+from cmr_synth.synthesis.from_mask import synthesize
+from cmr_synth.synthesis.record import Synthetic
+from cmr_synth.synthesis.request import Request
 from napari_cmr_synth import _models
 from napari_cmr_synth._card_dialog import CardDialog
 from napari_cmr_synth._layers import GRID
@@ -51,7 +53,10 @@ def results(viewer: Any) -> list[Any]:
 def by_engine(layer: Any, **options: Any) -> np.ndarray:
     """The same without the widget."""
     mask, model = mask_scan(layer, "mnms"), _models.loaded("flow")
-    made = synthesize(mask, model, steps=2, batch=4, **options)
+    part = {
+        name: options.pop(name) for name in ("slices", "frames", "reference") if name in options
+    }
+    made = synthesize(mask, model, Request(steps=2, batch=4, **options), **part)
     (synthetic,) = (item for item in made if isinstance(item, Synthetic))
     return synthetic.scan.array
 

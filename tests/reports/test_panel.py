@@ -16,7 +16,9 @@ from cmr_synth.generators import zoo
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.reports.panel import Content, Line, Table, draw, show, write_content
 from cmr_synth.reports.record import record_content
-from cmr_synth.synthesis.from_mask import Synthetic, synthesize
+from cmr_synth.synthesis.from_mask import synthesize
+from cmr_synth.synthesis.record import Synthetic
+from cmr_synth.synthesis.request import Request
 
 REFERENCE = {"patients": 20, "LV": [0.95, 0.94, 0.96], "MYO": [0.89, 0.88, 0.90]}
 
@@ -55,7 +57,9 @@ def made(tiny_model: Path) -> tuple[Synthetic, Scan]:
         array=labels, spacing=(8.0, 1.5, 1.5), affine=np.diag([-1.5, -1.5, 8.0, 1.0]), name="heart"
     )
     model = zoo.load(tiny_model)
-    (synthetic,) = (s for s in synthesize(mask, model, vendor="ge") if isinstance(s, Synthetic))
+    (synthetic,) = (
+        s for s in synthesize(mask, model, Request(vendor="ge")) if isinstance(s, Synthetic)
+    )
     return synthetic, mask
 
 

@@ -22,11 +22,11 @@ from cmr_synth.synthesis.batch import (
     PER_SLICE,
     BatchFile,
     BatchProgress,
-    BatchRequest,
     run_batch,
 )
+from cmr_synth.synthesis.request import Request
 
-REQUEST = BatchRequest(vendor="siemens", n=2, seed=5)
+REQUEST = Request(vendor="siemens", n=2, seed=5)
 NOT_LOADED = "the model was loaded"
 
 
@@ -50,8 +50,8 @@ def out(tmp_path: Path) -> Path:
 def run(masks: Path, out: Path, tiny_model: Path) -> Callable[..., list]:
     """Run the batch to its end and return what it said."""
 
-    def call(request: BatchRequest = REQUEST, **options) -> list:
-        options = {"model": tiny_model, **options}
+    def call(request: Request = REQUEST, **options) -> list:
+        request = replace(request, model=options.pop("model", tiny_model))
         return list(run_batch(masks, out, request, **options))
 
     return call
@@ -157,9 +157,7 @@ def _metadata(content: bytes) -> dict[str, str]:
 
 def test_a_position_is_part_of_the_request(masks: Path, out: Path, tiny_model: Path) -> None:
     def once(z: float | None) -> str:
-        events = run_batch(
-            masks / "a.nii.gz", out, BatchRequest(z=z), model=tiny_model, resume=True
-        )
+        events = run_batch(masks / "a.nii.gz", out, Request(z=z, model=tiny_model), resume=True)
         return states(list(events))["a"]
 
     assert [once(0.25), once(0.25), once(0.5), once(None), once(None)] == [
@@ -174,20 +172,20 @@ def test_a_position_is_part_of_the_request(masks: Path, out: Path, tiny_model: P
 def test_stopping_leaves_whole_masks_and_nothing_of_the_one_under_way(
     masks: Path, out: Path, tiny_model: Path
 ) -> None:
-    events = run_batch(masks, out, REQUEST, model=tiny_model)
+    events = run_batch(masks, out, replace(REQUEST, model=tiny_model))
     for event in events:
         if isinstance(event, BatchProgress) and event.number == 1 and event.step > 2 * PER_SLICE:
             break  # within the second mask
     events.close()
     assert sorted(p.name[0] for p in out.iterdir()) == ["a"] * 4
-    resumed = list(run_batch(masks, out, REQUEST, model=tiny_model, resume=True))
+    resumed = list(run_batch(masks, out, replace(REQUEST, model=tiny_model), resume=True))
     assert states(resumed) == {"a": "skipped", "b": "done", "c": "done"}
 
 
 def test_stopping_before_the_first_mask_is_complete_leaves_no_folder(
     masks: Path, out: Path, tiny_model: Path
 ) -> None:
-    events = run_batch(masks, out, REQUEST, model=tiny_model)
+    events = run_batch(masks, out, replace(REQUEST, model=tiny_model))
     for event in events:
         if isinstance(event, BatchProgress) and event.step > 0:
             break
@@ -222,7 +220,9 @@ def test_a_folder_that_cannot_be_written_ends_it_in_any_case(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="cannot be written"):
-        list(run_batch(masks, tmp_path / "file" / "out", model=tiny_model, keep_going=True))
+        list(
+            run_batch(masks, tmp_path / "file" / "out", Request(model=tiny_model), keep_going=True)
+        )
 
 
 def test_a_batch_gives_the_images_that_each_mask_gives_alone(
@@ -230,7 +230,7 @@ def test_a_batch_gives_the_images_that_each_mask_gives_alone(
 ) -> None:
     run()
     alone = tmp_path / "alone"
-    list(run_batch([masks / "b.nii.gz"], alone, REQUEST, model=tiny_model))
+    list(run_batch([masks / "b.nii.gz"], alone, replace(REQUEST, model=tiny_model)))
     for k in range(2):
         name = f"b_siemens_seed5_{k:03d}.nii.gz"
         np.testing.assert_array_equal(read_image(out / name).array, read_image(alone / name).array)
@@ -239,8 +239,8 @@ def test_a_batch_gives_the_images_that_each_mask_gives_alone(
 def test_images_made_beside_their_masks_are_no_masks(
     masks: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    first = list(run_batch(masks, masks, REQUEST, model=tiny_model))
-    again = list(run_batch(masks, masks, REQUEST, model=tiny_model, resume=True))
+    first = list(run_batch(masks, masks, replace(REQUEST, model=tiny_model)))
+    again = list(run_batch(masks, masks, replace(REQUEST, model=tiny_model), resume=True))
     assert states(first).keys() == states(again).keys() == {"a", "b", "c"}
     assert set(states(again).values()) == {"skipped"}
 
@@ -250,4 +250,4 @@ def test_a_vendor_that_the_model_does_not_know_is_refused_before_masks_are_read(
 ) -> None:
     shutil.rmtree(masks)
     with pytest.raises(InputError, match="vendor 'canon'"):
-        run_batch(masks, out, BatchRequest(vendor="canon"), model=tiny_model)
+        run_batch(masks, out, Request(vendor="canon", model=tiny_model))

@@ -16,8 +16,9 @@ from cmr_synth.generators import zoo
 from cmr_synth.generators.interface import Progress
 from cmr_synth.imaging.nifti import read_image, read_labels
 from cmr_synth.imaging.scan import Scan
-from cmr_synth.synthesis.from_mask import Synthetic, synthesize
-from cmr_synth.synthesis.record import MARK, write_synthetic
+from cmr_synth.synthesis.from_mask import synthesize
+from cmr_synth.synthesis.record import MARK, Synthetic, write_synthetic
+from cmr_synth.synthesis.request import Request
 
 PLAIN = np.diag([-1.5, -1.5, 8.0, 1.0])
 
@@ -40,7 +41,9 @@ def stack() -> Scan:
 
 
 def made(mask: Scan, model: zoo.Model, **options) -> list[Synthetic]:
-    return [s for s in synthesize(mask, model, **options) if isinstance(s, Synthetic)]
+    part = {name: options.pop(name) for name in ("slices", "frames") if name in options}
+    run = synthesize(mask, model, Request(**options), **part)
+    return [s for s in run if isinstance(s, Synthetic)]
 
 
 def pixels(mask: Scan, model: zoo.Model, **options) -> np.ndarray:
@@ -76,7 +79,7 @@ def test_images_do_not_depend_on_the_batch_nor_on_how_many_are_made(
 
 
 def test_progress_runs_to_the_end(stack: Scan, model: zoo.Model) -> None:
-    steps = [s for s in synthesize(stack, model, n=2, batch=3) if isinstance(s, Progress)]
+    steps = [s for s in synthesize(stack, model, Request(n=2, batch=3)) if isinstance(s, Progress)]
     shares = [s.step / s.steps for s in steps]
     assert shares == sorted(shares) and shares[-1] == 1
 
@@ -165,7 +168,7 @@ def test_positions_come_from_the_stack(stack: Scan, model: zoo.Model) -> None:
     (synthetic,) = made(stack, model)
     assert synthetic.record["slice_positions"] == {"0": 0.0, "1": 1.0}
     with pytest.raises(InputError, match="has 2 labelled slices.*leave the slice position out"):
-        synthesize(stack, model, z=0.5)
+        synthesize(stack, model, Request(z=0.5))
 
 
 def test_a_single_slice_leaves_its_position_open_unless_told(model: zoo.Model) -> None:
@@ -191,7 +194,7 @@ def test_what_cannot_be_made_is_refused_before_it_starts(
     model: zoo.Model, options: dict, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        synthesize(scan(draw_slice()[None]), model, **options)
+        synthesize(scan(draw_slice()[None]), model, Request(**options))
 
 
 def test_a_heart_larger_than_the_field_of_view_is_refused(model: zoo.Model) -> None:

@@ -13,8 +13,10 @@ from cmr_synth.errors import InputError
 from cmr_synth.generators import zoo
 from cmr_synth.generators.interface import Progress
 from cmr_synth.imaging.scan import Scan
-from cmr_synth.synthesis.from_mask import Synthetic, synthesize
+from cmr_synth.synthesis.from_mask import synthesize
 from cmr_synth.synthesis.interactive import STRAY_MM, Picture, Session
+from cmr_synth.synthesis.record import Synthetic
+from cmr_synth.synthesis.request import Request
 
 OBLIQUE = np.array(
     [[0.9, 0.8, -5.0, 10.0], [-1.0, 0.9, 3.0, -20.0], [0.5, 1.0, 6.0, 5.0], [0, 0, 0, 1.0]]
@@ -33,7 +35,8 @@ def scan(labels: np.ndarray, affine: np.ndarray = PLAIN) -> Scan:
 
 
 def redrawn(session: Session, labels: np.ndarray, k: int = 0, **options) -> Picture:
-    *steps, picture = session.redraw(labels, k, **options)
+    frame = options.pop("frame", 0)
+    *steps, picture = session.redraw(labels, k, Request(**options), frame=frame)
     assert all(isinstance(step, Progress) for step in steps) and steps
     return picture
 
@@ -48,7 +51,9 @@ def test_a_picture_is_the_one_that_synthesize_makes(model: zoo.Model, affine: np
     made = [
         item
         for item in synthesize(
-            mask, model, vendor="ge", phase="ES", seed=5, steps=3, guidance=2.0, batch=1
+            mask,
+            model,
+            Request(vendor="ge", phase="ES", seed=5, steps=3, guidance=2.0, batch=1),
         )
         if isinstance(item, Synthetic)
     ]
@@ -63,7 +68,9 @@ def test_a_picture_is_the_one_that_synthesize_makes(model: zoo.Model, affine: np
 
 def test_the_frames_of_a_cine_are_told_apart(model: zoo.Model) -> None:
     cine = scan(np.stack([draw_stack(slices=2, phase=phase) for phase in ("ED", "ES")]))
-    (made,) = (item for item in synthesize(cine, model, batch=1) if isinstance(item, Synthetic))
+    (made,) = (
+        item for item in synthesize(cine, model, Request(batch=1)) if isinstance(item, Synthetic)
+    )
     session = Session(cine, model)
     for frame in (1, 0):
         picture = redrawn(session, cine.array[frame], 1, frame=frame)
@@ -146,7 +153,7 @@ def test_unlabelled_pixels_alone_are_no_heart(model: zoo.Model) -> None:
 def test_what_the_model_does_not_know_is_refused(model: zoo.Model) -> None:
     labels = draw_slice()[None]
     with pytest.raises(InputError, match="vendor 'canon'"):
-        Session(scan(labels), model).redraw(labels, 0, vendor="canon")
+        Session(scan(labels), model).redraw(labels, 0, Request(vendor="canon"))
 
 
 def test_a_heart_larger_than_the_grid_is_refused_and_the_session_goes_on(model: zoo.Model) -> None:

@@ -12,7 +12,9 @@ from cmr_synth.errors import InputError
 from cmr_synth.generators import zoo
 from cmr_synth.generators.interface import Progress
 from cmr_synth.imaging.scan import Scan
-from cmr_synth.synthesis.from_mask import Synthetic, synthesize
+from cmr_synth.synthesis.from_mask import synthesize
+from cmr_synth.synthesis.record import Synthetic
+from cmr_synth.synthesis.request import Request
 from cmr_synth.synthesis.what_if import across_seeds, across_vendors
 
 
@@ -34,28 +36,34 @@ def scans(items) -> list[Synthetic]:
 
 @pytest.mark.parametrize("slices", [None, [1]])
 def test_only_the_vendor_differs(model: zoo.Model, mask: Scan, slices: list[int] | None) -> None:
-    made = scans(across_vendors(mask, model, seed=3, phase="ES", slices=slices))
+    made = scans(across_vendors(mask, model, Request(seed=3, phase="ES"), slices=slices))
     assert [each.record["vendor"] for each in made] == list(model.card.conditions.vendors)
     assert {each.record["seed"] for each in made} == {3}
     for each in made:
         (alone,) = scans(
-            synthesize(mask, model, vendor=each.record["vendor"], seed=3, phase="ES", slices=slices)
+            synthesize(
+                mask,
+                model,
+                Request(vendor=each.record["vendor"], seed=3, phase="ES"),
+                slices=slices,
+            )
         )
         np.testing.assert_array_equal(each.scan.array, alone.scan.array)
     assert np.abs(made[0].scan.array - made[1].scan.array).max() > 1e-3
 
 
 def test_each_seed_can_be_made_again_alone(model: zoo.Model, mask: Scan) -> None:
-    made = scans(across_seeds(mask, model, n=3, seed=7, vendor="ge", slices=[1]))
+    made = scans(across_seeds(mask, model, Request(n=3, seed=7, vendor="ge"), slices=[1]))
     assert [each.record["seed"] for each in made] == [7, 8, 9]
     for each in made:
-        (alone,) = scans(synthesize(mask, model, seed=each.record["seed"], vendor="ge", slices=[1]))
+        request = Request(seed=each.record["seed"], vendor="ge")
+        (alone,) = scans(synthesize(mask, model, request, slices=[1]))
         np.testing.assert_array_equal(each.scan.array, alone.scan.array)
     assert np.abs(made[0].scan.array - made[1].scan.array).mean() > 1e-3
 
 
 def test_progress_runs_over_all_of_them(model: zoo.Model, mask: Scan) -> None:
-    items = list(across_seeds(mask, model, n=3, batch=2))
+    items = list(across_seeds(mask, model, Request(n=3, batch=2)))
     shares = [item.step / item.steps for item in items if isinstance(item, Progress)]
     assert shares == sorted(shares) and len(set(shares)) == len(shares) and shares[-1] == 1
     firsts = [i for i, item in enumerate(items) if isinstance(item, Synthetic)]
@@ -73,4 +81,4 @@ def test_bad_input_is_refused_before_anything_is_made(model: zoo.Model, mask: Sc
     with pytest.raises(InputError, match="trained without vendors"):
         across_vendors(mask, model, vendors=[])
     with pytest.raises(InputError, match="n: 0 given"):
-        across_seeds(mask, model, n=0)
+        across_seeds(mask, model, Request(n=0))

@@ -124,8 +124,9 @@ def _make(
 ) -> tuple[dict[str, list[Any]], list[dict[str, Any]]]:
     """Write every image; pictures by mask, in the order of vendors and then seeds."""
     from cmr_synth.anatomy.template import LEVELS
-    from cmr_synth.synthesis.from_mask import Synthetic, synthesize
-    from cmr_synth.synthesis.record import write_synthetic
+    from cmr_synth.synthesis.from_mask import synthesize
+    from cmr_synth.synthesis.record import Synthetic, write_synthetic
+    from cmr_synth.synthesis.request import Request
 
     known = loaded.card.conditions
     pictures: dict[str, list[Any]] = {name: [] for name in masks}
@@ -135,15 +136,14 @@ def _make(
         pathology = PATHOLOGY[anatomy]
         for vendor in vendors:
             for own_seed in range(seed, seed + SEEDS):
-                for step in synthesize(
-                    mask,
-                    loaded,
+                request = Request(
                     vendor=vendor,
                     phase=phase if phase in known.phases else None,
                     pathology=pathology if pathology in known.pathologies else None,
                     z=LEVELS[level],
                     seed=own_seed,
-                ):
+                )
+                for step in synthesize(mask, loaded, request):
                     if isinstance(step, Synthetic):
                         stem = f"{name}_{vendor or 'any'}_seed{own_seed}"
                         records.append(write_synthetic(step, folder, stem))

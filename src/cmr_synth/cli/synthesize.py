@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,7 @@ from cmr_synth.cli.console import Json, progress, remark, result
 
 if TYPE_CHECKING:
     from cmr_synth.processes import Processes
-    from cmr_synth.synthesis.batch import BatchRequest
+    from cmr_synth.synthesis.request import Request
 
 SHOWN_FINDINGS = 4  # of each mask; all of them are in the sidecar
 
@@ -110,9 +111,11 @@ def synthesize(
         raise typer.BadParameter("name a MASK or a folder of masks, or give --unconditional.")
 
     from cmr_synth.processes import EndedElsewhere, joined
-    from cmr_synth.synthesis.batch import BatchRequest
+    from cmr_synth.synthesis.request import Request
 
-    request = BatchRequest(
+    request = Request(
+        model=model,
+        device=device,
         labels=None if labels is Labels.auto else labels.value,
         vendor=vendor.lower() if vendor else None,
         phase=phase.upper() if phase else None,
@@ -134,11 +137,10 @@ def synthesize(
         with joined() as group:
             if not masks:
                 if group.is_main:  # so few images are not worth sharing
-                    _unconditional(out, request, model, device, as_json)
+                    _unconditional(out, request, as_json)
                 return
-            made, skipped = _run(
-                masks, out, request, model, device or group.device, resume, as_json, group
-            )
+            request = replace(request, device=device or group.device)
+            made, skipped = _run(masks, out, request, resume, as_json, group)
     except EndedElsewhere:
         sys.exit(1)
     if not group.is_main:
@@ -157,13 +159,11 @@ def _tell(records: Sequence[dict[str, Any]], out: Path, remark: str, as_json: bo
     )
 
 
-def _unconditional(
-    out: Path, request: BatchRequest, model: str, device: str | None, as_json: bool
-) -> None:
+def _unconditional(out: Path, request: Request, as_json: bool) -> None:
     from cmr_synth.generators.interface import Progress
     from cmr_synth.synthesis.unconditional import run_unconditional
 
-    steps = run_unconditional(out, request, model=model, device=device)
+    steps = run_unconditional(out, request)
     made: tuple[dict[str, Any], ...] = ()
     with progress("synthesize", quiet=as_json) as tell, closing(steps):
         for step in steps:
@@ -177,9 +177,7 @@ def _unconditional(
 def _run(
     masks: list[Path],
     out: Path,
-    request: BatchRequest,
-    model: str,
-    device: str | None,
+    request: Request,
     resume: bool,
     as_json: bool,
     group: Processes,
@@ -187,7 +185,7 @@ def _run(
     """Records of every mask's images by its place, and how many images there were before."""
     from cmr_synth.synthesis.batch import BatchProgress, run_batch
 
-    events = run_batch(masks, out, request, model=model, device=device, resume=resume, group=group)
+    events = run_batch(masks, out, request, resume=resume, group=group)
     about: list[str] = []  # held back until it is known that every mask can be used
     made: dict[int, tuple[dict[str, Any], ...]] = {}
     skipped = 0

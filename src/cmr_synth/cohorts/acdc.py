@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from cmr_synth.anatomy.labels import convert, is_heart
-from cmr_synth.cohorts.examination import Examination, fully_labelled, slice_position
+from cmr_synth.cohorts.examination import Examination, fully_labelled
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.nifti import read_image, read_labels
 from cmr_synth.imaging.orientation import apply, in_plane_orientation
+from cmr_synth.imaging.positions import slice_position
 
 name = "acdc"
 title = "Automated Cardiac Diagnosis Challenge, MICCAI 2017"

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED, is_heart
-from cmr_synth.cohorts.examination import Examination, fully_labelled, slice_position
+from cmr_synth.cohorts.examination import Examination, fully_labelled
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.nifti import read_image, read_labels
 from cmr_synth.imaging.orientation import apply, apply_to_spacing, in_plane_orientation
+from cmr_synth.imaging.positions import slice_position
 from cmr_synth.imaging.scan import Scan
 
 name = "autofd"

@@ -13,8 +13,9 @@ import numpy as np
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts.archive import open_npz
-from cmr_synth.cohorts.examination import Examination, slice_position
+from cmr_synth.cohorts.examination import Examination
 from cmr_synth.errors import InputError
+from cmr_synth.imaging.positions import slice_position
 
 name = "chla"
 title = "CHLA congenital heart disease cine MRI"

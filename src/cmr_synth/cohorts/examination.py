@@ -90,34 +90,3 @@ def fully_labelled(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     if (labels == UNLABELLED).any():
         hidden[:, [LV, MYO, RV]] = (labels == UNLABELLED).any(axis=(1, 2))[:, None]
     return hidden
-
-
-def slice_position(area: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Position of each slice between base (0) and apex (1), from the labelled area per slice.
-
-    Stacks are stored in either direction; the end with the larger heart is the base. Slices
-    beyond the labelled ones are clipped to 0 and 1.
-
-    Parameters
-    ----------
-    area : (z,) array
-        Labelled area of each slice, any unit.
-
-    Returns
-    -------
-    (z,) float32 array
-    """
-    area = np.asarray(area, dtype=np.float64)
-    drawn = np.flatnonzero(area > 0)
-    if drawn.size == 0:
-        return np.full(len(area), 0.5, dtype=np.float32)
-    first, last = int(drawn[0]), int(drawn[-1])
-    if first == last:
-        return np.full(len(area), 0.5, dtype=np.float32)
-    position = (np.arange(len(area)) - first) / (last - first)
-    half = (last - first + 1) // 2
-    base_area = area[first : first + half].sum()
-    apex_area = area[last - half + 1 : last + 1].sum()
-    if base_area < apex_area:
-        position = 1.0 - position
-    return np.clip(position, 0.0, 1.0).astype(np.float32)

@@ -51,11 +51,11 @@ from cmr_synth.cohorts.examination import (
     VENDORS,
     Examination,
     fully_labelled,
-    slice_position,
 )
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.nifti import read_image, read_labels
 from cmr_synth.imaging.orientation import apply, apply_to_spacing, in_plane_orientation
+from cmr_synth.imaging.positions import slice_position
 from cmr_synth.imaging.scan import require_same_grid
 
 name = "folder"

@@ -25,8 +25,7 @@ from cmr_synth.imaging.normalise import percentile
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.privacy.calibration import STATISTICS
 from cmr_synth.privacy.signature import verify
-from cmr_synth.synthesis.from_mask import labels_hash
-from cmr_synth.synthesis.record import sidecar_of
+from cmr_synth.synthesis.record import labels_hash, sidecar_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -112,7 +111,7 @@ def read_subject(path: Path, mask: Mask | None) -> Subject:
         places = placed.drawn()
         if not places:
             raise InputError(f"{path}: is empty wherever {mask.scan.name} has a heart.")
-        if abs(min(placed.placement.spacing) - placed.placement.grid.spacing) > 1e-3:
+        if abs(min(placed.placed.placement.spacing) - placed.placed.placement.grid.spacing) > 1e-3:
             notes.append("resampled to 1.5 mm for the comparison")
         pictures = np.stack([placed.picture_on_grid(*place)[0] for place in places])
         drawn = np.stack([placed.labels_on_grid(*place) for place in places])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,65 +20,18 @@ from cmr_synth.errors import InputError
 from cmr_synth.files import sha256, staged
 from cmr_synth.generators import zoo
 from cmr_synth.generators.card import Card
-from cmr_synth.imaging.grid import WorkingGrid
+from cmr_synth.generators.interface import Progress
 from cmr_synth.imaging.masks import Mask, mask_files, read_mask, unique_stems
-from cmr_synth.imaging.readers import read_scan
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.processes import ALONE, Processes
-from cmr_synth.synthesis.from_mask import (
-    Synthetic,
-    check_conditions,
-    check_numbers,
-    labels_hash,
-    synthesize,
-)
-from cmr_synth.synthesis.record import write_synthetic
-from cmr_synth.synthesis.reference import Reference, reference_on_grid
+from cmr_synth.synthesis.from_mask import synthesize
+from cmr_synth.synthesis.record import Synthetic, labels_hash, write_synthetic
+from cmr_synth.synthesis.reference import Reference
+from cmr_synth.synthesis.request import Request
 
 PER_SLICE = 100  # steps of progress that a slice counts for
 
 State = Literal["found", "waiting", "skipped", "running", "done", "failed"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchRequest:
-    """What is made of every mask; see `cmr_synth.synthesis.from_mask.synthesize`.
-
-    Parameters
-    ----------
-    labels : str, optional
-        The convention that the masks follow; None tells it by topology, mask by mask.
-    vendor, phase, pathology, z, n, seed, steps, guidance, sampler, prompt, batch
-        As there.
-    reference, reference_mask : Path, optional
-        A real picture whose look is taken over, and its mask.
-    reference_slice : int, optional
-        Which of its slices; the middle one if not given.
-    reference_strength : float in [0, 1]
-        How much of its look.
-    """
-
-    labels: str | None = None
-    vendor: str | None = None
-    phase: str | None = None
-    pathology: str | None = None
-    z: float | None = None
-    n: int = 1
-    seed: int = 0
-    steps: int | None = None
-    guidance: float | None = None
-    sampler: str | None = None
-    prompt: str | None = None
-    reference: Path | None = None
-    reference_mask: Path | None = None
-    reference_slice: int | None = None
-    reference_strength: float = 0.5
-    batch: int = 8
-
-    def stem(self, mask_stem: str, variant: int) -> str:
-        """File name of one image, without ending."""
-        words = [self.vendor or "any", *filter(None, (self.phase, self.pathology))]
-        return "_".join([mask_stem, *words, f"seed{self.seed}", f"{variant:03d}"])
 
 
 @dataclass(frozen=True)
@@ -134,10 +87,8 @@ class _Job:
 def run_batch(
     masks: Sequence[str | Path] | str | Path,
     out: str | Path,
-    request: BatchRequest | None = None,
+    request: Request | None = None,
     *,
-    model: str | Path = zoo.DEFAULT,
-    device: str | None = None,
     load: Callable[[], zoo.Model] | None = None,
     resume: bool = False,
     keep_going: bool = False,
@@ -154,14 +105,10 @@ def run_batch(
         Mask files, or folders of them; see `cmr_synth.imaging.masks.mask_files`.
     out : path
         Folder for the images and their sidecars; other files in it stay.
-    request : BatchRequest, optional
+    request : Request, optional
         By default one image of each mask with nothing specified.
-    model : str or Path
-        Name in the zoo, or a model's folder.
-    device : str, optional
-        By default the fastest that is there.
     load : callable, optional
-        Gives the loaded `model`, for those who keep one; called when the first mask needs it.
+        Gives the loaded model, for those who keep one; called when the first mask needs it.
     resume : bool
         Skip masks whose images are in `out` already: same model file, mask file, labels,
         conditions, steps, guidance and seed, and image files that are what their sidecars say.
@@ -183,36 +130,28 @@ def run_batch(
     EndedElsewhere
         If another process has failed.
     """
-    request = request or BatchRequest()
-    out = Path(out)
-    card = zoo.require_generator(zoo.card_of(model))
-    check_conditions(card, vendor=request.vendor, phase=request.phase, pathology=request.pathology)
-    check_numbers(
-        n=request.n,
-        seed=request.seed,
-        batch=request.batch,
-        reference_strength=request.reference_strength,
-    )
+    asked = request or Request()
+    card = zoo.require_generator(zoo.card_of(asked.model))
+    asked.check(card)
     paths = mask_files([masks] if isinstance(masks, str | Path) else masks)
-    stems = unique_stems(paths)
-    return _run(
-        list(zip(paths, stems, strict=True)),
-        out,
-        request,
-        card,
-        load or (lambda: zoo.load(model, device=device)),
-        reference=reference_of(request, card),
+    return _Batch(
+        files=list(zip(paths, unique_stems(paths), strict=True)),
+        out=Path(out),
+        request=asked,
+        card=card,
+        load=load or (lambda: zoo.load(asked.model, device=asked.device)),
+        reference=asked.read_reference(card),
         resume=resume,
         keep_going=keep_going,
         group=group,
-    )
+    ).run()
 
 
 def finished(
     mask: Mask,
     stem: str,
     out: Path,
-    request: BatchRequest,
+    request: Request,
     card: Card,
     reference: Reference | None = None,
 ) -> tuple[dict[str, Any], ...]:
@@ -225,7 +164,7 @@ def finished(
         Its name in the data set.
     out : Path
         Folder of the data set.
-    request : BatchRequest
+    request : Request
     card : Card
         Of the model.
     reference : Reference, optional
@@ -237,17 +176,8 @@ def finished(
         What the sidecars of all `request.n` images say; empty if one is missing, was made in
         another way, or is another file than its sidecar says.
     """
-    given = {
-        "vendor": request.vendor,
-        "phase": request.phase,
-        "pathology": request.pathology,
-        "steps": card.default_steps if request.steps is None else request.steps,
-        "guidance": card.default_guidance if request.guidance is None else request.guidance,
-        "seed": request.seed,
-        "sampler": request.sampler,
-        "prompt": request.prompt,
-        "reference": None if reference is None else reference.record(request.reference_strength),
-    }
+    given = {**request.record(card, reference), "seed": request.seed}
+    del given["z"]  # stands among the positions too
     wanted = {
         "model": card.sha256,
         "mask": (mask.sha256, labels_hash(mask.scan)),
@@ -278,173 +208,158 @@ def finished(
     return tuple(records)
 
 
-def _run(
-    files: Sequence[tuple[Path, str]],
-    out: Path,
-    request: BatchRequest,
-    card: Card,
-    load: Callable[[], zoo.Model],
-    *,
-    reference: Reference | None,
-    resume: bool,
-    keep_going: bool,
-    group: Processes,
-) -> Generator[BatchFile | BatchProgress, None, None]:
-    total = len(files)
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """A run over all masks; see `run_batch`."""
 
-    def event(number: int, state: State, **more: Any) -> BatchFile:
-        return BatchFile(number, total, *files[number], state, **more)
+    files: Sequence[tuple[Path, str]]
+    out: Path
+    request: Request
+    card: Card
+    load: Callable[[], zoo.Model]
+    reference: Reference | None
+    resume: bool
+    keep_going: bool
+    group: Processes
 
-    def records_of(number: int) -> tuple[dict[str, Any], ...]:
-        return _records(files[number][1], out, request) if group.is_main else ()
+    def run(self) -> Generator[BatchFile | BatchProgress, None, None]:
+        for number in range(len(self.files)):
+            yield self._event(number, "found")
+        with _unless_empty(self.out):  # entered by all before the first of them writes
+            jobs = yield from self._look_at_all()
+            if jobs:
+                yield from self._make_all(jobs)
 
-    for number in range(total):
-        yield event(number, "found")
-    with _unless_empty(out):  # entered by all before the first of them writes
-        looks: Any = _looks(files, out, request, card, reference, resume, keep_going, group)
-        if group.count > 1:
-            looks = sorted(group.gather(list(looks)), key=lambda look: look["number"])
-        jobs: list[_Job] = []
+    def _event(self, number: int, state: State, **more: Any) -> BatchFile:
+        return BatchFile(number, len(self.files), *self.files[number], state, **more)
+
+    def _look_at_all(self) -> Generator[BatchFile, None, list[_Job]]:
+        """Tell what every mask is; returns those that have to be made."""
+        looks: Any = self._own_looks()
+        if self.group.count > 1:
+            looks = sorted(self.group.gather(list(looks)), key=lambda look: look["number"])
+        jobs = []
         for look in looks:
             number, state, message = look["number"], look["state"], look["message"]
             if state == "waiting":
-                path, stem = files[number]
+                path, stem = self.files[number]
                 jobs.append(_Job(number, path, stem, look["pictures"]))
-                yield event(number, state, message=message, notes=tuple(look["notes"]))
+                yield self._event(number, state, message=message, notes=tuple(look["notes"]))
             elif state == "skipped":
-                yield event(number, state, records=records_of(number))
+                yield self._event(number, state, records=self._records(number))
             else:
-                yield event(number, state, message=message)
-        if not jobs:
-            return
+                yield self._event(number, state, message=message)
+        return jobs
 
-        done, told, steps = 0, 0, PER_SLICE * sum(job.pictures for job in jobs)
+    def _own_looks(self) -> Iterator[dict[str, Any]]:
+        """What the masks that this process owns are, and whether their images are there."""
+        for number, (path, stem) in enumerate(self.files):
+            if not self.group.owns(number):
+                continue
+            try:
+                mask = read_mask(path, convention=self.request.labels)
+            except InputError as error:
+                if not self.keep_going:
+                    raise
+                yield {"number": number, "state": "failed", "message": str(error)}
+                continue
+            there = self.resume and bool(
+                finished(mask, stem, self.out, self.request, self.card, self.reference)
+            )
+            yield {
+                "number": number,
+                "state": "skipped" if there else "waiting",
+                "message": mask.labels,
+                "notes": mask.scan.notes,
+                "pictures": _pictures(mask.scan, self.request),
+            }
 
-        def progress(step: int, number: int) -> BatchProgress:
-            nonlocal told
-            more, told = step - told, step
-            everybody = step if group.count == 1 else group.add("progress", more)
-            return BatchProgress(everybody, steps, number, total)
-
-        yield BatchProgress(0, steps, jobs[0].number, total)
+    def _make_all(self, jobs: list[_Job]) -> Generator[BatchFile | BatchProgress, None, None]:
+        tally = _Tally(self.group, PER_SLICE * sum(job.pictures for job in jobs), len(self.files))
+        yield BatchProgress(0, tally.steps, jobs[0].number, tally.total)
         model: zoo.Model | None = None
         ended: list[dict[str, Any]] = []
-        for turn in group.turns("jobs", len(jobs)):
+        for turn in self.group.turns("jobs", len(jobs)):
             job = jobs[turn]
-            model = model or load()
-            yield event(job.number, "running")
-            share = PER_SLICE * job.pictures
+            model = model or self.load()
+            yield self._event(job.number, "running")
             try:
-                # read again: the masks of a data set may be larger together than memory
-                mask = read_mask(job.path, convention=request.labels)
-                making = synthesize(
-                    mask.scan,
-                    model,
-                    vendor=request.vendor,
-                    phase=request.phase,
-                    pathology=request.pathology,
-                    z=request.z,
-                    n=request.n,
-                    seed=request.seed,
-                    steps=request.steps,
-                    guidance=request.guidance,
-                    sampler=request.sampler,
-                    prompt=request.prompt,
-                    reference=reference,
-                    reference_strength=request.reference_strength,
-                    batch=request.batch,
-                )
+                mask, making = self._begin(job, model)
             except InputError as error:
-                if not keep_going:
+                if not self.keep_going:
                     raise
                 ended.append({"number": job.number, "state": "failed", "message": str(error)})
-                yield event(job.number, "failed", message=str(error))
+                yield self._event(job.number, "failed", message=str(error))
             else:
-                made: list[dict[str, Any]] = []
-                with staged(out) as folder:
-                    for step in making:
-                        if isinstance(step, Synthetic):
-                            about = {"file_sha256": mask.sha256, "labels": mask.labels}
-                            step.record["mask"] |= about
-                            stem = request.stem(job.stem, step.record["variant"])
-                            made.append(write_synthetic(step, folder, stem))
-                        else:
-                            now = done + round(share * step.step / step.steps)
-                            yield progress(now, job.number)
+                made = yield from self._write(job, mask, making, tally)
                 ended.append({"number": job.number, "state": "done", "message": ""})
-                yield event(job.number, "done", records=tuple(made))
-            done += share
-            yield progress(done, job.number)
+                yield self._event(job.number, "done", records=tuple(made))
+            tally.done += PER_SLICE * job.pictures
+            yield tally.at(tally.done, job.number)
+        yield from self._wait_for_others(ended, tally, jobs[-1].number)
 
+    def _begin(self, job: _Job, model: zoo.Model) -> tuple[Mask, Iterator[Progress | Synthetic]]:
+        # read again: the masks of a data set may be larger together than memory
+        mask = read_mask(job.path, convention=self.request.labels)
+        return mask, synthesize(mask.scan, model, self.request, reference=self.reference)
+
+    def _write(
+        self, job: _Job, mask: Mask, making: Iterator[Progress | Synthetic], tally: _Tally
+    ) -> Generator[BatchProgress, None, list[dict[str, Any]]]:
+        """Write the images of one mask, all or none; returns what their sidecars say."""
+        made = []
+        share = PER_SLICE * job.pictures
+        with staged(self.out) as folder:
+            for step in making:
+                if isinstance(step, Synthetic):
+                    step.record["mask"] |= {"file_sha256": mask.sha256, "labels": mask.labels}
+                    stem = self.request.stem(job.stem, step.record["variant"])
+                    made.append(write_synthetic(step, folder, stem))
+                else:
+                    now = tally.done + round(share * step.step / step.steps)
+                    yield tally.at(now, job.number)
+        return made
+
+    def _wait_for_others(
+        self, ended: list[dict[str, Any]], tally: _Tally, last: int
+    ) -> Generator[BatchFile | BatchProgress, None, None]:
+        """Tell how the masks of the other processes ended."""
         own = {end["number"] for end in ended}
-        for all_ended in group.gathering(ended):
+        for all_ended in self.group.gathering(ended):
             if all_ended is None:
-                yield progress(done, jobs[-1].number)
+                yield tally.at(tally.done, last)
                 continue
             for end in all_ended:
                 number, state = end["number"], end["state"]
-                if group.is_main and number not in own:
-                    there = records_of(number) if state == "done" else ()
-                    yield event(number, state, message=end["message"], records=there)
+                if self.group.is_main and number not in own:
+                    there = self._records(number) if state == "done" else ()
+                    yield self._event(number, state, message=end["message"], records=there)
+
+    def _records(self, number: int) -> tuple[dict[str, Any], ...]:
+        """What the sidecars of a mask's images say, for the main process."""
+        if not self.group.is_main:
+            return ()
+        stem = self.files[number][1]
+        stems = [self.request.stem(stem, variant) for variant in range(self.request.n)]
+        texts = [(self.out / f"{one}.json").read_text(encoding="utf-8") for one in stems]
+        return tuple(json.loads(text) for text in texts)
 
 
-def reference_of(request: BatchRequest, card: Card) -> Reference | None:
-    """The picture whose look is taken over, on the grid of the model.
+@dataclass
+class _Tally:
+    """Steps that are done, here and by all processes together."""
 
-    Raises
-    ------
-    InputError
-        If it cannot be read or used; see `reference_on_grid`.
-    """
-    if request.reference is None:
-        for name in ("reference_mask", "reference_slice"):
-            if getattr(request, name) is not None:
-                raise InputError(f"{name.replace('_', ' ')}: needs a reference; name the picture.")
-        return None
-    mask = request.reference_mask
-    return reference_on_grid(
-        read_scan(request.reference),
-        WorkingGrid(shape=card.grid.shape, spacing=card.grid.spacing_mm),
-        k=request.reference_slice,
-        mask=None if mask is None else read_mask(mask).scan,
-    )
+    group: Processes
+    steps: int
+    total: int
+    done: int = 0
+    told: int = field(default=0, init=False)
 
-
-def _looks(
-    files: Sequence[tuple[Path, str]],
-    out: Path,
-    request: BatchRequest,
-    card: Card,
-    reference: Reference | None,
-    resume: bool,
-    keep_going: bool,
-    group: Processes,
-) -> Iterator[dict[str, Any]]:
-    """What the masks that this process owns are, and whether their images are there."""
-    for number, (path, stem) in enumerate(files):
-        if not group.owns(number):
-            continue
-        try:
-            mask = read_mask(path, convention=request.labels)
-        except InputError as error:
-            if not keep_going:
-                raise
-            yield {"number": number, "state": "failed", "message": str(error)}
-            continue
-        there = resume and bool(finished(mask, stem, out, request, card, reference))
-        yield {
-            "number": number,
-            "state": "skipped" if there else "waiting",
-            "message": mask.labels,
-            "notes": mask.scan.notes,
-            "pictures": _pictures(mask.scan, request),
-        }
-
-
-def _records(stem: str, out: Path, request: BatchRequest) -> tuple[dict[str, Any], ...]:
-    """What the sidecars of a mask's images say."""
-    paths = [out / f"{request.stem(stem, variant)}.json" for variant in range(request.n)]
-    return tuple(json.loads(path.read_text(encoding="utf-8")) for path in paths)
+    def at(self, step: int, number: int) -> BatchProgress:
+        """Progress when `step` of the steps are done here."""
+        more, self.told = step - self.told, step
+        everybody = step if self.group.count == 1 else self.group.add("progress", more)
+        return BatchProgress(everybody, self.steps, number, self.total)
 
 
 @contextmanager
@@ -464,7 +379,7 @@ def _unless_empty(out: Path) -> Iterator[None]:
                 break
 
 
-def _pictures(scan: Scan, request: BatchRequest) -> int:
+def _pictures(scan: Scan, request: Request) -> int:
     """How many slices show a heart, over all frames and variants."""
     slices = int(is_heart(scan.array).any(axis=(-2, -1)).sum())
     return slices * request.n

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import cmr_synth
 from cmr_synth.files import sha256, write_file
 from cmr_synth.imaging.nifti import write_nifti
+from cmr_synth.imaging.scan import Scan
 
 if TYPE_CHECKING:
     from cmr_synth.generators.card import Card
-    from cmr_synth.synthesis.from_mask import Synthetic
 
 MARK = "SYNTHETIC"  # first word of the description of every synthetic file
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """One synthetic scan on the mask's grid, and everything known about how it was made.
+
+    Parameters
+    ----------
+    scan : Scan
+        float32 in [0, 1]; 0 where the model's grid does not reach, on skipped slices and on those
+        that were not asked for.
+    record : dict
+        For the JSON sidecar; `Request.from_record` tells from it what to ask for again.
+    as_made : dict of (frame, slice) to (y, x) float32 array
+        Slices on the working grid, before they were resampled to the mask's, which takes grain
+        away; empty for pictures without a mask.
+    """
+
+    scan: Scan
+    record: dict[str, Any]
+    as_made: dict[tuple[int, int], NDArray[np.float32]] = field(default_factory=dict)
 
 
 def versions() -> dict[str, str]:
@@ -41,6 +68,23 @@ def model_facts(card: Card) -> dict[str, str]:
         "sha256": card.sha256,
         "licence": card.licence,
     }
+
+
+def made_now(seed: int, variant: int, indices: Sequence[int]) -> dict[str, Any]:
+    """What differs between the variants of a request; `indices` number their images."""
+    return {
+        "seed": seed,
+        "variant": variant,
+        "indices": list(indices),
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def labels_hash(mask: Scan) -> str:
+    """SHA-256 of the engine labels and their shape, whatever file they came in."""
+    digest = hashlib.sha256(repr(mask.shape).encode())
+    digest.update(np.ascontiguousarray(mask.array, dtype=np.uint8).tobytes())
+    return digest.hexdigest()
 
 
 def description(record: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import is_heart
 from cmr_synth.errors import InputError
-from cmr_synth.imaging.grid import Placement, WorkingGrid, place
+from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.normalise import percentile
-from cmr_synth.imaging.orientation import apply, apply_to_spacing, in_plane_orientation
+from cmr_synth.imaging.placed import Placed
 from cmr_synth.imaging.scan import Scan
 
 LEAST_PIXELS = 16  # to a side
@@ -113,9 +113,7 @@ def reference_on_grid(
             f"{scan.name}: slice {k} holds {len(shades)} whole numbers only, as a mask does; give "
             "the picture, and its mask beside it if there is one."
         )
-    orientation = in_plane_orientation(scan.affine)
-    pixels = apply(orientation, percentile(volume))[k]
-    spacing = apply_to_spacing(orientation, scan.spacing)[1:]
+    pixels = percentile(volume)[k]
     notes: list[str] = []
     if mask is not None:
         if mask.array.shape[-3:] != volume.shape:
@@ -124,15 +122,15 @@ def reference_on_grid(
                 f"{volume.shape}; give the mask of this picture."
             )
         labels = (mask.array[frame] if mask.is_cine else mask.array)[k]
-        heart = is_heart(apply(orientation, labels))
+        heart = is_heart(labels)
         if not heart.any():
             raise InputError(f"{mask.name}: shows no heart on slice {k}; choose another slice.")
-        placement = _around(heart, spacing, grid, scan.name)
+        placed = _around(heart, scan, grid)
     else:
-        placement, found = _search(pixels, spacing, grid, scan.name, segment or _bundled())
+        placed, found = _search(pixels, scan, grid, segment or _bundled())
         if not found:
             notes.append("no heart was found in the reference; its middle is used")
-    on_grid = np.clip(placement.image_to_grid(pixels), 0, 1).astype(np.float32)
+    on_grid = np.clip(placed.image_to_grid(pixels), 0, 1).astype(np.float32)
     return Reference(
         pixels=on_grid,
         name=scan.name,
@@ -144,21 +142,12 @@ def reference_on_grid(
 
 
 def _search(
-    pixels: NDArray[np.float32],
-    spacing: tuple[float, float],
-    grid: WorkingGrid,
-    name: str,
-    segment: Segment,
-) -> tuple[Placement, bool]:
-    """Where the heart is, looked for from the middle; whether it was found."""
+    pixels: NDArray[np.float32], scan: Scan, grid: WorkingGrid, segment: Segment
+) -> tuple[Placed, bool]:
+    """Where the heart of a slice is, looked for from the middle; whether it was found."""
     own = WorkingGrid()  # the segmenter's
     rows, columns = pixels.shape
-    middle = Placement(
-        shape=(rows, columns),
-        spacing=spacing,
-        centre=((rows - 1) / 2, (columns - 1) / 2),
-        grid=own,
-    )
+    middle = Placed.on_the_middle((rows, columns), scan.affine, scan.spacing, grid=own)
     looked, heart = middle, np.zeros(pixels.shape, dtype=bool)
     for _ in range(TURNS):
         labels = segment(looked.image_to_grid(pixels)[None])[0]
@@ -166,16 +155,16 @@ def _search(
         if not seen.any():
             break
         heart = seen
-        looked = _around(heart, spacing, own, name)
+        looked = _around(heart, scan, own)
     if not heart.any():
-        return replace(middle, grid=grid), False
-    return _around(heart, spacing, grid, name), True
+        return middle.on(grid), False
+    return _around(heart, scan, grid), True
 
 
-def _around(
-    heart: NDArray[np.bool_], spacing: tuple[float, float], grid: WorkingGrid, name: str
-) -> Placement:
-    return place(heart, spacing, grid=grid, name=name, must_fit=False)
+def _around(heart: NDArray[np.bool_], scan: Scan, grid: WorkingGrid) -> Placed:
+    return Placed.around(
+        heart, scan.affine, scan.spacing, grid=grid, name=scan.name, must_fit=False
+    )
 
 
 def _bundled() -> Segment:

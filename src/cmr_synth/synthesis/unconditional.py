@@ -7,27 +7,25 @@ recipes) make nothing else. They lie on the model's own grid.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cmr_synth.errors import InputError
 from cmr_synth.files import staged
 from cmr_synth.generators import zoo
-from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.interface import Images, Progress
 from cmr_synth.imaging.scan import Scan
-from cmr_synth.synthesis.batch import BatchRequest, reference_of
-from cmr_synth.synthesis.from_mask import Synthetic, check_conditions, check_numbers
-from cmr_synth.synthesis.record import model_facts, versions, write_synthetic
+from cmr_synth.synthesis.record import Synthetic, made_now, model_facts, versions, write_synthetic
+from cmr_synth.synthesis.reference import Reference
+from cmr_synth.synthesis.request import Request
 
 STEM = "unconditional"
 SLICE_MM = 8.0  # nominal: a slice of these cohorts is 5 to 10 mm thick
 
 
 def synthesize_unconditional(
-    model: zoo.Model, request: BatchRequest
+    model: zoo.Model, request: Request, *, reference: Reference | None = None
 ) -> Iterator[Progress | Synthetic]:
     """Make `request.n` images that no mask guides.
 
@@ -36,8 +34,11 @@ def synthesize_unconditional(
     Parameters
     ----------
     model : Model
-    request : BatchRequest
+    request : Request
         Without `labels`; `z` says at what level the slices shall be.
+    reference : Reference, optional
+        A real picture on the model's grid whose look is taken over; by default the one that the
+        request names is read.
 
     Returns
     -------
@@ -51,49 +52,22 @@ def synthesize_unconditional(
         Before anything is made, if a condition is none that the model knows.
     """
     card = model.card
-    words: dict[str, Any] = {
-        "vendor": request.vendor,
-        "phase": request.phase,
-        "pathology": request.pathology,
-    }
-    check_conditions(card, **words)
-    strength = request.reference_strength
-    check_numbers(n=request.n, seed=request.seed, batch=request.batch, reference_strength=strength)
-    if request.z is not None and not 0 <= request.z <= 1:
-        raise InputError(f"slice position {request.z} is outside 0 (base) to 1 (apex).")
-    steps = card.default_steps if request.steps is None else request.steps
-    guidance = card.default_guidance if request.guidance is None else request.guidance
-    reference = reference_of(request, card)
-    condition = Condition(
-        **words,
-        z=request.z,
-        prompt=request.prompt,
-        reference=None if reference is None else reference.pixels,
-        reference_strength=strength,
-    )
+    request.check(card)
+    reference = reference or request.read_reference(card)
     record = {
         "synthetic": True,
         "model": model_facts(card),
         "mask": None,
         "slice_positions": None if request.z is None else {"0": round(request.z, 4)},
-        **words,
-        "steps": steps,
-        "guidance": guidance,
-        "sampler": request.sampler,
-        "prompt": request.prompt,
-        "reference": None if reference is None else reference.record(strength),
+        **request.record(card, reference),
         "device": str(model.generator.device),
         "versions": versions(),
     }
-    return _run(model, condition, record, request)
+    return _run(model, record, request, reference)
 
 
 def run_unconditional(
-    out: str | Path,
-    request: BatchRequest,
-    *,
-    model: str | Path = zoo.DEFAULT,
-    device: str | None = None,
+    out: str | Path, request: Request
 ) -> Generator[Progress | tuple[dict[str, Any], ...], None, None]:
     """Make images that no mask guides, and write them with their sidecars: all of them or none.
 
@@ -101,9 +75,7 @@ def run_unconditional(
     ----------
     out : path
         Folder; other files in it stay.
-    request : BatchRequest
-    model, device : optional
-        As for `cmr_synth.synthesis.batch.run_batch`.
+    request : Request
 
     Yields
     ------
@@ -115,11 +87,9 @@ def run_unconditional(
     InputError
         As `synthesize_unconditional`; if an image cannot be written.
     """
-    card = zoo.require_generator(zoo.card_of(model))
-    words = {"vendor": request.vendor, "phase": request.phase, "pathology": request.pathology}
-    check_conditions(card, **words)  # before the weights are read
+    request.check(zoo.require_generator(zoo.card_of(request.model)))  # before weights are read
     made = []
-    steps = synthesize_unconditional(zoo.load(model, device=device), request)
+    steps = synthesize_unconditional(zoo.load(request.model, device=request.device), request)
     with staged(Path(out)) as folder:
         for step in steps:
             if isinstance(step, Synthetic):
@@ -131,11 +101,10 @@ def run_unconditional(
 
 
 def _run(
-    model: zoo.Model, condition: Condition, record: dict[str, Any], request: BatchRequest
+    model: zoo.Model, record: dict[str, Any], request: Request, reference: Reference | None
 ) -> Iterator[Progress | Synthetic]:
-    options = {"steps": record["steps"], "guidance": record["guidance"]}
-    if request.sampler is not None:  # a third party's family may know of none
-        options["sampler"] = request.sampler
+    condition = request.condition(None, z=request.z, reference=reference)
+    options = request.options(model.card)
     spacing = model.card.grid.spacing_mm
     affine = np.diag([-spacing, -spacing, SLICE_MM, 1.0])  # columns to the left, rows to the back
     firsts = range(0, request.n, request.batch)
@@ -153,10 +122,4 @@ def _run(
                         spacing=(SLICE_MM, spacing, spacing),
                         name=f"{STEM} {variant}",
                     )
-                    made = {
-                        "seed": request.seed,
-                        "variant": variant,
-                        "indices": [variant],
-                        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                    }
-                    yield Synthetic(scan, record | made)
+                    yield Synthetic(scan, record | made_now(request.seed, variant, [variant]))

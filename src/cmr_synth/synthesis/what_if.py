@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Progress
 from cmr_synth.generators.zoo import Model
 from cmr_synth.imaging.scan import Scan
-from cmr_synth.synthesis.from_mask import Synthetic, synthesize
+from cmr_synth.synthesis.from_mask import synthesize
+from cmr_synth.synthesis.record import Synthetic
+from cmr_synth.synthesis.reference import Reference
+from cmr_synth.synthesis.request import Request
 
 
 def across_vendors(
     mask: Scan,
     model: Model,
+    request: Request | None = None,
     *,
     vendors: Sequence[str] | None = None,
-    phase: str | None = None,
-    pathology: str | None = None,
-    z: float | None = None,
-    seed: int = 0,
-    steps: int | None = None,
-    guidance: float | None = None,
-    batch: int = 8,
+    reference: Reference | None = None,
     slices: Sequence[int] | None = None,
     frames: Sequence[int] | None = None,
 ) -> Iterator[Progress | Synthetic]:
@@ -30,9 +29,11 @@ def across_vendors(
 
     Parameters
     ----------
+    request : Request, optional
+        What else is asked for; its `vendor` and `n` do not count.
     vendors : sequence of str, optional
         By default all on the model's card.
-    mask, model, phase, pathology, z, seed, steps, guidance, batch, slices, frames
+    mask, model, reference, slices, frames
         As for `synthesize`.
 
     Returns
@@ -50,52 +51,26 @@ def across_vendors(
         raise InputError(
             f"model {model.card.name!r} was trained without vendors; choose one that knows some."
         )
-    return _one_after_another(
-        [
-            synthesize(
-                mask,
-                model,
-                vendor=vendor,
-                phase=phase,
-                pathology=pathology,
-                z=z,
-                seed=seed,
-                steps=steps,
-                guidance=guidance,
-                batch=batch,
-                slices=slices,
-                frames=frames,
-            )
-            for vendor in vendors
-        ]
-    )
+    asked = [replace(request or Request(), vendor=vendor, n=1) for vendor in vendors]
+    return _one_after_another(mask, model, asked, reference, slices, frames)
 
 
 def across_seeds(
     mask: Scan,
     model: Model,
+    request: Request | None = None,
     *,
-    n: int,
-    seed: int = 0,
-    vendor: str | None = None,
-    phase: str | None = None,
-    pathology: str | None = None,
-    z: float | None = None,
-    steps: int | None = None,
-    guidance: float | None = None,
-    batch: int = 8,
+    reference: Reference | None = None,
     slices: Sequence[int] | None = None,
     frames: Sequence[int] | None = None,
 ) -> Iterator[Progress | Synthetic]:
-    """One mask and one condition from `n` seeds in a row, beginning with `seed`.
+    """One mask and one condition from `request.n` seeds in a row, beginning with its `seed`.
 
     Unlike the variants of `synthesize`, each can be made again alone by giving its seed.
 
     Parameters
     ----------
-    n : int
-        How many.
-    mask, model, vendor, phase, pathology, z, steps, guidance, batch, slices, frames
+    mask, model, request, reference, slices, frames
         As for `synthesize`.
 
     Returns
@@ -106,35 +81,32 @@ def across_seeds(
     Raises
     ------
     InputError
-        Before anything is made: if `n` is below 1, or as for `synthesize`.
+        Before anything is made: as for `synthesize`.
     """
-    if n < 1:
-        raise InputError(f"n: {n} given; ask for 1 picture or more.")
-    return _one_after_another(
-        [
-            synthesize(
-                mask,
-                model,
-                vendor=vendor,
-                phase=phase,
-                pathology=pathology,
-                z=z,
-                seed=one,
-                steps=steps,
-                guidance=guidance,
-                batch=batch,
-                slices=slices,
-                frames=frames,
-            )
-            for one in range(seed, seed + n)
-        ]
-    )
+    request = request or Request()
+    seeds = range(request.seed, request.seed + request.n)
+    asked = [replace(request, seed=seed, n=1) for seed in seeds]
+    return _one_after_another(mask, model, asked, reference, slices, frames)
 
 
 def _one_after_another(
-    runs: Sequence[Iterator[Progress | Synthetic]],
+    mask: Scan,
+    model: Model,
+    requests: Sequence[Request],
+    reference: Reference | None,
+    slices: Sequence[int] | None,
+    frames: Sequence[int] | None,
 ) -> Iterator[Progress | Synthetic]:
-    """Chain runs of equal length, their progress as shares of all of them."""
+    """Runs of equal length, checked all before the first, their progress as shares of all."""
+    reference = reference or requests[0].read_reference(model.card)
+    runs = [
+        synthesize(mask, model, request, reference=reference, slices=slices, frames=frames)
+        for request in requests
+    ]
+    return _chained(runs)
+
+
+def _chained(runs: Sequence[Iterator[Progress | Synthetic]]) -> Iterator[Progress | Synthetic]:
     for number, run in enumerate(runs):
         for item in run:
             if isinstance(item, Progress):

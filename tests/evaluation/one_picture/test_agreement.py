@@ -193,7 +193,8 @@ def test_what_cannot_be_compared_is_refused(stack: np.ndarray) -> None:
 def test_the_bundled_segmenter_finds_the_heart_of_the_bundled_model() -> None:
     """A bound against mishaps of orientation and scale; the benchmarks measure."""
     from cmr_synth.generators import zoo
-    from cmr_synth.synthesis.from_mask import Synthetic, synthesize
+    from cmr_synth.synthesis.from_mask import synthesize
+    from cmr_synth.synthesis.record import Synthetic
 
     labels = draw_stack(slices=3, shape=(140, 150), spacing=(8.0, 1.3, 1.3))
     mask = scan(labels, (8.0, 1.3, 1.3), np.diag([-1.3, -1.3, 8.0, 1.0]))

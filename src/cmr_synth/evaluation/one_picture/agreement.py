@@ -18,13 +18,8 @@ from cmr_synth.anatomy.labels import UNLABELLED, is_heart
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.adherence.dice import dice_by_patient
 from cmr_synth.generators.interface import Progress
-from cmr_synth.imaging.grid import WorkingGrid, place
-from cmr_synth.imaging.orientation import (
-    apply,
-    apply_to_spacing,
-    in_plane_orientation,
-    undo,
-)
+from cmr_synth.imaging.grid import WorkingGrid
+from cmr_synth.imaging.placed import Placed
 from cmr_synth.imaging.scan import Scan, require_foreground, require_same_grid
 
 if TYPE_CHECKING:
@@ -145,14 +140,11 @@ def mask_agreement(
             "this mask first."
         )
     places = np.argwhere(shown)
-    orientation = in_plane_orientation(mask.affine)
-    spacing = apply_to_spacing(orientation, mask.spacing)
-    placement = place(apply(orientation, heart), spacing[1:], grid=GRID, name=mask.name)
+    placed = Placed.around(heart, mask.affine, mask.spacing, grid=GRID, name=mask.name)
     found = np.zeros_like(labels)
     for first in range(0, len(places), BLOCK):
         t, k = places[first : first + BLOCK].T
-        on_grid = segmenter.segment(placement.image_to_grid(apply(orientation, pixels[t, k])))
-        found[t, k] = undo(orientation, placement.labels_from_grid(on_grid))
+        found[t, k] = placed.labels_from_grid(segmenter.segment(placed.image_to_grid(pixels[t, k])))
         yield Progress(first + len(t), len(places))
 
     truth = labels[shown]

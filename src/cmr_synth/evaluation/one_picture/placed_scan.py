@@ -8,17 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import is_heart
-from cmr_synth.cohorts.examination import slice_position
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.one_picture.agreement import GRID
-from cmr_synth.imaging.grid import Placement, place
-from cmr_synth.imaging.orientation import (
-    Orientation,
-    apply,
-    apply_to_spacing,
-    in_plane_orientation,
-    undo,
-)
+from cmr_synth.imaging.placed import Placed
+from cmr_synth.imaging.positions import positions_in_stack
 from cmr_synth.imaging.scan import Scan, require_same_grid
 
 
@@ -32,9 +25,7 @@ class PlacedScan:
     pixels : (t, z, y, x) array
     labels : (t, z, y, x) uint8 array
         Engine labels.
-    orientation : Orientation
-        To the canonical display.
-    placement : Placement
+    placed : Placed
         On the working grid.
     """
 
@@ -42,8 +33,7 @@ class PlacedScan:
     mask_name: str
     pixels: NDArray
     labels: NDArray[np.uint8]
-    orientation: Orientation
-    placement: Placement
+    placed: Placed
 
     @classmethod
     def of(cls, picture: Scan, mask: Scan) -> PlacedScan:
@@ -62,10 +52,8 @@ class PlacedScan:
         heart = is_heart(labels)
         if not heart.any():
             raise InputError(f"{mask.name}: shows no heart; give the mask of {picture.name}.")
-        orientation = in_plane_orientation(mask.affine)
-        spacing = apply_to_spacing(orientation, mask.spacing)
-        placement = place(apply(orientation, heart), spacing[1:], grid=GRID, name=mask.name)
-        return cls(picture.name, mask.name, pixels, labels, orientation, placement)
+        placed = Placed.around(heart, mask.affine, mask.spacing, grid=GRID, name=mask.name)
+        return cls(picture.name, mask.name, pixels, labels, placed)
 
     def drawn(self) -> list[tuple[int, int]]:
         """(frame, slice) of all slices that show a heart in the mask and are not empty."""
@@ -84,15 +72,12 @@ class PlacedScan:
 
     def position(self, slice: int) -> float | None:
         """Of a slice between base, 0, and apex, 1; none where there is one slice only."""
-        area = is_heart(self.labels).sum(axis=(0, 2, 3))
-        if np.count_nonzero(area) == 1:
-            return None
-        return float(slice_position(area.astype(np.float64))[slice])
+        positions = positions_in_stack(is_heart(self.labels).sum(axis=(0, 2, 3)))
+        return None if positions is None else float(positions[slice])
 
     def labels_on_grid(self, frame: int, slice: int) -> NDArray[np.uint8]:
         """Labels (y, x) of a slice."""
-        turned = apply(self.orientation, self.labels[frame, slice][None])
-        return self.placement.labels_to_grid(turned)[0]
+        return self.placed.labels_to_grid(self.labels[frame, slice])
 
     def picture_on_grid(
         self, frame: int, slice: int, *, as_made: NDArray[np.float32] | None = None
@@ -107,10 +92,8 @@ class PlacedScan:
             self.from_grid(as_made, labels=False), shown, atol=1e-3
         ):
             return as_made, True
-        return self.placement.image_to_grid(apply(self.orientation, shown[None]))[0], False
+        return self.placed.image_to_grid(shown), False
 
     def from_grid(self, plane: NDArray, *, labels: bool) -> NDArray:
         """A plane (y, x) of the working grid on the scan's own."""
-        if labels:
-            return undo(self.orientation, self.placement.labels_from_grid(plane[None]))[0]
-        return undo(self.orientation, self.placement.image_from_grid(plane[None]))[0]
+        return (self.placed.labels_from_grid if labels else self.placed.image_from_grid)(plane)

@@ -1,0 +1,276 @@
+"""What a user can ask for: one value that command line, app and batch build and hand on.
+
+It is made from words and numbers, and it can be told again from the record of a picture. What needs
+a picture in memory, the look of a reference, is prepared once and travels beside it: the request
+names a file (`reference`), `read_reference` prepares that, and whoever has the picture in a window
+instead gives his own `Reference` to `synthesize`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cmr_synth.errors import InputError
+from cmr_synth.generators.card import Card
+from cmr_synth.generators.interface import Condition
+from cmr_synth.generators.zoo import DEFAULT
+from cmr_synth.imaging.grid import WorkingGrid
+from cmr_synth.imaging.masks import read_mask
+from cmr_synth.imaging.readers import read_scan
+from cmr_synth.synthesis.reference import Reference, reference_on_grid
+
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What shall be made of every mask, or without one.
+
+    Parameters
+    ----------
+    model : str or Path
+        Name in the zoo, or a model's folder.
+    device : str, optional
+        "cpu", "cuda" or "mps"; by default the fastest that is there.
+    labels : str, optional
+        The convention that mask files follow; None tells it by topology, mask by mask.
+    vendor, phase, pathology : str, optional
+        Among those on the model's card; None leaves them open.
+    z : float, optional
+        Slice position, 0 at the base and 1 at the apex, of a mask with one labelled slice. In a
+        stack the positions follow from the labelled areas; a single slice is left open.
+    n : int
+        Variants: different images of the same mask and conditions.
+    seed : int
+        Variant k of a seed is the same whatever `n`.
+    steps, guidance : optional
+        By default those on the model's card.
+    sampler : str, optional
+        Among those of the model's family.
+    prompt : str, optional
+        For models that read text.
+    reference, reference_mask : path, optional
+        A file with a real picture whose look is taken over, and its mask.
+    reference_slice : int, optional
+        Which of its slices; the middle one if not given.
+    reference_frame : int
+        Which of its frames.
+    reference_strength : float in [0, 1]
+        How much of its look.
+    batch : int
+        Images made at once; changes speed and memory, not the images.
+
+    Raises
+    ------
+    InputError
+        If a number is outside its range.
+    """
+
+    model: str | Path = DEFAULT
+    device: str | None = None
+    labels: str | None = None
+    vendor: str | None = None
+    phase: str | None = None
+    pathology: str | None = None
+    z: float | None = None
+    n: int = 1
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+    prompt: str | None = None
+    reference: Path | None = None
+    reference_mask: Path | None = None
+    reference_slice: int | None = None
+    reference_frame: int = 0
+    reference_strength: float = 0.5
+    batch: int = 8
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise InputError(f"n: {self.n} given; ask for 1 image of each mask or more.")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise InputError(f"seed: {self.seed} given; give a whole number from 0 to {MAX_SEED}.")
+        for name in ("batch", "steps"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise InputError(f"{name}: {number} given; give a whole number of 1 or more.")
+        if not 0 <= self.reference_strength <= 1:
+            raise InputError(
+                f"reference strength: {self.reference_strength:g} given; give 0 (none) to 1 (all "
+                "of it)."
+            )
+        if self.z is not None and not 0 <= self.z <= 1:
+            raise InputError(f"slice position {self.z} is outside 0 (base) to 1 (apex).")
+
+    @classmethod
+    def from_record(
+        cls,
+        record: Mapping[str, Any],
+        *,
+        reference: Path | None = None,
+        reference_mask: Path | None = None,
+    ) -> Request:
+        """What made a picture, from its record, so that it can be made again.
+
+        The picture is the last of the request's variants, made of the part of its mask that
+        ``record["only"]`` names::
+
+            request = Request.from_record(record)
+            *_, again = synthesize(mask, model, request, **(record["only"] or {}))
+
+        Parameters
+        ----------
+        record : mapping
+            From a sidecar or a layer.
+        reference, reference_mask : Path, optional
+            Where the picture lies whose look was taken over; the record knows its name alone.
+            Without it, give the prepared picture to `synthesize`, which refuses otherwise.
+
+        Raises
+        ------
+        InputError
+            If the record lacks what is needed.
+        """
+        try:
+            look = record["reference"]
+            about = {} if look is None else {"reference_slice": look["slice"]}
+            if look is not None:
+                about |= {
+                    "reference_frame": look["frame"],
+                    "reference_strength": look["strength"],
+                    "reference": reference,
+                    "reference_mask": reference_mask,
+                }
+            device = record["device"]
+            return cls(
+                model=record["model"]["name"],
+                device=None if device is None else device.partition(":")[0],
+                vendor=record["vendor"],
+                phase=record["phase"],
+                pathology=record["pathology"],
+                z=record["z"],
+                n=record["variant"] + 1,
+                seed=record["seed"],
+                steps=record["steps"],
+                guidance=record["guidance"],
+                sampler=record["sampler"],
+                prompt=record["prompt"],
+                **about,
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"the record does not say how its picture was made ({error}); make it anew."
+            ) from error
+
+    @property
+    def words(self) -> dict[str, str | None]:
+        """Vendor, phase and pathology."""
+        return {"vendor": self.vendor, "phase": self.phase, "pathology": self.pathology}
+
+    def check(self, card: Card) -> None:
+        """Compare the conditions with the card of the model, before any weights are loaded.
+
+        Raises
+        ------
+        InputError
+            Naming what the model knows.
+        """
+        known = card.conditions
+        for what, given, among in (
+            ("vendor", self.vendor, known.vendors),
+            ("phase", self.phase, known.phases),
+            ("pathology", self.pathology, known.pathologies),
+        ):
+            if given is not None and given not in among:
+                raise InputError(
+                    f"{what} {given!r}: model {card.name!r} was trained with "
+                    f"{', '.join(among) or 'none'}; choose one of them or leave it unspecified."
+                )
+
+    def options(self, card: Card) -> dict[str, Any]:
+        """Options of `Generator.sample`; what was not asked for stands on the card."""
+        asked: dict[str, Any] = {
+            "steps": card.default_steps if self.steps is None else self.steps,
+            "guidance": card.default_guidance if self.guidance is None else self.guidance,
+        }
+        if self.sampler is not None:  # a third party's family may know of none
+            asked["sampler"] = self.sampler
+        return asked
+
+    def condition(
+        self,
+        mask: NDArray[np.uint8] | None,
+        *,
+        z: float | None,
+        reference: Reference | None = None,
+    ) -> Condition:
+        """The condition of one image.
+
+        Parameters
+        ----------
+        mask : (rows, columns) uint8 array, optional
+            On the model's grid.
+        z : float, optional
+            Position of this slice.
+        reference : Reference, optional
+            As prepared for the model's grid.
+        """
+        return Condition(
+            mask=mask,
+            vendor=self.vendor,
+            phase=self.phase,
+            pathology=self.pathology,
+            z=z,
+            reference=None if reference is None else reference.pixels,
+            reference_strength=self.reference_strength,
+            prompt=self.prompt,
+        )
+
+    def record(self, card: Card, reference: Reference | None) -> dict[str, Any]:
+        """What a record says of the request, but for seed and variant; see `from_record`."""
+        options = self.options(card)
+        return {
+            **self.words,
+            "z": self.z,
+            "steps": options["steps"],
+            "guidance": options["guidance"],
+            "sampler": self.sampler,
+            "prompt": self.prompt,
+            "reference": None if reference is None else reference.record(self.reference_strength),
+        }
+
+    def stem(self, mask_stem: str, variant: int) -> str:
+        """File name of one image, without ending."""
+        words = [self.vendor or "any", *filter(None, (self.phase, self.pathology))]
+        return "_".join([mask_stem, *words, f"seed{self.seed}", f"{variant:03d}"])
+
+    def read_reference(self, card: Card) -> Reference | None:
+        """Read the picture whose look is taken over, and prepare it for the grid of a model.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read or used; see `reference_on_grid`. If something is said of a
+            reference and none is named.
+        """
+        if self.reference is None:
+            for name in ("reference_mask", "reference_slice"):
+                if getattr(self, name) is not None:
+                    what = name.replace("_", " ")
+                    raise InputError(f"{what}: needs a reference; name the picture.")
+            return None
+        mask = self.reference_mask
+        return reference_on_grid(
+            read_scan(self.reference),
+            WorkingGrid(shape=card.grid.shape, spacing=card.grid.spacing_mm),
+            k=self.reference_slice,
+            frame=self.reference_frame,
+            mask=None if mask is None else read_mask(mask).scan,
+        )
