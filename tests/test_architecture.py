@@ -55,9 +55,10 @@ def test_the_contracts_hold(copied):
         ("cmr_synth/reports/page.py", "import napari_cmr_synth._app", "does not know the plugin"),
         ("cmr_synth/cohorts/check.py", "import typer", "Typer is for"),
         ("napari_cmr_synth/_app.py", "import cmr_synth.cli", "does without the command line"),
+        ("napari_cmr_synth/record/panel.py", "import napari_cmr_synth.compare", "Panels do not"),
         ("cmr_synth/kitchen/__init__.py", "import json", "only what is below"),
     ],
-    ids=["upwards", "sideways", "circle", "napari", "plugin", "typer", "verbs", "new room"],
+    ids=["upwards", "sideways", "circle", "napari", "plugin", "typer", "verbs", "panels", "new room"],
 )
 def test_what_breaks_a_contract_is_seen_inside_functions_too(file, line, broken, copied):
     path = copied / file
@@ -76,6 +77,12 @@ def test_what_breaks_a_contract_is_seen_inside_functions_too(file, line, broken,
         said for said in done.stdout.splitlines() if said.endswith("BROKEN") or "ignored" in said
     ]
     assert any(broken in said and "BROKEN" in said for said in told), done.stdout
+
+
+def test_every_panel_is_under_contract():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    folders = {path.parent.name for path in PACKAGES["napari_cmr_synth"].glob("*/__init__.py")}
+    assert [name for name in sorted(folders) if f'    "napari_cmr_synth.{name}",' not in text] == []
 
 
 def test_no_package_imports_itself_by_way_of_its_modules():
