@@ -58,7 +58,7 @@ def test_the_contracts_hold(copied):
         ("napari_cmr_synth/record/panel.py", "import napari_cmr_synth.compare", "Panels do not"),
         ("cmr_synth/kitchen/__init__.py", "import json", "only what is below"),
     ],
-    ids=["upwards", "sideways", "circle", "napari", "plugin", "typer", "verbs", "panels", "new room"],
+    ids="upwards sideways circle napari plugin typer verbs panels room".split(),
 )
 def test_what_breaks_a_contract_is_seen_inside_functions_too(file, line, broken, copied):
     path = copied / file

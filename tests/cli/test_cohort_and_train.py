@@ -88,6 +88,28 @@ def test_check_reports(run, patients: Path) -> None:
     assert any("3 patients" in finding["message"] for finding in findings)
 
 
+def test_normalisations_are_those_of_the_engine() -> None:
+    from cmr_synth.cli.cohort import Normalisation
+    from cmr_synth.imaging.normalise import UNIT_RANGE
+
+    assert {choice.value for choice in Normalisation} == set(UNIT_RANGE)
+
+
+def test_an_unknown_normalisation_lists_the_known_ones(run, tmp_path: Path) -> None:
+    ended = run("cohort", "prepare", "folder=.", "--out", tmp_path / "o", "--normalisation", "nix")
+    assert ended.code == 2 and "around-heart" in ended.err
+
+
+def test_the_normalisation_is_recorded(run, patients: Path, tmp_path: Path) -> None:
+    for chosen in ("percentile", "around-heart"):
+        options = ("--no-complete", "--normalisation", chosen)
+        out = tmp_path / chosen
+        assert run("cohort", "prepare", f"folder={patients}", "--out", out, *options).code == 0
+        assert json.loads((out / "slice_set.json").read_text())["normalisation"] == chosen
+    first, second = (np.load(tmp_path / n / "images.npy") for n in ("percentile", "around-heart"))
+    assert not np.array_equal(first, second)
+
+
 def test_prepare_writes_a_slice_set(run, patients: Path, tmp_path: Path) -> None:
     out = tmp_path / "slices"
     ended = run("cohort", "prepare", f"folder={patients}", "--out", out, "--no-complete", "--json")

@@ -1,4 +1,4 @@
-"""Cohorts on disk, drawn in code: painted hearts as NIfTI files."""
+"""Cohorts on disk, drawn in code: painted hearts, in the layout of every adapter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cmr_synth.anatomy.labels import revert
+from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED, revert
 from cmr_synth.anatomy.template import draw_stack
 
 # columns toward the patient's left, rows toward feet and back: radiological display as stored
@@ -62,3 +62,121 @@ def folder(tmp_path, write_pair) -> Path:
             file = f"p{seed}_{phase}.nii.gz"
             write_pair(root / "images" / file, root / "labels" / file, seed=seed, phase=phase)
     return root
+
+
+# Writers of a small cohort in each layout. Each returns the engine labels that are to be read, in
+# the orientation in which they were drawn, by patient and phase.
+Expected = dict[tuple[str, str], np.ndarray]
+
+
+def write_acdc(root: Path) -> Expected:
+    """Folders of two patients with Info.cfg; affines are diagonal, as ACDC's are."""
+    expected = {}
+    affine = np.diag([1.5, 1.5, 8.0, 1.0])
+    for seed, (patient, group) in enumerate({"patient001": "DCM", "patient002": "NOR"}.items()):
+        for phase, frame in (("ED", 1), ("ES", 12)):
+            labels = stack(seed, phase)
+            stem = root / patient / f"{patient}_frame{frame:02d}"
+            write_nifti(stem.with_name(f"{stem.name}.nii.gz"), paint(labels, seed), affine)
+            write_nifti(stem.with_name(f"{stem.name}_gt.nii.gz"), revert(labels, "acdc"), affine)
+            expected[patient, phase] = labels
+        (root / patient / "Info.cfg").write_text(f"ED: 1\nES: 12\nGroup: {group}\nHeight: 180.0\n")
+    return expected
+
+
+def write_chla(root: Path) -> Expected:
+    """Two subjects in one archive, blood pools alone: 1 RV, 3 LV."""
+    arrays, expected = {}, {}
+    for number in (3, 12):
+        for phase in ("ED", "ES"):
+            labels, key = stack(number, phase), f"Sbj{number}_{phase}"
+            arrays[f"{key}_image"] = paint(labels, number)
+            arrays[f"{key}_mask"] = np.select([labels == RV, labels == LV], [1, 3]).astype(np.uint8)
+            expected[f"Sbj{number}", phase] = np.where(
+                (labels == LV) | (labels == RV), labels, UNLABELLED
+            )
+    root.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(root / "chla_chd_training.npz", **arrays)
+    (root / "metadata.csv").write_text(
+        "Subjects,Disease,Pixel Size (dx),Pixel Size (dy),Spacing Between Slices\n"
+        "3,Tetralogy of Fallot,1.2,1.3,9\n12,Cardiomyopathy,1.2,1.3,9\n",
+        encoding="utf-8-sig",
+    )
+    return expected
+
+
+def write_sunnybrook(root: Path, *, large: bool = True) -> Expected:
+    """Two patients slice by slice, shuffled; without the outer contour at ES, or of all."""
+    rows, expected = [], {}
+    for seed, patient in enumerate(["SC-HF-I-05", "SC-N-11"]):
+        for phase, frame in (("ED", 0), ("ES", 8)):
+            labels = stack(seed, phase)
+            drawn = (LV, MYO) if large and phase == "ED" else (LV,)
+            expected[patient, phase] = np.where(np.isin(labels, drawn), labels, UNLABELLED)
+            for level, plane in enumerate(labels):
+                name = f"{patient}-{20 * (level + 2) + frame + 1:04d}"
+                rows.append((paint(plane[None], seed)[0], plane, MYO in drawn, name, patient))
+    order = np.random.default_rng(0).permutation(len(rows))
+    image, labels, has_epi, name, patient = (
+        np.array([rows[i][part] for i in order]) for part in range(5)
+    )
+    root.mkdir(parents=True, exist_ok=True)
+    endo = (labels == LV).astype(np.uint8)
+    common = {"image": image, "name": name, "patient": patient}
+    if large:
+        epi = ((endo > 0) | (labels == MYO)) & has_epi[:, None, None]
+        contours = {"endo": endo, "epi": epi.astype(np.uint8), "has_epi": has_epi}
+        np.savez_compressed(root / "sunnybrook_slices.npz", **common, **contours)
+    else:
+        np.savez_compressed(root / "sunnybrook_train.npz", **common, lv=endo)
+    return expected
+
+
+def write_small_sunnybrook(root: Path) -> Expected:
+    """The earlier archive, with the blood pool alone."""
+    return write_sunnybrook(root, large=False)
+
+
+def write_autofd(root: Path) -> Expected:
+    """Two stacks whose masks have slices between the image's and before them, not behind."""
+    expected = {}
+    for seed, patient in enumerate("AB"):
+        labels = stack(seed)
+        write_nifti(root / patient / "sa_ED.nii.gz", paint(labels, seed))
+        fine = OBLIQUE.copy()
+        fine[:3, 2] /= 2  # mask slices half as far apart
+        fine[:3, 3] -= 2 * fine[:3, 2]  # and two of them before the first of the image
+        numbers = np.zeros((2 + 2 * 3, *labels.shape[1:]), np.uint8)  # the image's last has none
+        for k in range(3):
+            numbers[2 + 2 * k] = np.where(labels[k] == RV, 4, labels[k])
+        write_nifti(root / patient / "seg_sa_ED.nii.gz", numbers, fine)
+        expected[patient, "ED"] = np.concatenate([labels[:3], np.full_like(labels[3:], UNLABELLED)])
+    return expected
+
+
+def write_folder(root: Path) -> Expected:
+    """Images and masks of two patients, with ACDC's numbers."""
+    expected = {}
+    for seed in range(2):
+        for phase in ("ED", "ES"):
+            labels, file = stack(seed, phase), f"p{seed}_{phase}.nii.gz"
+            write_nifti(root / "images" / file, paint(labels, seed))
+            write_nifti(root / "labels" / file, revert(labels, "acdc"))
+            expected[f"p{seed}", phase] = labels
+    return expected
+
+
+LAYOUTS = {
+    "acdc": write_acdc,
+    "autofd": write_autofd,
+    "chla": write_chla,
+    "folder": write_folder,
+    "sunnybrook": write_sunnybrook,
+    "sunnybrook, earlier": write_small_sunnybrook,
+}
+
+
+@pytest.fixture
+def layouts() -> dict[str, Callable[[Path], Expected]]:
+    """Writers by cohort, or cohort and what is particular."""
+    return LAYOUTS

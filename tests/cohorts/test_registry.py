@@ -1,4 +1,4 @@
-"""What every cohort must hold to; a new adapter is tested by being in the table."""
+"""The table of cohorts, and what single adapters make of files that are not as they should be."""
 
 from __future__ import annotations
 
@@ -11,29 +11,9 @@ import pytest
 from cmr_synth import extensions
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts import registry
-from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
+from cmr_synth.cohorts.examination import VENDORS
 from cmr_synth.cohorts.registry import cohorts, load_cohort, parse_sources
 from cmr_synth.errors import InputError
-
-REAL = {"acdc": "acdc/training", "chla": "chla_chd", "sunnybrook": "sunnybrook"}
-
-
-@pytest.fixture(params=sorted(cohorts()))
-def cohort(request):
-    """Every adapter and a folder for it: real data, or drawn for the plain folder."""
-    name = request.param
-    if name in REAL:
-        return load_cohort(name), request.getfixturevalue("data_root") / REAL[name]
-    if name == "folder":
-        return load_cohort(name), request.getfixturevalue("folder")
-    pytest.skip(f"no data for third-party cohort {name!r}")
-
-
-@pytest.fixture
-def first_examinations(cohort):
-    """The first few examinations."""
-    adapter, root = cohort
-    return list(islice(adapter.examinations(root), 4))
 
 
 @pytest.mark.parametrize("name", sorted(cohorts()))
@@ -45,56 +25,6 @@ def test_an_adapter_says_what_it_is(name):
         isinstance(text, str) and text
         for text in (adapter.title, adapter.licence, adapter.citation)
     )
-
-
-def test_arrays_fit_together(first_examinations):
-    assert first_examinations
-    for e in first_examinations:
-        assert e.image.ndim == 3 and e.image.dtype == np.float32
-        assert e.labels.shape == e.image.shape and e.labels.dtype == np.uint8
-        assert set(np.unique(e.labels)) <= {0, LV, MYO, RV, UNLABELLED}
-        assert e.may_hide.shape == (len(e.image), 4) and e.may_hide.dtype == bool
-        assert e.z.shape == (len(e.image),) and e.z.dtype == np.float32
-        assert e.image.max() > e.image.min()
-
-
-def test_unlabelled_pixels_and_may_hide_agree(first_examinations):
-    for e in first_examinations:
-        unknown = (e.labels == UNLABELLED).any(axis=(1, 2))
-        assert not e.may_hide[:, 0].any()  # the background is not a structure
-        assert e.may_hide[unknown].any(axis=1).all()
-        assert not e.may_hide[~unknown & e.labelled].any()
-
-
-def test_geometry_is_that_of_a_short_axis_stack(first_examinations):
-    for e in first_examinations:
-        z, y, x = e.spacing
-        assert 3 <= z <= 20 and 0.4 <= y <= 3 and 0.4 <= x <= 3
-        assert e.z.min() >= 0 and e.z.max() <= 1
-        assert e.labelled.any()
-
-
-def test_conditions_are_known_words(first_examinations):
-    for e in first_examinations:
-        assert e.vendor is None or e.vendor in VENDORS
-        assert e.phase is None or e.phase in PHASES
-        assert e.pathology is None or e.pathology in PATHOLOGIES
-        assert e.patient and e.files
-
-
-def test_the_right_ventricle_lies_on_the_left(first_examinations):
-    for e in first_examinations:
-        if (e.labels == RV).any() and (e.labels == LV).any():
-            column = {v: np.nonzero(e.labels == v)[2].mean() for v in (LV, RV)}
-            assert column[RV] < column[LV]
-
-
-def test_reading_twice_gives_the_same(cohort):
-    adapter, root = cohort
-    one, two = (next(iter(adapter.examinations(root))) for _ in range(2))
-    assert one.patient == two.patient
-    np.testing.assert_array_equal(one.image, two.image)
-    np.testing.assert_array_equal(one.labels, two.labels)
 
 
 @pytest.mark.parametrize("name", sorted(cohorts()))
@@ -124,7 +54,7 @@ def test_a_name_declared_twice_is_refused(monkeypatch):
     ("place", "reason"),
     [
         ("package_that_is_not_there.cohort", "ModuleNotFoundError: No module named"),
-        ("json", "it declares no name, title, vendor, licence, citation, examinations"),
+        ("json", "it declares no name, title, licence, citation, vendor"),
     ],
 )
 def test_a_broken_adapter_of_another_package_is_named_and_the_rest_works(
@@ -292,6 +222,68 @@ def test_acdc_takes_no_unlabelled_slice_for_heart(tmp_path, write_pair):
                    pixels=labels)  # fmt: skip
     e = next(iter(load_cohort("acdc").examinations(tmp_path)))
     np.testing.assert_allclose(e.z, [0, 0, 0.5, 1, 1])
+
+
+class Theirs:
+    """A cohort of another package, whole."""
+
+    name, title, vendor, licence, citation = "theirs", "Theirs", None, "CC0", "Them"
+    same_person: dict[str, str] = {}
+    settled = {"p1": "test"}
+
+    @staticmethod
+    def examinations(root):
+        return iter(())
+
+    @staticmethod
+    def remarks(root):
+        return []
+
+
+def test_a_whole_adapter_of_another_package_is_taken(monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    monkeypatch.setattr(EntryPoint, "load", lambda entry: Theirs)
+    monkeypatch.setattr(
+        extensions, "entry_points", lambda group: [EntryPoint("theirs", "a.b", group)]
+    )
+    assert load_cohort("theirs") is Theirs
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "reason"),
+    [
+        ("title", "", "its title is not text"),
+        ("vendor", "toshiba", "its vendor 'toshiba' is none of siemens"),
+        ("same_person", ["p1", "p2"], "its same_person is not a mapping"),
+        ("settled", {"p1": "exam"}, "settles patients on 'exam', and sides are train"),
+        ("remarks", [], "its remarks is not a function"),
+    ],
+    ids=str,
+)
+def test_a_wrong_part_of_an_adapter_is_named(part, value, reason, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    monkeypatch.setattr(EntryPoint, "load", lambda entry: type("Wrong", (Theirs,), {part: value}))
+    monkeypatch.setattr(
+        extensions, "entry_points", lambda group: [EntryPoint("theirs", "a.b", group)]
+    )
+    with pytest.raises(InputError, match=f"'theirs' of the package 'a' .*{reason}") as told:
+        load_cohort("theirs")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("lacking", ["same_person", "settled", "remarks"])
+def test_an_adapter_that_lacks_a_part_is_named(lacking, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    parts = {k: v for k, v in vars(Theirs).items() if k != lacking and not k.startswith("__")}
+    monkeypatch.setattr(EntryPoint, "load", lambda entry: type("Lacking", (), parts))
+    monkeypatch.setattr(
+        extensions, "entry_points", lambda group: [EntryPoint("theirs", "a.b", group)]
+    )
+    with pytest.raises(InputError, match=f"'theirs' of the package 'a' .*declares no {lacking}"):
+        load_cohort("theirs")
 
 
 def test_the_list_goes_on_after_a_broken_package(monkeypatch):

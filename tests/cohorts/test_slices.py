@@ -11,6 +11,7 @@ import pytest
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts.slices import WIDE_GRID, open_slice_set, prepare
 from cmr_synth.errors import InputError
+from cmr_synth.imaging.normalise import UNIT_RANGE
 
 
 def run(folder, out, **options):
@@ -76,6 +77,78 @@ def test_splits_are_by_patient(slice_set):
     np.testing.assert_array_equal(np.sort(np.concatenate(chosen)), np.arange(len(opened)))
     assert opened.where(cohorts=["acdc"]).size == 0
     assert opened.where(cohorts=["acdc", "folder"]).size == len(opened)
+
+
+def test_a_person_examined_twice_is_on_one_side(folder, tmp_path, monkeypatch):
+    """With half of the patients tested, each by its own number, two of them would be apart."""
+    from cmr_synth.cohorts import folder as adapter
+
+    run(folder, tmp_path / "apart", test=0.5)
+    side = {row.patient: row.split for row in open_slice_set(tmp_path / "apart").rows}
+    one = next(p for p in side if side[p] == "train")
+    other = next(p for p in side if side[p] == "test")
+    monkeypatch.setattr(adapter, "same_person", {one: other})
+    run(folder, tmp_path / "together", test=0.5)
+    opened = open_slice_set(tmp_path / "together")
+    assert {row.split for row in opened.rows if row.patient in (one, other)} == {"test"}
+
+
+def test_who_is_settled_keeps_the_side(folder, tmp_path, monkeypatch):
+    from cmr_synth.cohorts import folder as adapter
+
+    for settled in ("p0", "p1"):
+        monkeypatch.setattr(adapter, "settled", {settled: "test"})
+        run(folder, tmp_path / settled, validation=0)
+        rows = open_slice_set(tmp_path / settled).rows
+        assert {row.patient for row in rows if row.split == "test"} == {settled}
+
+
+@pytest.mark.parametrize("normalisation", UNIT_RANGE)
+def test_every_normalisation_in_the_unit_range_makes_a_set(normalisation, folder, tmp_path):
+    (tmp_path / "one").mkdir()
+    for part in ("images", "labels"):
+        (tmp_path / "one" / part).mkdir()
+        name = "p0_ED.nii.gz"
+        (tmp_path / "one" / part / name).write_bytes((folder / part / name).read_bytes())
+    run(tmp_path / "one", tmp_path / "set", normalisation=normalisation)
+    opened = open_slice_set(tmp_path / "set")
+    assert opened.about["normalisation"] == normalisation
+    assert opened.images.max() > 180 and len(np.unique(opened.images)) > 50
+
+
+def test_around_heart_evens_out_what_fat_has_spoilt(folder, tmp_path):
+    """A bright rim darkens hearts under percentiles of the volume, not around the heart."""
+    import nibabel as nib
+
+    def blood(normalisation, out):
+        run(folder, tmp_path / out, normalisation=normalisation)
+        opened = open_slice_set(tmp_path / out)
+        return opened.images[opened.labels == LV].mean()
+
+    before = {name: blood(name, f"{name} before") for name in ("percentile", "around-heart")}
+    for path in (folder / "images").iterdir():
+        image = nib.load(path)
+        pixels = np.asarray(image.dataobj).copy()
+        pixels[:2] = 6000
+        nib.save(nib.Nifti1Image(pixels, image.affine), path)
+    after = {name: blood(name, f"{name} after") for name in ("percentile", "around-heart")}
+    assert after["percentile"] < 0.5 * before["percentile"]
+    assert after["around-heart"] == pytest.approx(before["around-heart"], rel=0.02)
+
+
+def test_completion_sees_what_the_segmenter_was_trained_on(folder, tmp_path):
+    (folder / "cohort.yaml").write_text("labels: acdc\ndrawn: [LV, RV]\n")
+    seen = {}
+
+    def complete(images, labels, may_hide):
+        seen.setdefault(name, []).append(images.copy())
+        return np.where(labels == UNLABELLED, 0, labels).astype(np.uint8)
+
+    for name in ("percentile", "around-heart", "minmax"):
+        run(folder, tmp_path / name, normalisation=name, complete=complete)
+    for name in ("around-heart", "minmax"):
+        for ours, usual in zip(seen[name], seen["percentile"], strict=True):
+            np.testing.assert_array_equal(ours, usual)
 
 
 def test_options_change_the_result(folder, tmp_path):

@@ -80,3 +80,60 @@ def test_a_share_of_nothing_takes_nobody():
 def test_shares_must_leave_some_for_training(test, validation):
     with pytest.raises(InputError, match="must leave some for training"):
         split_patients({"a": None}, test=test, validation=validation)
+
+
+settled_sides = st.dictionaries(
+    st.integers(0, 79).map("p{:03d}".format), st.sampled_from(SPLITS), max_size=20
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(pathology_of=patients, settled=settled_sides, seed=st.integers(0, 5))
+def test_who_is_settled_keeps_the_side(pathology_of, settled, seed):
+    split = split_patients(pathology_of, seed=seed, settled=settled)
+    assert split.keys() == pathology_of.keys()
+    assert all(split[p] == side for p, side in settled.items() if p in split)
+
+
+@settings(max_examples=50, deadline=None)
+@given(pathology_of=patients, settled=settled_sides)
+def test_who_is_settled_counts_towards_the_shares(pathology_of, settled):
+    split = split_patients(pathology_of, settled=settled)
+    there = Counter(side for p, side in settled.items() if p in pathology_of)
+    counts, n = Counter(split.values()), len(pathology_of)
+    for name, share in (("test", 0.2), ("validation", 0.05)):
+        wanted = max(round(share * n), 1 if n >= 3 else 0)
+        assert counts[name] <= max(wanted, there[name])
+        if counts["train"] > 1:  # as long as anybody was left to be taken
+            assert counts[name] >= wanted
+
+
+def test_nobody_new_is_tested_where_enough_are_settled():
+    pathology_of = dict.fromkeys(f"p{i}" for i in range(10))
+    settled = {"p3": "test", "p7": "test", "p1": "validation"}
+    split = split_patients(pathology_of, settled=settled)
+    assert {p: side for p, side in split.items() if side != "train"} == settled
+
+
+@settings(max_examples=50, deadline=None)
+@given(pathology_of=patients, seed=st.integers(0, 5), share=st.floats(0.1, 0.5))
+def test_a_person_examined_twice_is_on_one_side(pathology_of, seed, share):
+    again = {"p001": "p000", "p002": "p000", "p004": "p003", "p006": "nobody", "p007": "nobody"}
+    split = split_patients(pathology_of, seed=seed, test=share, same_person=again)
+    assert split.keys() == pathology_of.keys()
+    for numbers in (("p000", "p001", "p002"), ("p003", "p004"), ("p006", "p007")):
+        assert len({split[number] for number in numbers if number in split}) <= 1
+
+
+def test_the_other_number_follows_the_one_that_is_settled():
+    pathology_of = dict.fromkeys("abcdefgh")
+    for settled in ({"a": "test"}, {"b": "test"}):
+        split = split_patients(pathology_of, settled=settled, same_person={"b": "a"})
+        assert split["a"] == split["b"] == "test"
+
+
+def test_one_person_settled_on_two_sides_is_one_line():
+    with pytest.raises(InputError, match="a, b: one person, settled on test and train"):
+        split_patients(
+            dict.fromkeys("abc"), settled={"a": "train", "b": "test"}, same_person={"b": "a"}
+        )

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from cmr_synth.errors import InputError
-from cmr_synth.imaging.normalise import NORMALISATIONS, minmax, n4, percentile, zscore
+from cmr_synth.imaging.normalise import (
+    AROUND_HEART,
+    NORMALISATIONS,
+    SHOULDER,
+    UNIT_RANGE,
+    around_heart,
+    heart_window,
+    minmax,
+    n4,
+    normalised,
+    percentile,
+    zscore,
+)
 
 
 @pytest.fixture
@@ -116,3 +128,96 @@ def test_n4_evens_out_a_coil_that_is_near_one_side():
 
     assert ratio(percentile(image)) > 1.4
     assert ratio(n4(image)) == pytest.approx(1, abs=0.05)
+
+
+WHERE = (slice(24, 40), slice(20, 44))
+
+
+@pytest.fixture
+def window():
+    mask = np.zeros((64, 64), bool)
+    mask[WHERE] = True
+    return mask
+
+
+def test_the_window_is_the_heart_and_a_margin_in_mm():
+    heart = np.zeros((3, 40, 60), bool)
+    heart[0, 20, 30] = heart[2, 22, 35] = True  # a slice each: one window for all
+    window = heart_window(heart, (2.0, 5.0), margin_mm=10.0)
+    rows, columns = np.nonzero(window.any(axis=1))[0], np.nonzero(window.any(axis=0))[0]
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == (15, 27, 28, 37)
+    assert window.sum() == len(rows) * len(columns)
+
+
+def test_the_window_ends_with_the_picture():
+    heart = np.zeros((1, 20, 20), bool)
+    heart[0, 0, 19] = True
+    window = heart_window(heart, (1.0, 1.0), margin_mm=3.0)
+    assert window.shape == (20, 20) and window[:4, 16:].all() and window.sum() == 16
+
+
+def test_no_heart_has_no_window():
+    assert not heart_window(np.zeros((2, 8, 8), bool), (1.0, 1.0)).any()
+
+
+def test_hearts_of_two_scanners_are_equally_bright(image, window):
+    """One has fat eight times as bright beside its coil, and another unit."""
+    other = image.copy()
+    other[:, :, :6] = 5000
+    other *= 0.3
+    heart = (slice(None), *WHERE)
+    near, far = around_heart(image, window)[heart], around_heart(other, window)[heart]
+    np.testing.assert_allclose(near, far, atol=0.01)
+    assert percentile(other)[heart].mean() < 0.5 * percentile(image)[heart].mean()
+    assert np.percentile(near, 95) == pytest.approx(SHOULDER, abs=0.01)
+
+
+def test_the_shoulder_can_be_undone(window):
+    """Straight up to the heart's brightest blood, exponential above, smooth where they meet."""
+    ramp = np.linspace(0, 3000, 64 * 64, dtype=np.float32).reshape(1, 64, 64)
+    out = around_heart(ramp, window).astype(np.float64)
+    bottom, top = np.percentile(ramp, 1), np.percentile(ramp[0, window], 95)
+    rest = 1 - SHOULDER
+    above = SHOULDER - rest * np.log1p(-(out - SHOULDER) / rest, where=out > SHOULDER, out=0 * out)
+    back = bottom + (top - bottom) / SHOULDER * np.where(out > SHOULDER, above, out)
+    seen = ramp >= bottom
+    np.testing.assert_allclose(back[seen], ramp[seen], atol=1.0)
+    assert (np.diff(out.ravel()[seen.ravel()]) > 0).all() and out.max() < 1
+    steps = np.diff(out.ravel())
+    bend = np.searchsorted(out.ravel(), SHOULDER)
+    assert steps[bend + 1] == pytest.approx(steps[bend - 2], rel=0.02)
+
+
+def test_without_a_window_the_volume_decides(image):
+    none = np.zeros(image.shape[1:], bool)
+    np.testing.assert_array_equal(
+        around_heart(image, none), around_heart(image, np.ones_like(none))
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_around_heart_refuses_what_is_no_number(bad, image, window):
+    image[0, 0, :3] = bad
+    with pytest.raises(InputError, match="3 NaN or infinite values"):
+        around_heart(image, window)
+    with pytest.raises(InputError, match="no voxels"):
+        around_heart(np.zeros((0, 64, 64)), window)
+
+
+def test_a_dark_heart_is_no_division_by_zero(window):
+    pixels = np.full((1, 64, 64), 900.0)
+    pixels[0, window] = 7.0
+    np.testing.assert_array_equal(around_heart(pixels, window), 0)
+    np.testing.assert_array_equal(around_heart(np.full((1, 64, 64), 7.0), window), 0)
+
+
+@pytest.mark.parametrize("name", UNIT_RANGE)
+def test_names_lead_to_the_unit_range(name, image, heart):
+    out = normalised(image, name, heart[::2, ::2] > 0, (3.0, 3.0))
+    assert out.min() >= 0 and out.max() <= 1 and out.max() > 0.7
+    if name != AROUND_HEART:
+        np.testing.assert_array_equal(out, NORMALISATIONS[name](image))
+
+
+def test_only_zscore_leaves_the_unit_range():
+    assert {*NORMALISATIONS, AROUND_HEART} - {*UNIT_RANGE} == {"zscore"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,17 @@ import typer
 
 from cmr_synth.cli.console import Json, progress, result
 from cmr_synth.errors import InputError
+
+
+class Normalisation(str, Enum):
+    """`UNIT_RANGE` of the engine, which is not imported for help; a test compares them."""
+
+    percentile = "percentile"
+    percentile_2_98 = "percentile-2-98"
+    minmax = "minmax"
+    n4 = "n4"
+    around_heart = "around-heart"
+
 
 app = typer.Typer(help="Patient data sets: list, check, prepare.", no_args_is_help=True)
 
@@ -79,12 +91,12 @@ def prepare(
     ] = True,
     seed: Annotated[int, typer.Option(help="Of the split into training and test patients.")] = 0,
     normalisation: Annotated[
-        str,
+        Normalisation,
         typer.Option(
-            help="What grey values mean: percentile (of the volume), around-heart (hearts of all "
-            "scanners alike), percentile-2-98, minmax, n4."
+            help="What grey values mean: percentiles or range of the volume, those after the bias "
+            "field is taken out (n4), or hearts of all scanners alike (around-heart)."
         ),
-    ] = "percentile",
+    ] = Normalisation.percentile,
     as_json: Json = False,
 ) -> None:
     """Put every labelled slice on one grid, split by patient, ready for training.
@@ -94,7 +106,7 @@ def prepare(
       cmr-synth cohort prepare acdc=ACDC/training --out slices
     """
     facts = prepare_slices(
-        sources, out, complete=complete, seed=seed, normalisation=normalisation, quiet=as_json
+        sources, out, complete=complete, seed=seed, normalisation=normalisation.value, quiet=as_json
     )
     counts = ", ".join(f"{count} {split}" for split, count in facts["slices"].items())
     result(facts, [f"{out}: {counts} slices"], as_json=as_json)

@@ -26,6 +26,7 @@ citation = (
 )
 # the pictures of patient076 are those of patient074 (correlation 1.00 at ES, 0.996 at ED)
 same_person = {"patient076": "patient074"}
+settled: dict[str, str] = {}
 PATHOLOGY = {"NOR": "normal", "DCM": "dcm", "HCM": "hcm", "MINF": "minf", "RV": "arv"}
 
 
@@ -67,6 +68,11 @@ def examinations(root: Path) -> Iterator[Examination]:
                 pathology=PATHOLOGY.get(info.get("Group", "")),
                 files=(f"{stem}.nii.gz", f"{stem}_gt.nii.gz"),
             )
+
+
+def remarks(root: Path) -> list[str]:
+    """Nothing is assumed or left out."""
+    return []
 
 
 def _read_info(path: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED, is_heart
+from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, RV, UNLABELLED, is_heart
 from cmr_synth.cohorts.examination import Examination, fully_labelled
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.nifti import read_image, read_labels
@@ -29,9 +29,10 @@ citation = (
     "trabeculae, example data."
 )
 same_person: dict[str, str] = {}
+settled: dict[str, str] = {}
 IMAGE, MASK = "sa_ED.nii.gz", "seg_sa_ED.nii.gz"
-LABELS = {0: 0, 1: LV, 2: MYO, 4: RV}
-TOLERANCE = 0.5  # voxels that a mask may lie beside its image
+LABELS = {0: BACKGROUND, 1: LV, 2: MYO, 4: RV}
+TOLERANCE = 0.5  # voxels that a mask may lie beside its image, in the plane
 
 
 def examinations(root: Path) -> Iterator[Examination]:
@@ -44,13 +45,8 @@ def examinations(root: Path) -> Iterator[Examination]:
     InputError
         If there is no such folder, a file cannot be read, or a mask lies on another grid.
     """
-    root = Path(root)
-    folders = sorted(p.parent for p in root.glob(f"*/{IMAGE}"))
-    if not folders:
-        raise InputError(f"{root}: no folder in it holds {IMAGE}; give AutoFD's folder of stacks.")
-    for folder in folders:
-        image, mask = read_image(folder / IMAGE), read_labels(folder / MASK)
-        labels = _on_image(image, mask, where=folder / MASK)
+    for folder in _folders(Path(root)):
+        image, labels = _read(folder)
         orientation = in_plane_orientation(image.affine)
         labels = apply(orientation, labels)
         yield Examination(
@@ -68,31 +64,60 @@ def examinations(root: Path) -> Iterator[Examination]:
         )
 
 
+def remarks(root: Path) -> list[str]:
+    """How many image slices no mask slice lies on; they are unlabelled."""
+    stacks = [_read(folder)[1] for folder in _folders(Path(root))]
+    beside = sum(int((labels == UNLABELLED).all(axis=(1, 2)).sum()) for labels in stacks)
+    of = sum(len(labels) for labels in stacks)
+    return [f"{beside} of {of} slices lie beside their mask and are unlabelled."] if beside else []
+
+
+def _folders(root: Path) -> list[Path]:
+    found = sorted(path.parent for path in root.glob(f"*/{IMAGE}"))
+    if not found:
+        raise InputError(f"{root}: no folder in it holds {IMAGE}; give AutoFD's folder of stacks.")
+    return found
+
+
+def _read(folder: Path) -> tuple[Scan, NDArray[np.uint8]]:
+    """Image of a patient and the labels on its slices, both as stored."""
+    image, mask = read_image(folder / IMAGE), read_labels(folder / MASK)
+    return image, _on_image(image, mask, where=folder / MASK)
+
+
 def _on_image(image: Scan, mask: Scan, *, where: Path) -> NDArray[np.uint8]:
-    """The mask's slices that lie on the image's, as engine labels; 255 where none does."""
+    """The mask's slices on those of the image, engine labels (z, y, x); 255 where none lies."""
     pixels, numbers = _stack(image), _stack(mask)
     unexpected = sorted(set(np.unique(numbers).tolist()) - set(LABELS))
     if unexpected:
         raise InputError(f"{where}: found label {unexpected[0]}, AutoFD has 0, 1, 2 and 4.")
-    to_mask = np.linalg.inv(mask.affine) @ image.affine  # image voxel (x, y, z) to mask voxel
-    corner = to_mask[:2, 3]
-    if numbers.shape[1:] != pixels.shape[1:] or np.abs(corner).max() > TOLERANCE:
+    depth, rows, columns = pixels.shape
+    corners = np.array(
+        [[x, y, z, 1] for x in (0, columns - 1) for y in (0, rows - 1) for z in (0, depth - 1)]
+    )  # image voxels (x, y, z)
+    in_mask = corners @ (np.linalg.inv(mask.affine) @ image.affine).T
+    apart = float(np.abs(in_mask - corners)[:, :2].max())
+    if numbers.shape[1:] != pixels.shape[1:] or apart > TOLERANCE:
         raise InputError(
-            f"{where}: its pixels are not those of the image ({numbers.shape[1:]} at "
-            f"{corner.round(1).tolist()} voxels, the image has {pixels.shape[1:]}); both must "
-            "come from the same download."
+            f"{where}: its pixels are not those of the image ({numbers.shape[1]} x "
+            f"{numbers.shape[2]}, up to {apart:.1f} pixels away; the image has {rows} x "
+            f"{columns}); both must come from the same download."
         )
-    labels = np.full(pixels.shape, UNLABELLED, dtype=np.uint8)
     table = np.zeros(max(LABELS) + 1, dtype=np.uint8)
-    for number, label in LABELS.items():
-        table[number] = label
-    for k in range(len(labels)):
-        place = to_mask[2, 2] * k + to_mask[2, 3]
-        if 0 <= round(place) < len(numbers):
-            labels[k] = table[numbers[round(place)].astype(np.uint8)]
+    table[list(LABELS)] = list(LABELS.values())
+    labels = np.full(pixels.shape, UNLABELLED, dtype=np.uint8)
+    first, last = in_mask[0, 2], in_mask[1, 2]  # mask slices at the image's first and last
+    for k, place in enumerate(np.linspace(first, last, depth).round().astype(int)):
+        if 0 <= place < len(numbers):
+            labels[k] = table[numbers[place]]
     return labels
 
 
 def _stack(scan: Scan) -> NDArray:
     """The single frame of a scan, (z, y, x)."""
+    if scan.n_frames > 1:
+        raise InputError(
+            f"{scan.name}: holds {scan.n_frames} frames, and AutoFD's stacks hold one; both must "
+            "come from the same download."
+        )
     return scan.array.reshape(scan.array.shape[-3:])

@@ -34,7 +34,7 @@ SIMILAR = 0.85
 
 CODES = {
     "read": "what was read",
-    "assumed": "what the adapter had to assume",
+    "assumed": "what the adapter had to assume or leaves out",
     "spacing": "voxel spacing over the cohort, or unusual for one patient",
     "labels": "which structures are labelled, or missing throughout",
     "unlabelled": "an examination without any label",
@@ -108,8 +108,7 @@ def check(
             progress(f"{name} {examination.patient} {examination.phase or ''}".rstrip())
     if not seen:
         raise InputError(f"{root}: holds no examination of cohort {name!r}.")
-    remarks: Callable[[Path], list[str]] | None = getattr(cohort, "remarks", None)
-    said = remarks(Path(root)) if remarks is not None else []
+    said = cohort.remarks(Path(root))
     assumed = [CohortFinding(code="assumed", message=m, severity="info") for m in said]
     whole = [*_summary(seen), *assumed, *_repeats(seen)]
     by_patient = [*found, *_frames(seen)]

@@ -29,6 +29,7 @@ citation = (
 )
 # both double outlet right ventricle, pictures alike (correlation 0.87): perhaps one child twice
 same_person = {"Sbj57": "Sbj34"}
+settled: dict[str, str] = {}
 PATHOLOGY = {
     "Tetralogy of Fallot": "tof",
     "Transposition of the Great Arteries": "tga",
@@ -92,6 +93,11 @@ def examinations(root: Path) -> Iterator[Examination]:
             pathology=PATHOLOGY.get(subjects[number].disease),
             files=(key,),
         )
+
+
+def remarks(root: Path) -> list[str]:
+    """Nothing is assumed or left out."""
+    return []
 
 
 def _read_metadata(path: Path) -> dict[int, Subject]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -65,13 +65,31 @@ class Examination:
 
 
 class Cohort(Protocol):
-    """A data set on disk. Adapters are modules or classes with these attributes."""
+    """A data set on disk. Adapters are modules or classes with these attributes.
+
+    Parameters
+    ----------
+    name : str
+        As in `NAME=PATH`.
+    title, licence, citation : str
+        For people; they travel with every slice set.
+    vendor : str or None
+        Of `VENDORS`; None where it is mixed or not known.
+    same_person : mapping of str to str
+        Numbers under which somebody was examined again, to the first number of each. They share
+        a side in splits, and count as one person in privacy. Empty if nobody is known to be.
+    settled : mapping of str to str
+        Patients to the side that they keep ("train", "validation" or "test"), because models were
+        trained and tested when the cohort was smaller. Empty if it never grew.
+    """
 
     name: str
     title: str
     vendor: str | None
     licence: str
     citation: str
+    same_person: Mapping[str, str]
+    settled: Mapping[str, str]
 
     def examinations(self, root: Path) -> Iterator[Examination]:
         """Yield every examination below `root`.
@@ -81,6 +99,10 @@ class Cohort(Protocol):
         InputError
             Naming the file, what is wrong with it and what to do.
         """
+        ...
+
+    def remarks(self, root: Path) -> list[str]:
+        """What the adapter assumes or leaves out below `root`, a line each; none if nothing."""
         ...
 
 

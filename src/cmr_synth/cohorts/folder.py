@@ -63,6 +63,8 @@ title = "Folder of images and masks"
 vendor = None
 licence = "not stated"
 citation = "not stated"
+same_person: dict[str, str] = {}
+settled: dict[str, str] = {}
 
 MASKS_ASKED = 8  # so many masks, spread over the cohort, decide on the label convention
 CLEAR = 0.5  # confidence below which the convention must be stated

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 from cmr_synth import extensions
-from cmr_synth.cohorts.examination import Cohort
+from cmr_synth.cohorts.examination import VENDORS, Cohort
+from cmr_synth.cohorts.splits import SPLITS
 from cmr_synth.errors import InputError
 
 GROUP = "cmr_synth.cohorts"
@@ -18,8 +20,10 @@ BUILT_IN = {
     "autofd": "cmr_synth.cohorts.autofd",
     "folder": "cmr_synth.cohorts.folder",
 }
-PARTS = ("name", "title", "vendor", "licence", "citation", "examinations")
-"""What an adapter must have."""
+TEXTS = ("name", "title", "licence", "citation")
+MAPPINGS = ("same_person", "settled")
+METHODS = ("examinations", "remarks")
+"""What an adapter must have, beside a vendor; see `Cohort`."""
 
 
 def cohorts() -> dict[str, EntryPoint]:
@@ -39,9 +43,7 @@ def load_cohort(name: str) -> Cohort:
     known = cohorts()
     if name not in known:
         raise InputError(f"no cohort is called {name!r}; known are {', '.join(sorted(known))}.")
-    cohort: Cohort = extensions.load(
-        known[name], what="cohort", fault=lambda found: extensions.missing(found, PARTS)
-    )
+    cohort: Cohort = extensions.load(known[name], what="cohort", fault=_fault)
     return cohort
 
 
@@ -50,7 +52,7 @@ def same_person(name: str) -> Mapping[str, str]:
 
     Empty for a cohort that is not installed here, or whose adapter knows of nobody.
     """
-    return getattr(load_cohort(name), "same_person", {}) if name in cohorts() else {}
+    return load_cohort(name).same_person if name in cohorts() else {}
 
 
 def parse_sources(sources: list[str]) -> list[tuple[str, Path]]:
@@ -73,3 +75,24 @@ def parse_sources(sources: list[str]) -> list[tuple[str, Path]]:
             raise InputError(f"{path}: no such folder (given for cohort {name!r}).")
         parsed.append((name, Path(path).expanduser()))
     return parsed
+
+
+def _fault(found: Any) -> str | None:
+    """What is wrong with an adapter, in words; None if nothing is."""
+    lacking = extensions.missing(found, (*TEXTS, "vendor", *MAPPINGS, *METHODS))
+    if lacking:
+        return lacking
+    for names, is_right, wanted in (
+        (TEXTS, lambda part: isinstance(part, str) and part, "text"),
+        (MAPPINGS, lambda part: isinstance(part, Mapping), "a mapping"),
+        (METHODS, callable, "a function"),
+    ):
+        for name in names:
+            if not is_right(getattr(found, name)):
+                return f"its {name} is not {wanted}"
+    if found.vendor not in (None, *VENDORS):
+        return f"its vendor {found.vendor!r} is none of {', '.join(VENDORS)}"
+    sides = sorted(set(map(str, found.settled.values())) - set(SPLITS))
+    return (
+        f"it settles patients on {sides[0]!r}, and sides are {', '.join(SPLITS)}" if sides else None
+    )

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 import cmr_synth
 from cmr_synth.anatomy.labels import UNLABELLED, is_heart
 from cmr_synth.cohorts.examination import Examination
-from cmr_synth.cohorts.registry import load_cohort, same_person
+from cmr_synth.cohorts.registry import load_cohort
 from cmr_synth.cohorts.splits import check_shares, split_patients
 from cmr_synth.errors import InputError
 from cmr_synth.files import require_replaceable, write_folder
 from cmr_synth.imaging.grid import WorkingGrid, place
-from cmr_synth.imaging.normalise import AROUND_HEART, NORMALISATIONS, around_heart, heart_window
+from cmr_synth.imaging.normalise import NORMALISATIONS, UNIT_RANGE, normalised, percentile
 
 WIDE_GRID = WorkingGrid(shape=(160, 160), spacing=1.5)
 ABOUT = "slice_set.json"
@@ -165,10 +165,10 @@ def prepare(
         Folder to make; an existing slice set is replaced.
     complete : callable, optional
         `(images, labels, may_hide) -> labels` on the wide grid; completes partly labelled
-        slices. Without it, unlabelled pixels stay 255.
+        slices. Without it, unlabelled pixels stay 255. Its images are normalised by `percentile`
+        whatever the set's are, because the segmenter was trained on such.
     normalisation : str
-        "around-heart", or a key of `NORMALISATIONS` that leads to values from 0 to 1, applied to
-        each stack. The segmenter completes what it was trained on: `NORMALISATIONS["percentile"]`.
+        One of `UNIT_RANGE`, applied to each stack.
     seed, test, validation
         See `split_patients`.
 
@@ -187,10 +187,13 @@ def prepare(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"cohort {twice!r} is given twice; give each one folder.")
-    known = (*NORMALISATIONS, AROUND_HEART)
-    if normalisation not in known:
+    known = ", ".join(UNIT_RANGE)
+    if normalisation not in UNIT_RANGE:
         raise InputError(
-            f"no normalisation is called {normalisation!r}; known are {', '.join(known)}."
+            f"normalisation {normalisation!r} leads to values beyond 0 to 1, which a slice set "
+            f"cannot hold; choose from {known}."
+            if normalisation in NORMALISATIONS
+            else f"no normalisation is called {normalisation!r}; known are {known}."
         )
     check_shares(test, validation)
     require_replaceable(out, ABOUT)
@@ -219,12 +222,9 @@ def prepare(
             seed=seed,
             test=test,
             validation=validation,
-            settled=getattr(load_cohort(name), "settled", {}),
+            settled=load_cohort(name).settled,
+            same_person=load_cohort(name).same_person,
         )
-        # a person examined twice under two numbers must not be on both sides
-        for again, first in same_person(name).items():
-            if again in assigned and first in assigned:
-                assigned[again] = assigned[first]
         splits.update({(name, patient): split for patient, split in assigned.items()})
 
     rows: list[SliceRow] = []
@@ -293,20 +293,13 @@ def write_slice_set(
 
 def _on_grid(examination: Examination, complete: Completion | None, normalisation: str) -> dict:
     """Resample one examination; completes first, so that the crop is centred on the whole heart."""
-    usual = NORMALISATIONS["percentile" if normalisation == AROUND_HEART else normalisation]
-    pixels = usual(examination.image)
-    if pixels.min() < 0 or pixels.max() > 1:
-        others = ", ".join(other for other in NORMALISATIONS if other != normalisation)
-        raise InputError(
-            f"normalisation {normalisation!r} leads to values beyond 0 to 1, which a slice set "
-            f"cannot hold; choose from {others}."
-        )
     labels, spacing = examination.labels, examination.spacing[1:]
     drawn = is_heart(labels)
     if not drawn.any():
         empty = np.zeros((0, *WIDE_GRID.shape), np.uint8)
         return {"images": empty, "labels": empty, "covered": empty, "completed": ()}
     name = f"{examination.cohort} {examination.patient}"
+    pixels = percentile(examination.image)
     placement = place(drawn, spacing, grid=WIDE_GRID, name=name, must_fit=False)
     hides = examination.may_hide.any(axis=1)
     heart = drawn
@@ -318,19 +311,16 @@ def _on_grid(examination: Examination, complete: Completion | None, normalisatio
         if found.any():
             heart = found
             placement = place(heart, spacing, grid=WIDE_GRID, name=name, must_fit=False)
-    images = placement.image_to_grid(pixels)
     fill = UNLABELLED if hides.any() else 0
     on_grid = placement.labels_to_grid(labels, fill=fill)
     if complete is not None and hides.any():
         # a slice on which nothing was drawn cannot be trusted to hold a heart at all
         on_grid = np.where(
             examination.labelled[:, None, None],
-            complete(images, on_grid, examination.may_hide),
+            complete(placement.image_to_grid(pixels), on_grid, examination.may_hide),
             0,
         ).astype(np.uint8)
-    if normalisation == AROUND_HEART:
-        window = heart_window(heart, spacing)
-        images = placement.image_to_grid(around_heart(examination.image, window))
+    images = placement.image_to_grid(normalised(examination.image, normalisation, heart, spacing))
     covered = np.broadcast_to(placement.covered(), images.shape).astype(np.uint8)
     return {
         "images": np.round(np.clip(images, 0, 1) * 255).astype(np.uint8),

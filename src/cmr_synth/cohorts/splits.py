@@ -18,6 +18,7 @@ def split_patients(
     test: float = 0.2,
     validation: float = 0.05,
     settled: Mapping[str, str] | None = None,
+    same_person: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Assign every patient of one cohort to one split.
 
@@ -36,6 +37,10 @@ def split_patients(
     settled : mapping of patient to split, optional
         Those who have a side already, because models were trained and tested when the cohort was
         smaller. They keep it, and count towards the shares.
+    same_person : mapping of patient to patient, optional
+        Numbers of people examined again, to the first number of each. All numbers of a person get
+        one side: the one that is settled, or else that of the first number; shares may be
+        missed by as many.
 
     Returns
     -------
@@ -45,7 +50,7 @@ def split_patients(
     Raises
     ------
     InputError
-        If the shares are no shares.
+        If the shares are no shares, or one person is settled on two sides.
     """
     check_shares(test, validation)
     patients = sorted(pathology_of)
@@ -63,6 +68,15 @@ def split_patients(
         count = min(count, len(free) if "train" in known.values() else len(free) - 1)
         for k in range(count):
             split[free[int((k + 0.5) * len(free) / count)]] = name
+    for numbers in _people(same_person or {}, split):
+        sides = {known[number] for number in numbers if number in known}
+        if len(sides) > 1:
+            raise InputError(
+                f"{', '.join(numbers)}: one person, settled on {' and '.join(sorted(sides))}; the "
+                "cohort's adapter has to settle all numbers of a person on one side."
+            )
+        side = next(iter(sides), split[numbers[0]])
+        split.update(dict.fromkeys(numbers, side))
     return split
 
 
@@ -73,3 +87,12 @@ def check_shares(test: float, validation: float) -> None:
             f"shares: test {test} and validation {validation} must leave some for training; give "
             "two numbers from 0 whose sum is below 1."
         )
+
+
+def _people(same_person: Mapping[str, str], split: Mapping[str, str]) -> list[list[str]]:
+    """Numbers in `split` of each person who has several, the first number first."""
+    people: dict[str, list[str]] = {}
+    for again, first in same_person.items():
+        people.setdefault(first, [first]).append(again)
+    there = ([number for number in numbers if number in split] for numbers in people.values())
+    return [numbers for numbers in there if len(numbers) > 1]

@@ -31,6 +31,7 @@ ARCHIVES = ("sunnybrook_slices.npz", "sunnybrook_train.npz")
 FRAMES_PER_SLICE = 20
 # contours lie about 10 pixels beside the cavity on every slice (looked at, all slices)
 LEFT_OUT = frozenset({"SC-N-06"})
+same_person: dict[str, str] = {}
 # sides of those in the smaller archive, on which earlier models were trained and tested
 settled = {
     **dict.fromkeys(("SC-HF-I-05", "SC-HF-NI-03", "SC-HYP-06", "SC-HYP-08", "SC-N-03"), "test"),
@@ -48,6 +49,11 @@ def examinations(root: Path) -> Iterator[Examination]:
 
     Slices are numbered through slice and frame, 20 frames a slice; the frames near the
     R wave (numbers 16..20 and 1..3 of each twenty) are ED, the others ES.
+
+    Raises
+    ------
+    InputError
+        If there is no archive, or its arrays do not fit together.
     """
     arrays = _read(Path(root))
     numbers = np.array([_image_number(str(n)) for n in arrays["name"]])
@@ -80,20 +86,50 @@ def examinations(root: Path) -> Iterator[Examination]:
             )
 
 
+def remarks(root: Path) -> list[str]:
+    """What is not recorded, and who is left out."""
+    there = set(_read(Path(root))["patient"].tolist()) & LEFT_OUT
+    z, y, x = SPACING_MM
+    said = [f"voxels are taken to be {z:g} x {y:g} x {x:g} mm; the archive does not record them."]
+    if there:
+        said.append(f"{', '.join(sorted(there))}: contours lie beside the heart; left out.")
+    return said
+
+
 def _read(root: Path) -> dict[str, NDArray]:
     """The arrays of whichever archive is there, by the names of the larger one."""
     archive = next((root / n for n in ARCHIVES if (root / n).is_file()), root / ARCHIVES[0])
     arrays = open_npz(archive)
-    if archive.name == ARCHIVES[1] and "lv" in arrays:
+    if archive.name == ARCHIVES[1]:
+        _require(archive, arrays, "lv")
         arrays["endo"] = arrays["epi"] = arrays["lv"]
         arrays["has_epi"] = np.zeros(len(arrays["lv"]), dtype=bool)
-    needed = {"image", "endo", "epi", "has_epi", "name", "patient"}
-    if missing := sorted(needed - set(arrays)):
-        missed = "lv" if archive.name == ARCHIVES[1] and "lv" not in arrays else missing[0]
-        raise InputError(f"{archive}: no array {missed!r}.")
-    if len({len(arrays[key]) for key in needed}) > 1:
-        raise InputError(f"{archive}: its arrays are of different lengths; download it again.")
+    _require(archive, arrays, "image", "endo", "epi", "has_epi", "name", "patient")
+    image, count = arrays["image"], len(arrays["image"])
+    if image.ndim != 3 or image.dtype.kind not in "biuf":
+        raise InputError(f"{archive}: 'image' is no stack of slices in numbers.")
+    for key, shape in (
+        ("endo", image.shape),
+        ("epi", image.shape),
+        ("has_epi", (count,)),
+        ("name", (count,)),
+        ("patient", (count,)),
+    ):
+        if arrays[key].shape != shape:
+            raise InputError(
+                f"{archive}: {key!r} is of shape {arrays[key].shape} and not {shape}; download it "
+                "again."
+            )
+    arrays["has_epi"] = arrays["has_epi"].astype(bool)
     return arrays
+
+
+def _require(archive: Path, arrays: dict[str, NDArray], *names: str) -> None:
+    for name in names:
+        if name not in arrays:
+            raise InputError(f"{archive}: no array {name!r}.")
+        if arrays[name].ndim == 0:
+            raise InputError(f"{archive}: {name!r} is a single value; download it again.")
 
 
 def _labels(

@@ -11,6 +11,9 @@ from cmr_synth.errors import InputError
 
 Pixels = NDArray[np.float32]
 
+SHOULDER = 0.75  # grey value of the heart's brightest blood; what is brighter is compressed above
+WINDOW_MARGIN_MM = 10.0
+
 
 def percentile(array: NDArray, *, low: float = 1.0, high: float = 99.5) -> Pixels:
     """Clip to two percentiles of the whole volume and scale to [0, 1].
@@ -81,10 +84,6 @@ def n4(array: NDArray, *, shrink: int = 2, levels: int = 4, iterations: int = 50
     return percentile(corrected)
 
 
-SHOULDER = 0.75  # grey value of the heart's brightest blood; what is brighter is compressed above
-WINDOW_MARGIN_MM = 10.0
-
-
 def heart_window(
     heart: NDArray[np.bool_], spacing: tuple[float, float], *, margin_mm: float = WINDOW_MARGIN_MM
 ) -> NDArray[np.bool_]:
@@ -96,7 +95,7 @@ def heart_window(
         Roughly where it lies; only its outermost rows and columns matter.
     spacing : (y, x) in mm
     margin_mm : float
-        Added on each side.
+        Added on each side, as far as the picture goes.
 
     Returns
     -------
@@ -123,7 +122,7 @@ def around_heart(
     The 1st percentile of the volume becomes 0 and the 95th of a window around the heart 0.75.
     Percentiles of the whole volume are set by the fat next to the coil, which leaves hearts of some
     scanners almost black. What is brighter than the heart approaches 1 along an exponential
-    shoulder, so that nothing is cut off and the way back exists.
+    shoulder, so that nothing bright is cut off and the way back exists.
 
     Parameters
     ----------
@@ -132,12 +131,17 @@ def around_heart(
     window : bool array that can be broadcast to `array`
         See `heart_window`; if nothing is set, the whole volume.
     low, high : float
-        Percentiles.
+        Percentiles, from 0 to 100 each: of the volume and of the window.
 
     Returns
     -------
     (..., y, x) float32 array
-        In [0, 1); all zero if the two percentiles coincide.
+        Values in [0, 1]; all zero if the window is no brighter than the volume's darkest pixels.
+
+    Raises
+    ------
+    InputError
+        If the array is empty or holds NaN or infinite values.
     """
     pixels = _finite(array)
     near = pixels[np.broadcast_to(window, pixels.shape)] if np.any(window) else pixels
@@ -150,7 +154,6 @@ def around_heart(
     return np.where(linear < SHOULDER, linear, bent).astype(np.float32)
 
 
-AROUND_HEART = "around-heart"
 NORMALISATIONS: dict[str, Callable[[NDArray], Pixels]] = {
     "percentile": percentile,
     "percentile-2-98": lambda array: percentile(array, low=2.0, high=98.0),
@@ -158,6 +161,29 @@ NORMALISATIONS: dict[str, Callable[[NDArray], Pixels]] = {
     "zscore": zscore,
     "n4": n4,
 }
+"""Those that need nothing but pixels."""
+AROUND_HEART = "around-heart"
+UNIT_RANGE = (*(name for name in NORMALISATIONS if name != "zscore"), AROUND_HEART)
+"""Those whose values lie from 0 to 1, as a slice set holds them."""
+
+
+def normalised(
+    array: NDArray, name: str, heart: NDArray[np.bool_], spacing: tuple[float, float]
+) -> Pixels:
+    """Normalise a volume by any of the names: a key of `NORMALISATIONS`, or "around-heart".
+
+    Parameters
+    ----------
+    array : (..., y, x) array
+        Pixels of one volume, any unit.
+    name : str
+    heart : (..., y, x) bool array
+        Where the heart lies; see `heart_window`.
+    spacing : (y, x) in mm
+    """
+    if name == AROUND_HEART:
+        return around_heart(array, heart_window(heart, spacing))
+    return NORMALISATIONS[name](array)
 
 
 def _finite(array: NDArray) -> Pixels:

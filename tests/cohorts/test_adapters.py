@@ -1,0 +1,265 @@
+"""What every cohort must hold to, on small files in its layout and on real data where they are.
+
+A new adapter is tested by being in the table; `LAYOUTS` of conftest.py needs a writer for it.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.cohorts import registry
+from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
+from cmr_synth.cohorts.registry import load_cohort
+from cmr_synth.cohorts.splits import SPLITS
+from cmr_synth.errors import InputError
+
+EARLIER = "sunnybrook, earlier"
+WRITTEN = (*sorted(registry.BUILT_IN), EARLIER)
+REAL = {
+    "acdc": "acdc/training",
+    "autofd": "autofd",
+    "chla": "chla_chd",
+    "sunnybrook": "sunnybrook_full",
+    EARLIER: "sunnybrook",
+}
+SPACINGS = {
+    "acdc": (8, 1.5, 1.5),
+    "autofd": (8.0, 1.5, 1.5),
+    "chla": (9, 1.3, 1.2),
+    "folder": (8.0, 1.5, 1.5),
+    "sunnybrook": (8, 1.37, 1.37),
+}
+
+
+def adapter_of(layout):
+    return load_cohort(layout.partition(",")[0])
+
+
+@pytest.fixture(params=WRITTEN)
+def written(request, tmp_path, layouts):
+    """Every adapter, a folder in its layout, and the labels that are in it."""
+    return adapter_of(request.param), tmp_path, layouts[request.param](tmp_path)
+
+
+@pytest.fixture(params=[*WRITTEN, *(f"real {name}" for name in REAL)])
+def cohort(request, tmp_path, layouts):
+    """Every adapter and a folder for it: written, and as published."""
+    _, real, layout = request.param.rpartition("real ")
+    if real:
+        return adapter_of(layout), request.getfixturevalue("data_root") / REAL[layout]
+    layouts[layout](tmp_path)
+    return adapter_of(layout), tmp_path
+
+
+@pytest.fixture
+def first_examinations(cohort):
+    """The first few examinations."""
+    adapter, root = cohort
+    return list(islice(adapter.examinations(root), 4))
+
+
+def test_arrays_fit_together(first_examinations):
+    assert first_examinations
+    for e in first_examinations:
+        assert e.image.ndim == 3 and e.image.dtype == np.float32
+        assert e.labels.shape == e.image.shape and e.labels.dtype == np.uint8
+        assert set(np.unique(e.labels)) <= {0, LV, MYO, RV, UNLABELLED}
+        assert e.may_hide.shape == (len(e.image), 4) and e.may_hide.dtype == bool
+        assert e.z.shape == (len(e.image),) and e.z.dtype == np.float32
+        assert e.image.max() > e.image.min()
+
+
+def test_unlabelled_pixels_and_may_hide_agree(first_examinations):
+    for e in first_examinations:
+        unknown = (e.labels == UNLABELLED).any(axis=(1, 2))
+        assert not e.may_hide[:, 0].any()  # the background is not a structure
+        assert e.may_hide[unknown].any(axis=1).all()
+        assert not e.may_hide[~unknown & e.labelled].any()
+
+
+def test_geometry_is_that_of_a_short_axis_stack(first_examinations):
+    for e in first_examinations:
+        z, y, x = e.spacing
+        assert 3 <= z <= 20 and 0.4 <= y <= 3 and 0.4 <= x <= 3
+        assert e.z.min() >= 0 and e.z.max() <= 1
+        assert e.labelled.any()
+
+
+def test_conditions_are_known_words(first_examinations):
+    for e in first_examinations:
+        assert e.vendor is None or e.vendor in VENDORS
+        assert e.phase is None or e.phase in PHASES
+        assert e.pathology is None or e.pathology in PATHOLOGIES
+        assert e.patient and e.files
+
+
+def test_the_right_ventricle_lies_on_the_left(first_examinations):
+    for e in first_examinations:
+        if (e.labels == RV).any() and (e.labels == LV).any():
+            column = {v: np.nonzero(e.labels == v)[2].mean() for v in (LV, RV)}
+            assert column[RV] < column[LV]
+
+
+def test_reading_twice_gives_the_same(cohort):
+    adapter, root = cohort
+    one, two = (next(iter(adapter.examinations(root))) for _ in range(2))
+    assert one.patient == two.patient
+    np.testing.assert_array_equal(one.image, two.image)
+    np.testing.assert_array_equal(one.labels, two.labels)
+
+
+def test_what_is_written_is_what_is_read(written):
+    adapter, root, expected = written
+    read = {(e.patient, e.phase): e for e in adapter.examinations(root)}
+    assert read.keys() == expected.keys()
+    for key, labels in expected.items():
+        np.testing.assert_array_equal(read[key].labels, labels)
+        assert (
+            read[key].spacing == pytest.approx(SPACINGS[adapter.name], rel=0.02)
+            or key[0] == "Sbj12"
+        )
+        assert read[key].cohort == adapter.name and read[key].vendor == adapter.vendor
+
+
+def test_pictures_are_those_of_the_labels(written):
+    """Blood is brighter than the wall where both are known."""
+    adapter, root, _ = written
+    for e in adapter.examinations(root):
+        blood = e.image[e.labels == LV].mean()
+        assert blood > e.image[~np.isin(e.labels, (LV, RV))].mean()
+
+
+def test_remarks_are_lines(written):
+    adapter, root, _ = written
+    said = adapter.remarks(root)
+    assert all(isinstance(line, str) and line and "\n" not in line for line in said)
+
+
+@pytest.mark.parametrize("name", sorted(registry.BUILT_IN))
+def test_people_and_sides_are_stated(name):
+    adapter = load_cohort(name)
+    assert not set(adapter.same_person) & set(adapter.same_person.values())
+    assert set(adapter.settled.values()) <= set(SPLITS)
+
+
+def test_acdc_knows_groups(tmp_path, layouts):
+    layouts["acdc"](tmp_path)
+    read = {e.patient: e.pathology for e in load_cohort("acdc").examinations(tmp_path)}
+    assert read == {"patient001": "dcm", "patient002": "normal"}
+
+
+def test_autofd_counts_slices_beside_their_mask(tmp_path, layouts):
+    layouts["autofd"](tmp_path)
+    assert load_cohort("autofd").remarks(tmp_path) == [
+        "2 of 8 slices lie beside their mask and are unlabelled."
+    ]
+    for e in load_cohort("autofd").examinations(tmp_path):
+        assert e.may_hide[3, [LV, MYO, RV]].all() and not e.may_hide[:3].any()
+
+
+def test_sunnybrook_hides_what_was_not_drawn(tmp_path, layouts):
+    layouts["sunnybrook"](tmp_path)
+    for e in load_cohort("sunnybrook").examinations(tmp_path):
+        assert e.may_hide[:, RV].all() and not e.may_hide[:, LV].any()
+        assert (e.may_hide[:, MYO] == (e.phase == "ES")).all()
+        np.testing.assert_allclose(e.z, [0, 1 / 3, 2 / 3, 1], atol=1e-6)
+
+
+def test_sunnybrook_prefers_the_larger_archive(tmp_path, layouts):
+    layouts[EARLIER](tmp_path)
+    layouts["sunnybrook"](tmp_path)
+    first = next(iter(load_cohort("sunnybrook").examinations(tmp_path)))
+    assert (first.labels == MYO).any()
+
+
+def test_sunnybrook_names_whom_it_leaves_out(tmp_path, layouts):
+    layouts["sunnybrook"](tmp_path)
+    arrays = dict(np.load(tmp_path / "sunnybrook_slices.npz"))
+    arrays["patient"] = np.where(arrays["patient"] == "SC-N-11", "SC-N-06", arrays["patient"])
+    np.savez(tmp_path / "sunnybrook_slices.npz", **arrays)
+    adapter = load_cohort("sunnybrook")
+    assert {e.patient for e in adapter.examinations(tmp_path)} == {"SC-HF-I-05"}
+    assert adapter.remarks(tmp_path)[1:] == ["SC-N-06: contours lie beside the heart; left out."]
+
+
+def archive(**change):
+    """Damage to the larger Sunnybrook archive: arrays changed or, with None, left out."""
+
+    def damage(root):
+        path = root / "sunnybrook_slices.npz"
+        arrays = {**np.load(path)}
+        for key, made in change.items():
+            if made is None:
+                del arrays[key]
+            else:
+                arrays[key] = made(arrays[key])
+        np.savez(path, **arrays)
+
+    return damage
+
+
+def nifti(file, change, affine=None):
+    """Damage to a NIfTI file: its voxels (x, y, z), or where they lie."""
+
+    def damage(root):
+        old = nib.load(root / file)
+        place = old.affine if affine is None else affine(old.affine)
+        nib.save(nib.Nifti1Image(change(np.asarray(old.dataobj).copy()), place), root / file)
+
+    return damage
+
+
+def moved(by):
+    def move(affine):
+        return affine @ nib.affines.from_matvec(np.eye(3), by)
+
+    return move
+
+
+def labelled_3(array):
+    array[:4] = 3
+    return array
+
+
+SEG, IMAGE = "A/seg_sa_ED.nii.gz", "A/sa_ED.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("layout", "damage", "message"),
+    [
+        ("acdc", lambda r: (r / "patient001/patient001_frame01_gt.nii.gz").unlink(), "frame01_gt"),
+        (
+            "acdc",
+            nifti("patient001/patient001_frame01_gt.nii.gz", lambda a: a[:, :, 1:]),
+            r"patient001_frame01: image is \(4, 96, 96\), mask is \(3, 96, 96\)",
+        ),
+        ("autofd", lambda root: (root / SEG).unlink(), "seg_sa_ED"),
+        ("autofd", nifti(SEG, labelled_3), "found label 3, AutoFD has 0, 1, 2 and 4"),
+        ("autofd", nifti(SEG, lambda a: a[1:]), "not those of the image .96 x 95"),
+        ("autofd", nifti(SEG, lambda a: a, moved((1, 0, 0))), "up to 1.0 pixels away"),
+        ("autofd", nifti(SEG, lambda a: a, lambda m: m * [1.02, 1, 1, 1]), "pixels away"),
+        ("autofd", nifti(IMAGE, lambda a: np.stack([a, a], -1)), "sa_ED.*holds 2 frames"),
+        ("sunnybrook", archive(epi=None), "no array 'epi'"),
+        ("sunnybrook", archive(endo=lambda a: a[1:]), "'endo' is of shape .* and not"),
+        ("sunnybrook", archive(has_epi=lambda a: a[0]), "'has_epi' is a single value"),
+        ("sunnybrook", archive(image=lambda a: a[0]), "'image' is no stack of slices"),
+        ("sunnybrook", archive(image=lambda a: a.astype(str)), "'image' is no stack of slices"),
+        (
+            "sunnybrook",
+            archive(name=lambda a: np.char.replace(a, "-", "_")),
+            "does not end in a number",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_damaged_file_is_one_line(layout, damage, message, tmp_path, layouts):
+    layouts[layout](tmp_path)
+    damage(tmp_path)
+    with pytest.raises(InputError, match=message) as caught:
+        list(load_cohort(layout).examinations(tmp_path))
+    assert "\n" not in str(caught.value)
