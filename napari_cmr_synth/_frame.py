@@ -1,6 +1,6 @@
 """The frame that results share: heading lines, plot, tables, remarks, facts, and their export.
 
-It formats a `cmr_synth.reports.panel.Content` and computes nothing. A panel sets `content` and
+It formats a `cmr_synth.reports.content.Content` and computes nothing. A panel sets `content` and
 puts its own buttons above.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -29,7 +30,7 @@ from ._layout import scrolled, word_wrapped
 from ._messages import show_note, show_problem
 
 if TYPE_CHECKING:
-    from cmr_synth.reports.panel import Content, Table
+    from cmr_synth.reports.content import Content, Picture, Plot, Section, Table
 
 PLOT_HEIGHT = 220
 MOST_ROWS = 12  # of a table that are shown without scrolling in it
@@ -51,7 +52,7 @@ class PanelFrame(QWidget):
         super().__init__(parent)
         self._empty = empty
         self._content: Content | None = None
-        self._canvas: Any = None
+        self._canvases: list[tuple[Plot, Any]] = []
 
         self._body = QWidget()
         self._rows = QVBoxLayout(self._body)
@@ -83,7 +84,7 @@ class PanelFrame(QWidget):
     @content.setter
     def content(self, content: Content | None) -> None:
         self._content = content
-        self._canvas = None
+        self._canvases = []
         _clear(self._rows)
         for button in (self.html_button, self.json_button):
             button.setEnabled(content is not None)
@@ -94,17 +95,11 @@ class PanelFrame(QWidget):
         self._rows.addWidget(_text(content.title, "font-weight: bold; font-size: 13pt;"))
         if content.lead:
             self._rows.addWidget(_text(content.lead))
-        if content.lines:
-            self._rows.addLayout(_lines(content))
-        if content.plot is not None:
-            self._canvas = self._plot(content)
-            self._rows.addWidget(self._canvas)
-        for remark in content.remarks:
-            self._rows.addWidget(_text(f"⚠ {remark}"))
-        for table in content.tables:
-            if table.title:
-                self._rows.addWidget(_text(table.title, "font-weight: bold;"))
-            self._rows.addWidget(_table(table))
+        self._show(content)
+        for section in content.sections:
+            self._rows.addWidget(_text(section.title, "font-weight: bold; font-size: 11pt;"))
+            self._show(section)
+            self._rows.addLayout(_facts(section))
         if content.facts:
             self._rows.addWidget(_text("How it was made", "font-weight: bold;"))
             self._rows.addLayout(_facts(content))
@@ -112,8 +107,8 @@ class PanelFrame(QWidget):
 
     @property
     def canvas(self) -> Any:
-        """The matplotlib canvas of the plot, or None."""
-        return self._canvas
+        """The matplotlib canvas of the first plot, or None."""
+        return self._canvases[0][1] if self._canvases else None
 
     def save(self, path: str | Path) -> Path | None:
         """Write the result; a problem is shown.
@@ -129,7 +124,7 @@ class PanelFrame(QWidget):
             The file, if it was written.
         """
         from cmr_synth.errors import InputError
-        from cmr_synth.reports.panel import write_content
+        from cmr_synth.reports.output import write_content
 
         assert self._content is not None
         try:
@@ -141,10 +136,25 @@ class PanelFrame(QWidget):
         return written
 
     def changeEvent(self, event: QEvent) -> None:
-        """Draw the plot again in the ink of another theme."""
+        """Draw the plots again in the ink of another theme."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and self._canvas is not None:
-            self._draw(self._canvas)
+        if event.type() == QEvent.Type.PaletteChange:
+            for plot, canvas in self._canvases:
+                _draw(plot, canvas)
+
+    def _show(self, part: Section) -> None:
+        for words in part.words:
+            self._rows.addWidget(_text(words))
+        if part.lines:
+            self._rows.addLayout(_lines(part))
+        for shown in part.plots:
+            self._rows.addWidget(self._plot(shown))
+        for remark in part.remarks:
+            self._rows.addWidget(_text(f"⚠ {remark}"))
+        for table in part.tables:
+            if table.title:
+                self._rows.addWidget(_text(table.title, "font-weight: bold;"))
+            self._rows.addWidget(_table(table))
 
     def _ask(self, kinds: str, ending: str) -> None:
         assert self._content is not None
@@ -153,7 +163,11 @@ class PanelFrame(QWidget):
         if path:
             self.save(path if path.lower().endswith(ending) else path + ending)
 
-    def _plot(self, content: Content) -> Any:
+    def _plot(self, shown: Plot | Picture) -> QWidget:
+        from cmr_synth.reports.content import Picture
+
+        if isinstance(shown, Picture):
+            return _picture(shown)
         # here, because matplotlib takes half a second that opening the panel need not wait for
         from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
         from matplotlib.figure import Figure
@@ -163,16 +177,31 @@ class PanelFrame(QWidget):
         canvas.setMinimumWidth(120)
         canvas.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         canvas.setStyleSheet("background: transparent;")
-        canvas.setToolTip(content.plot_says)
-        canvas.setAccessibleName(content.plot_says)
-        self._draw(canvas)
+        canvas.setToolTip(shown.says)
+        canvas.setAccessibleName(shown.says)
+        self._canvases.append((shown, canvas))
+        _draw(shown, canvas)
         return canvas
 
-    def _draw(self, canvas: Any) -> None:
-        from cmr_synth.reports.panel import draw
 
-        draw(self._content, canvas.figure, ink=_ink())
-        canvas.draw_idle()
+def _draw(plot: Plot, canvas: Any) -> None:
+    from cmr_synth.reports.plots import draw
+
+    draw(plot, canvas.figure, ink=_ink())
+    canvas.draw_idle()
+
+
+def _picture(shown: Picture) -> QLabel:
+    from cmr_synth.reports.plots import png
+
+    pixels = QPixmap()
+    pixels.loadFromData(png(shown))
+    label = QLabel()
+    label.setPixmap(pixels.scaledToHeight(PLOT_HEIGHT, Qt.TransformationMode.SmoothTransformation))
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    label.setToolTip(shown.says)
+    label.setAccessibleName(shown.says)
+    return label
 
 
 def _ink() -> str:
@@ -192,10 +221,10 @@ def _text(text: str, style: str = "") -> QLabel:
     return label
 
 
-def _lines(content: Content) -> QGridLayout:
+def _lines(part: Section) -> QGridLayout:
     grid = QGridLayout()
     grid.setColumnStretch(1, 1)
-    for row, line in enumerate(content.lines):
+    for row, line in enumerate(part.lines):
         name = QLabel(line.name)
         grid.addWidget(name, 2 * row, 0)
         grid.addWidget(_text(line.shown, "font-weight: bold;"), 2 * row, 1)
@@ -204,10 +233,10 @@ def _lines(content: Content) -> QGridLayout:
     return grid
 
 
-def _facts(content: Content) -> QGridLayout:
+def _facts(part: Section) -> QGridLayout:
     grid = QGridLayout()
     grid.setColumnStretch(1, 1)
-    for row, (name, value) in enumerate(content.facts):
+    for row, (name, value) in enumerate(part.facts):
         grid.addWidget(QLabel(name), row, 0, Qt.AlignmentFlag.AlignTop)
         # zero-width spaces let a hash break
         words = (w if len(w) < 24 else "\u200b".join(w) for w in value.split(" "))
@@ -216,16 +245,16 @@ def _facts(content: Content) -> QGridLayout:
 
 
 def _table(table: Table) -> QTableWidget:
-    from cmr_synth.reports.panel import show
-
     widget = QTableWidget(len(table.rows), len(table.columns))
     widget.setHorizontalHeaderLabels(list(table.columns))
     widget.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     widget.verticalHeader().setVisible(False)
     widget.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-    for row, cells in enumerate(table.rows):
+    for column, heading in enumerate(table.columns):
+        widget.horizontalHeaderItem(column).setToolTip(table.meanings.get(heading, ""))
+    for row, cells in enumerate(table.shown[1:]):
         for column, cell in enumerate(cells):
-            widget.setItem(row, column, QTableWidgetItem(show(cell)))
+            widget.setItem(row, column, QTableWidgetItem(cell))
     rows = min(len(table.rows), MOST_ROWS)
     height = widget.horizontalHeader().sizeHint().height() + 4
     widget.setFixedHeight(height + rows * widget.verticalHeader().defaultSectionSize())

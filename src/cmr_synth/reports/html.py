@@ -1,28 +1,44 @@
-"""Templates to HTML, the same way for every page."""
+"""The page of a `Content`: HTML in one file, pictures inside it."""
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
+
+from cmr_synth.reports.content import Content, Link
+from cmr_synth.reports.numbers import show
+from cmr_synth.reports.plots import png
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(template: str, **values: Any) -> str:
-    """Fill in a template.
+def page(content: Content, *, footer: str = "") -> str:
+    """Lay a report out as a page.
 
     Parameters
     ----------
-    template : str
-        File name in `templates/`.
-    **values
-        What it names; text is escaped, and a name that is missing is an error.
+    content : Content
+    footer : str
+        A last line.
 
     Returns
     -------
     str
-        HTML.
+        HTML; text is escaped, nothing is loaded from elsewhere, and nothing in it depends on when
+        it was made unless the footer does.
     """
+    return render(
+        "page.html",
+        content=content,
+        show=show,
+        png=lambda plot: base64.b64encode(png(plot)).decode("ascii"),
+        footer=footer,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template; text is escaped, and a name that is missing is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -32,4 +48,5 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.tests["link"] = lambda cell: isinstance(cell, Link)
     return environment.get_template(template).render(**values)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cmr_synth.anatomy.labels import STRUCTURES
-from cmr_synth.reports.panel import Content, Line, Table
+from cmr_synth.reports.content import Content, Line, Plot, Table
+from cmr_synth.reports.numbers import interval_in_words, show
 from cmr_synth.reports.sheet import COLOURS, NAMES
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ def record_content(
         lead="Synthetic; shows no patient.",
         lines=() if agreement is None else _lines(agreement, reference or {}),
         facts=_facts(record),
-        plot=None if agreement is None else _Bars(agreement, reference or {}),
-        plot_says="" if agreement is None else _plot_says(agreement),
+        plots=() if agreement is None else (_bars(agreement, reference or {}),),
         tables=() if agreement is None else (_by_slice(agreement),),
         remarks=(*_findings(record), *_missing(agreement), *remarks),
         data=data,
@@ -139,8 +139,7 @@ def _lines(agreement: Agreement, reference: Mapping[str, Any]) -> tuple[Line, ..
     for structure in STRUCTURES:
         real = reference.get(structure)
         note = (
-            f"on real pictures {real[0]:.3f} ({real[1]:.3f} to {real[2]:.3f}), "
-            f"{reference['patients']} patients"
+            f"on real pictures {interval_in_words(*real)}, {reference['patients']} patients"
             if real
             else ""
         )
@@ -164,26 +163,17 @@ def _by_slice(agreement: Agreement) -> Table:
     )
 
 
-def _plot_says(agreement: Agreement) -> str:
-    values = ", ".join(f"{NAMES[s]} {agreement.dice[s]:.3f}" for s in STRUCTURES)
-    return f"Dice of each structure as bars: {values}; each slice is a dot."
-
-
-class _Bars:
+def _bars(agreement: Agreement, reference: Mapping[str, Any]) -> Plot:
     """A bar for each structure, its slices as dots, and what real pictures reach as a line."""
 
-    def __init__(self, agreement: Agreement, reference: Mapping[str, Any]):
-        self.agreement = agreement
-        self.reference = reference
-
-    def __call__(self, figure: Figure) -> None:
+    def drawn(figure: Figure) -> None:
         axes = figure.add_subplot()
         ink = axes.xaxis.label.get_color()
         for place, structure in enumerate(STRUCTURES):
-            value = self.agreement.dice[structure]
-            real = self.reference.get(structure)
+            value = agreement.dice[structure]
+            real = reference.get(structure)
             axes.bar(place, np.nan_to_num(value), width=0.55, color=COLOURS[structure], zorder=2)
-            of_slices = [one.dice[structure] for one in self.agreement.slices]
+            of_slices = [one.dice[structure] for one in agreement.slices]
             spread = np.linspace(-0.18, 0.18, len(of_slices)) if len(of_slices) > 1 else [0.0]
             axes.plot(place + np.asarray(spread), of_slices, "o", ms=3, color=ink, zorder=4)
             if real:
@@ -193,5 +183,8 @@ class _Bars:
         axes.set_xticks(range(len(STRUCTURES)), list(STRUCTURES))
         axes.set_ylim(0, 1.02)
         axes.set_ylabel("Dice")
-        if self.reference:
+        if reference:
             axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), fontsize=8)
+
+    values = ", ".join(f"{NAMES[s]} {show(agreement.dice[s])}" for s in STRUCTURES)
+    return Plot(says=f"Dice of each structure as bars: {values}; each slice is a dot.", draw=drawn)

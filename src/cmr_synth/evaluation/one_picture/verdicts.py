@@ -58,6 +58,15 @@ class Place:
         """Whether 95 % of real slices lie around it."""
         return UNUSUAL <= self.percentile <= 100 - UNUSUAL
 
+    @property
+    def good(self) -> bool:
+        """Whether it is usual; where only one end is bad, whether it lies off that end."""
+        if self.name == "distance":
+            return not self.percentile > 100 - WEAK
+        if self.name.startswith("dice_"):
+            return self.percentile >= WEAK
+        return self.usual
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -150,7 +159,7 @@ def _adherence(
         for s in STRUCTURES
     ]
     known = [p for p in places if np.isfinite(p.value)]
-    weak = [p for p in known if not p.percentile >= WEAK]
+    weak = [p for p in known if not p.good]
     state: State = "unknown" if not known else "unusual" if weak else "usual"
     words = {
         "usual": "The heart is where the mask put it, as well as the segmenter can tell on real "
@@ -220,7 +229,7 @@ def _distance(
         distance,
         reference.distances_of(vendor),
     )
-    far = place.percentile > 100 - WEAK
+    far = not place.good
     words = (
         f"Further from real slices than {place.percentile:.0f} % of real slices are from other "
         "patients': something in it is unlike the training data."

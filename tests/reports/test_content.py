@@ -8,13 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.one_picture.agreement import mask_agreement
 from cmr_synth.generators import zoo
 from cmr_synth.imaging.scan import Scan
-from cmr_synth.reports.panel import Content, Line, Table, draw, show, write_content
+from cmr_synth.reports.content import Content, Line, Plot, Table
+from cmr_synth.reports.numbers import show
+from cmr_synth.reports.output import write_content
+from cmr_synth.reports.plots import draw
 from cmr_synth.reports.record import record_content
 from cmr_synth.synthesis.from_mask import synthesize
 from cmr_synth.synthesis.record import Synthetic
@@ -34,14 +38,17 @@ class Perfect:
         return found
 
 
+def falling(figure: Figure) -> None:
+    figure.add_subplot().plot([0, 1], [1, 0])
+
+
 @pytest.fixture
 def content() -> Content:
     return Content(
         title="Fidelity <of it>",
         lines=(Line(name="FD", value=1.25, interval=(1.0, 1.5), note="real against real 0.5"),),
         facts=(("Model", "flow & co"),),
-        plot=lambda figure: figure.add_subplot().plot([0, 1], [1, 0]),
-        plot_says="A falling line.",
+        plots=(Plot(says="A falling line.", draw=falling),),
         tables=(Table(title="By vendor", columns=("Vendor", "FD"), rows=(("ge", 0.12345),
                                                                          ("any", float("nan")))),),
         remarks=("Few patients.",),
@@ -96,11 +103,10 @@ def test_another_ending_is_refused(content: Content, tmp_path: Path) -> None:
 
 def test_a_plot_takes_the_ink_of_its_surroundings(content: Content) -> None:
     from matplotlib.colors import to_hex
-    from matplotlib.figure import Figure
 
     figure = Figure()
     for ink in ("#ff0000", "#00ff00"):
-        draw(content, figure, ink=ink)
+        draw(content.plots[0], figure, ink=ink)
         (axes,) = figure.axes
         assert to_hex(axes.xaxis.label.get_color()) == ink
         assert to_hex(axes.spines["left"].get_edgecolor()) == ink
@@ -123,7 +129,7 @@ def test_a_record_in_words(made) -> None:
     assert (facts["Vendor"], facts["Phase"]) == ("ge", "not specified")
     assert facts["Position"].startswith("slice 0: 0.00, slice 1: 1.00")
     assert "Slices without a heart were skipped and are 0: 2." in content.remarks
-    assert content.plot is None and content.lines == () and content.tables == ()
+    assert content.plots == () and content.lines == () and content.tables == ()
     assert content.data["record"] == synthetic.record
 
 
@@ -155,10 +161,8 @@ def test_an_agreement_becomes_lines_bars_and_a_table(made, tmp_path: Path) -> No
     assert table.columns == ("Slice", "LV", "MYO", "RV")
     assert [row[0] for row in table.rows] == [0, 1]
 
-    from matplotlib.figure import Figure
-
     figure = Figure()
-    draw(content, figure, ink="#000000")
+    draw(content.plots[0], figure, ink="#000000")
     heights = [bar.get_height() for bar in figure.axes[0].patches]
     assert heights == pytest.approx([agreement.dice[s] for s in ("LV", "MYO", "RV")])
     written = json.loads(write_content(content, tmp_path / "a.json").read_text())
