@@ -26,10 +26,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.anatomy.template import draw_slice
-from cmr_synth.networks.weights import state_of
+from cmr_synth.training.average import Average, ramped
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.families.flow import FlowTask
-from cmr_synth.training.loop import _average
 from cmr_synth.training.recipe import load_recipe
 
 BAR = 1.5
@@ -120,7 +119,7 @@ def stepping(network: nn.Module, losses: Callable[[], Tensor]) -> Callable[[], N
         betas=recipe.betas,
         weight_decay=recipe.weight_decay,
     )
-    average = {k: v.detach().clone().float() for k, v in state_of(network).items()}
+    average = Average({"network": network}, ramped(recipe.ema))
 
     def step() -> None:
         per_image = losses()
@@ -128,7 +127,7 @@ def stepping(network: nn.Module, losses: Callable[[], Tensor]) -> Callable[[], N
         per_image.mean().backward()
         nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_norm)
         optimizer.step()
-        _average(average, network, recipe.ema, 1000)
+        average.update("network", 1000)
 
     return step
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.networks.weights import load_weights
-from cmr_synth.training import loop
+from cmr_synth.training import keeper, loop
 from cmr_synth.training.families.flow import FlowTask
 from cmr_synth.training.families.segmenter import SegmenterTask
 from cmr_synth.training.loop import Step, train
@@ -404,7 +404,7 @@ def test_a_ruined_checkpoint_gives_way_to_the_one_before(
     make_recipe, tiny_task, slices, tmp_path, monkeypatch
 ):
     """Weights may be finite and the next losses not: a checkpoint is good when steps follow it."""
-    monkeypatch.setattr(loop, "PROOF_STEPS", 3)
+    monkeypatch.setattr(keeper, "PROOF_STEPS", 3)
     recipe = make_recipe(images=400, checkpoint_minutes=1e9)
     task = tiny_task(recipe)
     ruined_from(task, 7)

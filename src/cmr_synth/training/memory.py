@@ -10,7 +10,7 @@ from torch import nn
 
 if TYPE_CHECKING:
     from cmr_synth.training.batches import Batch
-    from cmr_synth.training.loop import Task
+    from cmr_synth.training.task import Task
 
 _WORDS = ("not enough memory", "can't allocate memory", "out of memory", "bad_alloc")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cmr_synth.errors import InputError
 
 if TYPE_CHECKING:
-    from cmr_synth.training.loop import Task
     from cmr_synth.training.recipe import Recipe
+    from cmr_synth.training.task import Task
 
 
 GROUP = "cmr_synth.training"

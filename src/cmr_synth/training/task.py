@@ -1,0 +1,55 @@
+"""What a family gives to the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cmr_synth.training.batches import Batch
+
+
+@runtime_checkable
+class Task(Protocol):
+    """Networks and their losses, made from a recipe.
+
+    Attributes
+    ----------
+    networks : dict
+        What is trained; the names stand in logs and checkpoints.
+    rates : dict
+        Factor on the recipe's learning rate, by network.
+    words : mapping
+        The conditions that the networks know, such as {"vendor": ("siemens", "ge")}; empty if
+        they take none.
+    """
+
+    networks: dict[str, nn.Module]
+    rates: dict[str, float]
+    words: Mapping[str, Sequence[str]]
+
+    def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
+        """Yield, in order, the name of a network to update and its loss for every image.
+
+        The loop steps that network before it asks for the next loss.
+        """
+        ...
+
+    def unaccounted(self) -> str:
+        """What an account of differential privacy would not cover; empty if it covers all.
+
+        A clause for the message that refuses such a training.
+        """
+        ...
+
+    def sheet(self, batch: Batch) -> NDArray[np.float32]:
+        """A picture of what the networks make of a batch, (rows, columns) in [0, 1]."""
+        ...
+
+    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
+        """Write the finished model, with the averaged weights already in `networks`."""
+        ...

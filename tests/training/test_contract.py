@@ -1,0 +1,188 @@
+"""Every task of the registry keeps the contract of `cmr_synth.training.task.Task`.
+
+A task is tested by being registered: without an entry in `TINY` its tests fail.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cmr_synth.generators.interface import Condition, Images
+from cmr_synth.generators.latent.autoencoder import Autoencoder, AutoencoderConfig
+from cmr_synth.generators.latent.network import LatentConfig, LatentModel
+from cmr_synth.generators.registry import families, load_family
+from cmr_synth.judges.copy_detector import CopyDetector
+from cmr_synth.judges.encoder import Encoder
+from cmr_synth.judges.segmenter import Segmenter
+from cmr_synth.networks.folder import read_config, with_weights
+from cmr_synth.networks.weights import save_weights, state_of
+from cmr_synth.training.batches import Batch, Batches
+from cmr_synth.training.loop import train
+from cmr_synth.training.registry import make_task, tasks
+
+VENDORS = ["siemens", "philips", "ge"]
+UNET = {"channels": [8, 8], "attention": [False, False], "head_width": 4, "groups": 4}
+SPADE = {
+    "channels": [8, 8, 8, 8],
+    "full_channels": 4,
+    "blocks": 1,
+    "hidden": 4,
+    "look": 6,
+    "layout": 2,
+    "encoder": [8, 8, 8, 8],
+    "groups": 4,
+    "vendors": VENDORS,
+}
+CODER = {"encoder": [8, 8], "decoder": [8, 8, 4], "blocks": 1, "hidden": 4, "groups": 4}
+DISCRIMINATOR = {"channels": 4, "layers": 1}
+
+TINY: dict[str, dict[str, Any]] = {
+    "segmenter": {"model": {"filters": [4, 8, 8]}},
+    "encoder": {"model": {"channels": [16, 16, 16, 16]}},
+    "copy-detector": {
+        "model": {"channels": [16, 16, 16, 16], "width": 16, "window_width": 8, "layout": 2}
+    },
+    "flow": {
+        "model": {**UNET, "vendors": VENDORS},
+        "loss": {"adversarial": {"weight": 0.1, **DISCRIMINATOR}},
+    },
+    "flow-student": {
+        "model": {"teacher": "tiny", "rank": 2, "teacher_steps": 2},
+        "loss": DISCRIMINATOR,
+    },
+    "diffusion": {"model": {**UNET, "vendors": VENDORS}},
+    "spade-gan": {"model": SPADE, "loss": DISCRIMINATOR},
+    "cvae": {"model": SPADE},
+    "autoencoder": {"model": CODER, "loss": DISCRIMINATOR},
+    "latent": {"model": {**UNET, "vendors": VENDORS}, "initialize_from": "autoencoder"},
+    "latent-control": {"initialize_from": "latent"},
+    "dcgan": {
+        "model": {
+            "latent": 6, "width": 4, "channels": [4, 4, 4], "kernel": 3, "groups": 4,
+            "vendors": VENDORS,
+        }
+    },
+}  # fmt: skip
+"""What a tiny recipe of each family states; a teacher or an earlier stage lies in `earlier`."""
+
+JUDGES = {"segmenter": Segmenter, "encoder": Encoder, "copy-detector": CopyDetector}
+WITHOUT_MASK = {"dcgan"}
+PRIVATE = {"flow", "diffusion", "spade-gan", "cvae"}
+"""Families that can be trained with privacy, given the right recipe."""
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory, tiny_model) -> Path:
+    """Folder of what some families start from: a flow, an autoencoder, a latent model."""
+    root = tmp_path_factory.mktemp("earlier")
+    shutil.copytree(tiny_model, root / "tiny")
+    stated = {**UNET, "vendors": VENDORS, "autoencoder": CODER}
+    written: list[tuple[str, nn.Module]] = []
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        written.append(("autoencoder", Autoencoder(AutoencoderConfig.model_validate(CODER))))
+        written.append(("latent", LatentModel(LatentConfig.model_validate(stated))))
+    for family, network in written:
+        (root / family).mkdir()
+        save_weights(root / family / "weights.safetensors", state_of(network), bits=16)
+        about = {"family": family, "config": network.config.model_dump(mode="json")}
+        (root / family / "config.json").write_text(json.dumps(about))
+    return root
+
+
+@pytest.fixture(params=sorted(tasks()))
+def recipe(request, make_recipe, earlier):
+    """A tiny recipe of every registered family, two steps long."""
+    stated = {"family": request.param, "images": 4, "batch_size": 2, **TINY[request.param]}
+    model = dict(stated.get("model", {}))
+    if "teacher" in model:
+        stated["model"] = {**model, "teacher": str(earlier / model["teacher"])}
+    if "initialize_from" in stated:
+        weights = earlier / stated["initialize_from"] / "weights.safetensors"
+        stated["initialize_from"] = str(weights)
+    return make_recipe(**stated)
+
+
+@pytest.fixture
+def batch(recipe, slices) -> Batch:
+    """Three images, one of them alone in its conditions."""
+    return Batches(slices, augmentation=recipe.augmentation, seed=recipe.seed).batch(0, 3)
+
+
+def test_what_the_loop_reads_is_there(recipe):
+    task = make_task(recipe)
+    assert task.networks and all(isinstance(n, nn.Module) for n in task.networks.values())
+    assert task.rates.keys() == task.networks.keys()
+    assert all(rate > 0 for rate in task.rates.values())
+    for name, words in task.words.items():
+        assert name in ("vendor", "phase", "pathology")
+        assert words and all(isinstance(word, str) for word in words)
+
+
+def test_each_network_has_a_finite_loss_of_every_image(recipe, batch):
+    task = make_task(recipe)
+    named = []
+    for name, loss in task.losses(batch):
+        assert loss.shape == (len(batch),) and torch.isfinite(loss).all()
+        task.networks[name].zero_grad()
+        loss.mean().backward()
+        own = [p.grad for p in task.networks[name].parameters() if p.grad is not None]
+        assert own and all(torch.isfinite(gradient).all() for gradient in own)
+        named.append(name)
+    assert sorted(named) == sorted(task.networks)
+
+
+def test_a_loss_is_of_the_seed_and_the_images_alone(recipe, slices):
+    def losses() -> dict[str, torch.Tensor]:
+        batch = Batches(slices, augmentation=recipe.augmentation, seed=recipe.seed).batch(0, 3)
+        return {name: loss.detach() for name, loss in make_task(recipe).losses(batch)}
+
+    one, two = losses(), losses()
+    assert one.keys() == two.keys()
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+def test_a_sheet_is_a_picture(recipe, batch):
+    task = make_task(recipe)
+    for network in task.networks.values():
+        network.eval()
+    with torch.no_grad():
+        sheet = task.sheet(batch)
+    assert sheet.ndim == 2 and np.isfinite(sheet).all()
+
+
+def test_two_steps_end_in_a_folder_that_loads_and_samples(recipe, slices, earlier, tmp_path):
+    shutil.copytree(earlier / "tiny", tmp_path / "tiny")  # an adapter's base lies beside it
+    out = tmp_path / "run"
+    steps = list(train(make_task(recipe), recipe, slices, out))
+    assert [step.images_seen for step in steps] == [2, 4]
+    assert all(np.isfinite(loss) for step in steps for loss in step.losses.values())
+    about = json.loads((out / "config.json").read_text())
+    assert about["images_seen"] == 4 and about["recipe"]["family"] == recipe.family
+    pictures = np.random.default_rng(0).random((2, 128, 128)).astype(np.float32)
+    if recipe.family in JUDGES:
+        judge = JUDGES[recipe.family].load(out)
+        looked = getattr(judge, "descriptors", None) or judge.features
+        found = looked(pictures)
+        assert all(np.isfinite(part).all() for part in np.atleast_1d(found[0]))
+        return
+    if about["family"] not in families():  # a stage that makes no images of its own
+        network = Autoencoder(read_config(out, AutoencoderConfig, family=about["family"]))
+        coded = with_weights(network, out, device="cpu").encode(torch.from_numpy(pictures[:, None]))
+        assert coded.shape == (2, 4, 32, 32) and torch.isfinite(coded).all()
+        return
+    generator = load_family(about["family"]).load(out)
+    mask = None if recipe.family in WITHOUT_MASK else np.zeros(generator.shape, np.uint8)
+    asked = [Condition(mask=mask, vendor="ge"), Condition(mask=mask)]
+    *_, last = generator.sample(asked, seed=0, steps=2)
+    assert isinstance(last, Images) and last.pixels.shape == (2, *generator.shape)
+    assert np.isfinite(last.pixels).all()
+    assert last.pixels.min() >= 0 and last.pixels.max() <= 1
