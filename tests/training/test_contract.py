@@ -125,6 +125,17 @@ def test_what_the_loop_reads_is_there(recipe):
     for name, words in task.words.items():
         assert name in ("vendor", "phase", "pathology")
         assert words and all(isinstance(word, str) for word in words)
+    assert isinstance(task.unaccounted(), str)
+
+
+def test_what_no_account_covers_is_said_unless_there_is_nothing(recipe):
+    task = make_task(recipe)
+    if recipe.family not in PRIVATE:
+        assert f"the family {recipe.family!r} learns from patients" in task.unaccounted()
+    elif "discriminator" in task.networks:
+        assert "a discriminator learns from patients too" in task.unaccounted()
+    else:
+        assert "learns from patients" not in task.unaccounted()
 
 
 def test_each_network_has_a_finite_loss_of_every_image(recipe, batch):

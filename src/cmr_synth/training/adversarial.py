@@ -74,6 +74,49 @@ def hinge_loss(real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
     return mean_score(tuple(misses))
 
 
+def knowledge(hinge: Tensor) -> Tensor:
+    """How well a discriminator tells real from made, 0 to 1, by its hinge losses in this batch.
+
+    One that cannot tell the two apart (hinge loss 2) has nothing to say.
+    """
+    return (1 - hinge.detach().mean() / 2).clamp(0, 1)
+
+
+class Judgement:
+    """What a discriminator of maps makes of real pictures and of those made for the same masks.
+
+    Parameters
+    ----------
+    discriminator : nn.Module
+        A `MatchingDiscriminator`.
+    real, made : (n, channels, y, x) tensors
+        Pictures, stacked with what they were made for.
+
+    Attributes
+    ----------
+    hinge : (n,) tensor
+        The discriminator's own loss.
+    """
+
+    def __init__(self, discriminator: nn.Module, real: Tensor, made: Tensor):
+        self._real, self._made = discriminator(real), discriminator(made)
+        self.hinge = hinge_loss(_scores(self._real), _scores(discriminator(made.detach())))
+
+    def matching(self) -> Tensor:
+        """(n,) `feature_matching`, both scales counting the same."""
+        pairs = zip(self._real, self._made, strict=True)
+        return torch.stack([feature_matching(r, m) for r, m in pairs]).mean(dim=0)
+
+    def statistics(self) -> Tensor:
+        """(n,) `statistics_matching`, both scales counting the same."""
+        pairs = zip(self._real, self._made, strict=True)
+        return torch.stack([statistics_matching(r, m) for r, m in pairs]).mean(dim=0)
+
+    def praise(self, weight: float) -> Tensor:
+        """(n,) score of what was made, times `weight`, and less the less is known."""
+        return weight * knowledge(self.hinge) * mean_score(_scores(self._made))
+
+
 def feature_matching(real: list[Tensor], fake: list[Tensor]) -> Tensor:
     """(n,) mean absolute difference of a discriminator's maps, the scores left out.
 
@@ -112,6 +155,10 @@ def spectrum_difference(made: Tensor, real: Tensor) -> Tensor:
     """
     of_made, of_real = _log_power(made), _log_power(real.detach())
     return (of_made - of_real).abs().mean(dim=(1, 2))
+
+
+def _scores(maps: tuple[list[Tensor], list[Tensor]]) -> tuple[Tensor, Tensor]:
+    return maps[0][-1], maps[1][-1]
 
 
 def _log_power(pictures: Tensor) -> Tensor:

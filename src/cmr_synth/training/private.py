@@ -31,6 +31,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.files import write_file
 from cmr_synth.training.batches import Batch, Batches
 from cmr_synth.training.recipe import Privacy, Recipe
+from cmr_synth.training.task import Task
 
 SAMPLING = "Poisson: each patient takes part in a step by itself, with the sample rate as chance"
 NEIGHBOURS = "one patient added or removed"
@@ -42,7 +43,6 @@ class PrivateTraining:
     Parameters
     ----------
     task : Task
-        With the method `unaccounted`, which says what of it no account covers, if anything.
     recipe : Recipe
         With `privacy`; `batch_size` is what is expected of a step, in pictures.
     batches : Batches
@@ -55,7 +55,7 @@ class PrivateTraining:
         If the training cannot be accounted for, or opacus is not installed.
     """
 
-    def __init__(self, task: Any, recipe: Recipe, batches: Batches, *, entropy: int | None = None):
+    def __init__(self, task: Task, recipe: Recipe, batches: Batches, *, entropy: int | None = None):
         if recipe.privacy is None:
             raise ValueError(f"recipe {recipe.name!r} asks for no privacy")
         self.settings: Privacy = recipe.privacy
@@ -91,7 +91,9 @@ class PrivateTraining:
         self._optimizer = wrapped
         return wrapped
 
-    def losses(self, task: Any, device: torch.device | str = "cpu") -> Iterator[tuple[str, Tensor]]:
+    def losses(
+        self, task: Task, device: torch.device | str = "cpu"
+    ) -> Iterator[tuple[str, Tensor]]:
         """Draw the patients of a step, leave the gradient of each with its weights, count it.
 
         Yields
@@ -238,7 +240,7 @@ def _patients(batches: Batches) -> list[NDArray[np.int64]]:
 
 
 def _require_accountable(
-    task: Any, recipe: Recipe, batches: Batches, settings: Privacy, patients: int
+    task: Task, recipe: Recipe, batches: Batches, settings: Privacy, patients: int
 ) -> None:
     where = f"recipe {recipe.name!r}: field 'privacy'"
     try:
@@ -247,13 +249,7 @@ def _require_accountable(
         raise InputError(
             f"{where}: training with privacy needs opacus; install napari-cmr-synth[dp]."
         ) from error
-    unaccounted = getattr(task, "unaccounted", None)
-    if unaccounted is None:
-        raise InputError(
-            f"{where}: the family {recipe.family!r} learns from patients in ways that no account "
-            "covers; choose flow, diffusion or cvae."
-        )
-    if reason := unaccounted():
+    if reason := task.unaccounted():
         raise InputError(f"{where}: {reason}.")
     if recipe.initialize_from:
         raise InputError(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING
+from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING, Any
 
+from cmr_synth import extensions
 from cmr_synth.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 
 GROUP = "cmr_synth.training"
+WHAT = "task"
 BUILT_IN = {
     "segmenter": "cmr_synth.training.families.segmenter:SegmenterTask",
     "flow": "cmr_synth.training.families.flow:FlowTask",
@@ -28,19 +30,13 @@ BUILT_IN = {
     "copy-detector": "cmr_synth.training.families.copy_detector:CopyDetectorTask",
 }
 """Family to its `Task`, made from a recipe: `module:object`, as in an entry point."""
+PARTS = ("networks", "rates", "words", "losses", "unaccounted", "sheet", "save")
+"""What a task must have, as `cmr_synth.training.task.Task` says."""
 
 
 def tasks() -> dict[str, EntryPoint]:
-    """Every task by its family; nothing is imported before `.load()`."""
-    found: dict[str, EntryPoint] = {}
-    ours = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
-    for entry in [*ours, *entry_points(group=GROUP)]:
-        if entry.name in found:
-            raise ValueError(
-                f"task {entry.name!r} is declared twice: {found[entry.name].value}, {entry.value}"
-            )
-        found[entry.name] = entry
-    return found
+    """Every task by its family; nothing is imported before `make_task`."""
+    return extensions.declared(GROUP, BUILT_IN, what=WHAT)
 
 
 def require_task(recipe: Recipe, *, where: str) -> EntryPoint:
@@ -66,7 +62,23 @@ def make_task(recipe: Recipe) -> Task:
     Raises
     ------
     InputError
-        If the family is unknown, or the recipe's settings do not fit it.
+        If the family is unknown, or the recipe's settings do not fit it; naming the package of a
+        task that cannot be imported, or lacks something of `cmr_synth.training.task.Task`.
     """
-    task: Task = require_task(recipe, where=f"recipe {recipe.name!r}").load()(recipe)
+    entry = require_task(recipe, where=f"recipe {recipe.name!r}")
+    task: Task = extensions.load(entry, what=WHAT, fault=_fault_of_class)(recipe)
+    wrong = extensions.missing(task, PARTS) or _fault_of_networks(task)
+    if wrong:
+        raise extensions.refusal(entry, WHAT, wrong)
     return task
+
+
+def _fault_of_class(found: Any) -> str | None:
+    return None if callable(found) else "it makes nothing of a recipe"
+
+
+def _fault_of_networks(task: Task) -> str | None:
+    if not task.networks:
+        return "it has no networks"
+    lacking = sorted(task.networks.keys() ^ task.rates.keys())
+    return f"its networks and rates differ in {', '.join(lacking)}" if lacking else None

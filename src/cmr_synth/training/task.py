@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from cmr_synth.training.batches import Batch
 
 
-@runtime_checkable
 class Task(Protocol):
     """Networks and their losses, made from a recipe.
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from cmr_synth.files import write_file
 from cmr_synth.imaging.copies import (
     Change,
     changed,
@@ -24,9 +20,11 @@ from cmr_synth.imaging.copies import (
     random_change,
 )
 from cmr_synth.judges.copy_detector import GRID, CopyDetectorConfig, CopyDetectorNetwork
-from cmr_synth.networks.weights import load_weights, save_weights, set_state, state_of
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch
-from cmr_synth.training.recipe import Recipe, checked
+from cmr_synth.training.families.family import FamilyTask
+from cmr_synth.training.families.sheet import tiled
+from cmr_synth.training.recipe import Recipe
 
 
 class CopyDetectorLoss(BaseModel):
@@ -48,21 +46,20 @@ class CopyDetectorLoss(BaseModel):
     window: float = Field(1.0, ge=0)
 
 
-class CopyDetectorTask:
+class CopyDetectorTask(FamilyTask):
     """The copy detector as the training loop sees it."""
 
+    family = "copy-detector"
+    bits = 16
+
     def __init__(self, recipe: Recipe):
-        where = f"recipe {recipe.name!r}"
-        self.loss = checked(CopyDetectorLoss, recipe.loss, where=where, under="loss")
-        config = checked(CopyDetectorConfig, recipe.model, where=where, under="model")
-        torch.manual_seed(recipe.seed)
-        self.recipe = recipe
-        self.network = CopyDetectorNetwork(config)
-        if recipe.initialize_from:
-            set_state(self.network, load_weights(Path(recipe.initialize_from)))
-        self.networks: dict[str, nn.Module] = {"detector": self.network}
+        super().__init__(recipe)
+        self.loss = self.loss_settings(CopyDetectorLoss)
+        config = self.model_settings(CopyDetectorConfig)
+        self.network = self.build(lambda: CopyDetectorNetwork(config))
+        self.networks = {"detector": self.network}
         self.rates = {"detector": 1.0}
-        self.words: dict[str, tuple[str, ...]] = {}
+        self.words = {}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Contrast of originals with two changed copies of each, as wholes and by a window."""
@@ -116,20 +113,11 @@ class CopyDetectorTask:
         """Pictures above the two changed copies of each."""
         copies, mixed, _ = self._copies(batch)
         rows = [batch.images[:, 0], copies[:, 0], mixed[:, 0]]
-        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+        return tiled(rows)
 
-    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
-        """Write `weights.safetensors` (half precision) and `config.json`."""
-        save_weights(folder / "weights.safetensors", state_of(self.network), bits=16)
-        about: dict[str, Any] = {
-            "family": "copy-detector",
-            "config": self.network.config.model_dump(),
-            "recipe": self.recipe.model_dump(mode="json"),
-            "images_seen": images_seen,
-            "minutes": round(minutes, 1),
-        }
-        with write_file(folder / "config.json") as path:
-            path.write_text(json.dumps(about, indent=2) + "\n")
+    def finished(self) -> tuple[BaseModel, dict[str, Tensor]]:
+        """The network alone."""
+        return self.network.config, state_of(self.network)
 
 
 def _mild(draw: np.random.Generator) -> Change:

@@ -8,25 +8,24 @@ A progressive GAN grows with the images that were seen, as a share of the recipe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.errors import InputError
 from cmr_synth.generators.dcgan.generator import FAMILY
 from cmr_synth.generators.dcgan.network import DcganConfig, make_discriminator, make_generator
 from cmr_synth.generators.dcgan.progressive import at_growth
-from cmr_synth.networks.folder import save_model
-from cmr_synth.networks.weights import load_weights, set_state, state_of
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
-from cmr_synth.training.recipe import Recipe, checked
+from cmr_synth.training.families.family import FamilyTask
+from cmr_synth.training.families.sheet import shown, tiled
+from cmr_synth.training.recipe import Recipe
 
 PROGRESSIVE_ONLY = ("grown_at", "group")
 
@@ -50,32 +49,28 @@ class DcganLoss(Dropping):
     )
 
 
-class DcganTask:
+class DcganTask(FamilyTask):
     """DCGAN or the progressive GAN as the training loop sees it."""
 
+    family = FAMILY
+
     def __init__(self, recipe: Recipe):
-        where = f"recipe {recipe.name!r}"
-        self.loss = checked(DcganLoss, recipe.loss, where=where, under="loss")
-        self.config = checked(DcganConfig, recipe.model, where=where, under="model")
+        super().__init__(recipe)
+        self.loss = self.loss_settings(DcganLoss)
+        self.config = self.model_settings(DcganConfig)
         useless = [field for field in PROGRESSIVE_ONLY if field in recipe.loss]
         if useless and not self.config.progressive:
-            raise InputError(
-                f"{where}: field 'loss.{useless[0]}': is for a network that grows; leave it out, "
-                "or set 'model.progressive' to true."
+            raise self.wrong(
+                f"loss.{useless[0]}",
+                "is for a network that grows; leave it out, or set 'model.progressive' to true.",
             )
         if self.config.growth is not None:
-            raise InputError(
-                f"{where}: field 'model.growth': is for loading; training sets it from 'images'."
-            )
-        torch.manual_seed(recipe.seed)
-        self.recipe = recipe
-        self.network = make_generator(self.config)
-        if recipe.initialize_from:
-            set_state(self.network, load_weights(Path(recipe.initialize_from)))
+            raise self.wrong("model.growth", "is for loading; training sets it from 'images'.")
+        self.network = self.build(lambda: make_generator(self.config))
         self.growing = Growing(
             self.network, self.config, images=recipe.images, grown_at=self.loss.grown_at
         )
-        self.networks: dict[str, nn.Module] = {
+        self.networks = {
             "discriminator": make_discriminator(self.config),
             "generator": self.growing,
         }
@@ -150,22 +145,15 @@ class DcganTask:
             latent = batch.normal(self.config.latent)
             made = self.network(latent, list(batch.conditions), self.growing.growth())
             made = functional.interpolate(made, size=batch.images.shape[2:], mode="nearest")
-            rows.append((made[:, 0].clamp(-1, 1) + 1) / 2)
-        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+            rows.append(shown(made))
+        return tiled(rows)
 
-    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
-        """Write `weights.safetensors` (8 bits per channel) and `config.json`, with the growth."""
+    def finished(self) -> tuple[BaseModel, dict[str, Tensor]]:
+        """The generator, and in its configuration how far it has grown."""
         growth = self.growing.growth()
         partly = self.config.progressive and growth < self.config.fully_grown
-        save_model(
-            folder,
-            family=FAMILY,
-            config=self.config.model_copy(update={"growth": growth if partly else None}),
-            weights=state_of(self.network),
-            recipe=self.recipe,
-            images_seen=images_seen,
-            minutes=minutes,
-        )
+        config = self.config.model_copy(update={"growth": growth if partly else None})
+        return config, state_of(self.network)
 
 
 class Growing(nn.Module):

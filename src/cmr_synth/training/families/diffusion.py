@@ -8,24 +8,25 @@ network draws with a mask, with a part of one, and with none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
-from torch import Tensor, nn
-from torch.nn import functional
+from pydantic import BaseModel, Field
+from torch import Tensor
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.generators.conditioning import one_hot_mask
+from cmr_synth.generators.diffusion.generator import FAMILY
 from cmr_synth.generators.diffusion.network import DiffusionConfig, DiffusionNetwork
 from cmr_synth.generators.diffusion.sampler import denoise
-from cmr_synth.networks.folder import save_model
-from cmr_synth.networks.weights import load_weights, set_state, state_of
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
-from cmr_synth.training.recipe import Recipe, checked
+from cmr_synth.training.families.family import FamilyTask
+from cmr_synth.training.families.sheet import given, tiled
+from cmr_synth.training.recipe import Recipe
+from cmr_synth.training.weighting import pixel_weight
 
 
 class DiffusionLoss(Dropping):
@@ -43,19 +44,17 @@ class DiffusionLoss(Dropping):
     heart_weight: float = Field(1.0, ge=0, description="added to the weight 1 near the heart")
 
 
-class DiffusionTask:
+class DiffusionTask(FamilyTask):
     """The diffusion as the training loop sees it."""
 
+    family = FAMILY
+
     def __init__(self, recipe: Recipe):
-        where = f"recipe {recipe.name!r}"
-        self.loss = checked(DiffusionLoss, recipe.loss, where=where, under="loss")
-        config = checked(DiffusionConfig, recipe.model, where=where, under="model")
-        torch.manual_seed(recipe.seed)
-        self.recipe = recipe
-        self.network = DiffusionNetwork(config)
-        if recipe.initialize_from:
-            set_state(self.network, load_weights(Path(recipe.initialize_from)))
-        self.networks: dict[str, nn.Module] = {"diffusion": self.network}
+        super().__init__(recipe)
+        self.loss = self.loss_settings(DiffusionLoss)
+        config = self.model_settings(DiffusionConfig)
+        self.network = self.build(lambda: DiffusionNetwork(config))
+        self.networks = {"diffusion": self.network}
         self.rates = {"diffusion": 1.0}
         self.words = self.network.conditions.words
 
@@ -87,9 +86,7 @@ class DiffusionTask:
 
     def _error(self, predicted: Tensor, goal: Tensor, share: Tensor, batch: Batch) -> Tensor:
         """Weighted squared error per image, over pixels inside the scan's field of view."""
-        heart = ((batch.labels > 0) & (batch.labels != UNLABELLED)).float()[:, None]
-        near = functional.max_pool2d(heart, 9, stride=1, padding=4)
-        weight = batch.covered * (1 + self.loss.heart_weight * near)
+        weight = pixel_weight(batch, self.loss.heart_weight)
         error = ((predicted - goal) ** 2 * weight).sum(dim=(1, 2, 3))
         level = level_weight(self.network.config.prediction, share.flatten(), self.loss.snr_bound)
         return level * error / weight.sum(dim=(1, 2, 3)).clamp(min=1)
@@ -99,24 +96,16 @@ class DiffusionTask:
         """Real pictures, their masks, and synthetic pictures at 5 and at 15 steps."""
         mask = one_hot_mask(batch.labels)
         noise = batch.normal(*batch.images.shape[1:])
-        rows = [batch.images[:, 0], batch.labels.clamp(max=3) / 3]
+        rows = given(batch)
         for steps in (5, 15):
             for done in denoise(self.network, noise, mask, list(batch.conditions), steps=steps):
                 picture = done
             rows.append((picture[:, 0] + 1) / 2)
-        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+        return tiled(rows)
 
-    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
-        """Write `weights.safetensors` (8 bits per channel) and `config.json`."""
-        save_model(
-            folder,
-            family="diffusion",
-            config=self.network.config,
-            weights=state_of(self.network),
-            recipe=self.recipe,
-            images_seen=images_seen,
-            minutes=minutes,
-        )
+    def finished(self) -> tuple[BaseModel, dict[str, Tensor]]:
+        """The network alone."""
+        return self.network.config, state_of(self.network)
 
 
 def without_a_structure(

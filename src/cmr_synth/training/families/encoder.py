@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.files import write_file
 from cmr_synth.imaging.damage import DAMAGES, damaged
 from cmr_synth.judges.encoder import EncoderConfig, EncoderNetwork
-from cmr_synth.networks.weights import load_weights, save_weights, set_state, state_of
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch
-from cmr_synth.training.recipe import Recipe, checked
+from cmr_synth.training.families.family import FamilyTask
+from cmr_synth.training.families.sheet import tiled
+from cmr_synth.training.recipe import Recipe
 
 PROJECTION = 64
 
@@ -62,21 +60,20 @@ class _Heads(nn.Module):
         return functional.normalize(self.projection(features), dim=1), self.damage(features)
 
 
-class EncoderTask:
+class EncoderTask(FamilyTask):
     """The encoder as the training loop sees it."""
 
+    family = "encoder"
+    bits = 16
+
     def __init__(self, recipe: Recipe):
-        where = f"recipe {recipe.name!r}"
-        self.loss = checked(EncoderLoss, recipe.loss, where=where, under="loss")
-        config = checked(EncoderConfig, recipe.model, where=where, under="model")
-        torch.manual_seed(recipe.seed)
-        self.recipe = recipe
-        self.network = EncoderNetwork(config)
-        if recipe.initialize_from:
-            set_state(self.network, load_weights(Path(recipe.initialize_from)))
-        self.networks: dict[str, nn.Module] = {"encoder": _Heads(self.network)}
+        super().__init__(recipe)
+        self.loss = self.loss_settings(EncoderLoss)
+        config = self.model_settings(EncoderConfig)
+        self.network = self.build(lambda: EncoderNetwork(config))
+        self.networks = {"encoder": _Heads(self.network)}
         self.rates = {"encoder": 1.0}
-        self.words: dict[str, tuple[str, ...]] = {}
+        self.words = {}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Contrast of two views of every slice, and the error of the damage told from each.
@@ -104,20 +101,11 @@ class EncoderTask:
         """Pictures above what the encoder sees of them after damage."""
         rngs = [np.random.default_rng(i) for i in range(len(batch))]
         rows = [batch.images[:, 0], damaged(batch.images, rngs)[0][:, 0]]
-        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+        return tiled(rows)
 
-    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
-        """Write `weights.safetensors` (half precision) and `config.json`."""
-        save_weights(folder / "weights.safetensors", state_of(self.network), bits=16)
-        about: dict[str, Any] = {
-            "family": "encoder",
-            "config": self.network.config.model_dump(),
-            "recipe": self.recipe.model_dump(mode="json"),
-            "images_seen": images_seen,
-            "minutes": round(minutes, 1),
-        }
-        with write_file(folder / "config.json") as path:
-            path.write_text(json.dumps(about, indent=2) + "\n")
+    def finished(self) -> tuple[BaseModel, dict[str, Tensor]]:
+        """The network alone."""
+        return self.network.config, state_of(self.network)
 
 
 def _contrast(places: Tensor, temperature: float) -> Tensor:

@@ -19,20 +19,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from cmr_synth.anatomy.labels import UNLABELLED
-from cmr_synth.errors import InputError
-from cmr_synth.generators.conditioning import CLASSES, one_hot_mask
+from cmr_synth.generators.conditioning import one_hot_mask
+from cmr_synth.generators.flow.generator import FAMILY
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
-from cmr_synth.generators.flow.sampler import euler, state_after, time_grid
-from cmr_synth.networks.folder import save_model
-from cmr_synth.networks.weights import load_weights, set_state, state_of
-from cmr_synth.training.adversarial import Discriminator, force, hinge_loss, mean_score
+from cmr_synth.generators.flow.sampler import euler, time_grid
+from cmr_synth.networks.weights import load_weights, state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
-from cmr_synth.training.recipe import Recipe, checked
+from cmr_synth.training.families.family import FamilyTask
+from cmr_synth.training.families.few_steps import (
+    balanced_losses,
+    discriminator_of_times,
+    put_own_states,
+)
+from cmr_synth.training.families.sheet import given, shown, tiled
+from cmr_synth.training.recipe import Recipe
+from cmr_synth.training.weighting import pixel_weight, weighted_mean
 
 
 class Adversarial(BaseModel):
@@ -66,29 +70,25 @@ class FlowLoss(Dropping):
     adversarial: Adversarial = Adversarial()
 
 
-class FlowTask:
+class FlowTask(FamilyTask):
     """The flow as the training loop sees it."""
 
+    family = FAMILY
+
     def __init__(self, recipe: Recipe):
-        where = f"recipe {recipe.name!r}"
-        self.loss = checked(FlowLoss, recipe.loss, where=where, under="loss")
-        config = checked(FlowConfig, recipe.model, where=where, under="model")
-        torch.manual_seed(recipe.seed)
+        super().__init__(recipe)
+        self.loss = self.loss_settings(FlowLoss)
+        config = self.model_settings(FlowConfig)
         if config.adapter is not None:
-            raise InputError(
-                f"{where}: field 'model.adapter': is for loading; the family 'flow-student' trains "
-                "adapters."
+            raise self.wrong(
+                "model.adapter", "is for loading; the family 'flow-student' trains adapters."
             )
-        self.recipe = recipe
-        self.network = FlowNetwork(config)
-        if recipe.initialize_from:
-            set_state(self.network, load_weights(Path(recipe.initialize_from)))
-        self.networks: dict[str, nn.Module] = {"flow": self.network}
+        self.network = self.build(lambda: FlowNetwork(config))
+        self.networks = {"flow": self.network}
         self.rates = {"flow": 1.0}
         self.words = self.network.conditions.words
         if self.loss.adversarial.weight:
-            self.networks["discriminator"] = Discriminator(
-                CLASSES + 2,  # picture, mask and time
+            self.networks["discriminator"] = discriminator_of_times(
                 channels=self.loss.adversarial.channels,
                 layers=self.loss.adversarial.layers,
             )
@@ -130,26 +130,23 @@ class FlowTask:
         own = torch.tensor(batch.uniform() < settings.own_inputs, device=device) & (step > 0)
         time = times[step]
         noisy = _mix(pictures, start, time)
-        for k in step[own].unique().tolist():
-            here = torch.nonzero(own & (step == k)).flatten()
-            asked = [conditions[int(i)] for i in here]
-            noisy[here] = state_after(k, flow, start[here], mask[here], asked, steps=settings.steps)
+        put_own_states(
+            noisy, flow, start, mask, conditions, step=step, where=own, steps=settings.steps
+        )
         estimate = flow(noisy, time, mask, conditions)
-        inside = batch.covered
-        late = time.view(-1, 1, 1, 1).expand_as(inside)
-        seen = torch.cat([estimate * inside, mask, late], dim=1)
-        adversarial = -mean_score(discriminator(seen))
         error = self._velocity_error(estimate, pictures, time, batch).where(~own, 0.0)
-        real = discriminator(torch.cat([pictures * inside, mask, late], dim=1))
-        hinge = hinge_loss(real, discriminator(seen.detach()))
-        # both losses pull at the picture with forces of a fixed ratio, as in VQGAN (Esser et al.
-        # 2021, arXiv:2012.09841, eq. 7), there measured at the last layer; but a discriminator
-        # that cannot tell the two apart (hinge loss 2) has nothing to say and gets no force
-        knows = (1 - hinge.detach().mean() / 2).clamp(0, 1)
-        pull = force(error, estimate).where(~own, 0.0).sum()
-        push = force(adversarial, estimate).where(~own, 0.0).sum()
-        balance = (pull / push.clamp(min=1e-12)).clamp(max=1e4)
-        yield "flow", error + settings.weight * knows * balance * adversarial
+        judged, hinge = balanced_losses(
+            error,
+            estimate,
+            pictures,
+            mask,
+            time,
+            batch.covered,
+            discriminator=discriminator,
+            compared=~own,
+            weight=settings.weight,
+        )
+        yield "flow", judged
         yield "discriminator", hinge
 
     def _velocity_error(
@@ -158,11 +155,8 @@ class FlowTask:
         """Squared velocity error per image, over pixels inside the scan's field of view."""
         # velocity = (x - x_t) / (1 - t); bounded, or late times would drown the others
         scale = 1 / (1 - time).clamp(min=0.1).view(-1, 1, 1, 1)
-        heart = ((batch.labels > 0) & (batch.labels != UNLABELLED)).float()[:, None]
-        near = functional.max_pool2d(heart, 9, stride=1, padding=4)
-        weight = batch.covered * (1 + self.loss.heart_weight * near)
-        error = ((estimate - pictures) * scale) ** 2 * weight
-        return error.sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp(min=1)
+        weight = pixel_weight(batch, self.loss.heart_weight)
+        return weighted_mean(((estimate - pictures) * scale) ** 2, weight)
 
     def _with_initial(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         share, start = self.loss.adversarial.initial_share, self.recipe.initialize_from
@@ -175,24 +169,16 @@ class FlowTask:
         """Real pictures, their masks, and synthetic pictures at 4 and at 12 steps."""
         mask = one_hot_mask(batch.labels)
         start = start_of(self.network.config, batch.normal(*batch.images.shape[1:]), mask)
-        rows = [batch.images[:, 0], batch.labels.clamp(max=3) / 3]
+        rows = given(batch)
         for steps in (4, 12):
             for done in euler(self.network, start, mask, list(batch.conditions), steps=steps):
                 picture = done
-            rows.append((picture[:, 0].clamp(-1, 1) + 1) / 2)
-        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+            rows.append(shown(picture))
+        return tiled(rows)
 
-    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
-        """Write `weights.safetensors` (8 bits per channel) and `config.json`."""
-        save_model(
-            folder,
-            family="flow",
-            config=self.network.config,
-            weights=self._with_initial(state_of(self.network)),
-            recipe=self.recipe,
-            images_seen=images_seen,
-            minutes=minutes,
-        )
+    def finished(self) -> tuple[BaseModel, dict[str, Tensor]]:
+        """The network without its discriminator."""
+        return self.network.config, self._with_initial(state_of(self.network))
 
 
 def mixed(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> dict[str, Tensor]:

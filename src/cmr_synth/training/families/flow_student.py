@@ -24,23 +24,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256, write_file
 from cmr_synth.generators import zoo
-from cmr_synth.generators.conditioning import CLASSES, one_hot_mask
+from cmr_synth.generators.conditioning import one_hot_mask
 from cmr_synth.generators.flow.adapter import AdaptedFlow, load_flow
+from cmr_synth.generators.flow.generator import FAMILY
 from cmr_synth.generators.flow.network import AdapterOf, start_of
-from cmr_synth.generators.flow.sampler import euler, state_after, time_grid
-from cmr_synth.networks.folder import save_model
-from cmr_synth.networks.weights import load_weights, set_state, state_of
-from cmr_synth.training.adversarial import Discriminator, force, hinge_loss, mean_score
+from cmr_synth.generators.flow.sampler import euler, time_grid
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
-from cmr_synth.training.recipe import Recipe, checked
+from cmr_synth.training.families.family import FamilyTask
+from cmr_synth.training.families.few_steps import (
+    balanced_losses,
+    discriminator_of_times,
+    put_own_states,
+)
+from cmr_synth.training.families.sheet import given, shown, tiled
+from cmr_synth.training.recipe import Recipe
+from cmr_synth.training.weighting import near_heart
 
 
 class StudentModel(BaseModel):
@@ -77,51 +82,47 @@ class StudentLoss(Dropping):
     rate: float = Field(1.0, gt=0, description="discriminator's learning rate, times the recipe's")
 
 
-class FlowStudentTask:
+class FlowStudentTask(FamilyTask):
     """The student as the training loop sees it."""
 
+    family = FAMILY
+
     def __init__(self, recipe: Recipe):
-        where = f"recipe {recipe.name!r}"
-        self.model = checked(StudentModel, recipe.model, where=where, under="model")
-        self.loss = checked(StudentLoss, recipe.loss, where=where, under="loss")
+        super().__init__(recipe)
+        self.model = self.model_settings(StudentModel)
+        self.loss = self.loss_settings(StudentLoss)
         if self.loss.pairs and (recipe.augmentation.share or recipe.augmentation.shift):
-            raise InputError(
-                f"{where}: field 'loss.pairs': kept pictures are of slices as they are; set "
-                "augmentation.share and augmentation.shift to 0, or pairs to 0."
+            raise self.wrong(
+                "loss.pairs",
+                "kept pictures are of slices as they are; set augmentation.share and "
+                "augmentation.shift to 0, or pairs to 0.",
             )
         entry = zoo.find(self.model.teacher)
         card = zoo.verify(entry)
         if card.family != "flow":
-            raise InputError(
-                f"{where}: field 'model.teacher': {card.name!r} is of family {card.family!r}; "
-                "name a model of family 'flow'."
+            raise self.wrong(
+                "model.teacher",
+                f"{card.name!r} is of family {card.family!r}; name a model of family 'flow'.",
             )
         teacher = load_flow(entry.folder)
         if teacher.config.adapter is not None:
-            raise InputError(
-                f"{where}: field 'model.teacher': {card.name!r} is an adapter itself; name its "
-                f"base {teacher.config.adapter.base!r}."
+            raise self.wrong(
+                "model.teacher",
+                f"{card.name!r} is an adapter itself; name its base "
+                f"{teacher.config.adapter.base!r}.",
             )
         self.teacher_steps = self.model.teacher_steps or card.default_steps or 4
-        torch.manual_seed(recipe.seed)
-        self.recipe = recipe
-        self.student = AdaptedFlow(
-            teacher,
-            AdapterOf(
-                base=card.name,
-                sha256=sha256(entry.folder / zoo.WEIGHTS),
-                rank=self.model.rank,
-                steps=self.model.steps,
-            ),
+        adapter = AdapterOf(
+            base=card.name,
+            sha256=sha256(entry.folder / zoo.WEIGHTS),
+            rank=self.model.rank,
+            steps=self.model.steps,
         )
-        if recipe.initialize_from:
-            set_state(self.student, load_weights(Path(recipe.initialize_from)))
-        self.networks: dict[str, nn.Module] = {
+        self.student = self.build(lambda: AdaptedFlow(teacher, adapter))
+        self.networks = {
             "student": self.student,
-            "discriminator": Discriminator(
-                CLASSES + 2,  # picture, mask and time
-                channels=self.loss.channels,
-                layers=self.loss.layers,
+            "discriminator": discriminator_of_times(
+                channels=self.loss.channels, layers=self.loss.layers
             ),
         }
         self.rates = {"student": 1.0, "discriminator": self.loss.rate}
@@ -142,22 +143,20 @@ class FlowStudentTask:
         estimate = student(state, time, mask, conditions)
         goal = self._goals(names, taught, start, mask, conditions)
         # a teacher's picture is right everywhere, also where the scan showed nothing
-        heart = ((batch.labels > 0) & (batch.labels != UNLABELLED)).float()[:, None]
-        weight = 1 + self.loss.heart_weight * functional.max_pool2d(heart, 9, stride=1, padding=4)
+        weight = 1 + self.loss.heart_weight * near_heart(batch.labels)
         error = ((estimate - goal) ** 2 * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))
-        error = error.where(taught, 0.0)
-        inside = batch.covered
-        late = time.view(-1, 1, 1, 1).expand_as(inside)
-        seen = torch.cat([estimate * inside, mask, late], dim=1)
-        score = -mean_score(discriminator(seen))
-        real = discriminator(torch.cat([pictures * inside, mask, late], dim=1))
-        hinge = hinge_loss(real, discriminator(seen.detach()))
-        # forces in a fixed ratio, less of it the less the discriminator knows; see `families.flow`
-        knows = (1 - hinge.detach().mean() / 2).clamp(0, 1)
-        pull = force(error, estimate).sum()
-        push = force(score, estimate).where(taught, 0.0).sum()
-        balance = (pull / push.clamp(min=1e-12)).clamp(max=1e4)
-        yield "student", error + self.loss.adversarial * knows * balance * score
+        judged, hinge = balanced_losses(
+            error.where(taught, 0.0),
+            estimate,
+            pictures,
+            mask,
+            time,
+            batch.covered,
+            discriminator=discriminator,
+            compared=taught,
+            weight=self.loss.adversarial,
+        )
+        yield "student", judged
         yield "discriminator", hinge
 
     def _paired(self, batch: Batch) -> tuple[Batch, list[str], Tensor]:
@@ -193,13 +192,10 @@ class FlowStudentTask:
         steps = self.model.steps
         step = torch.tensor((batch.uniform() * steps).astype(np.int64), device=start.device)
         times = torch.tensor(time_grid(steps), dtype=torch.float32, device=start.device)
-        state = start.clone()
-        for k in step[step > 0].unique().tolist():
-            here = torch.nonzero(step == k).flatten()
-            asked = [conditions[int(i)] for i in here]
-            state[here] = state_after(
-                k, self.networks["student"], start[here], mask[here], asked, steps=steps
-            )
+        state, student = start.clone(), self.networks["student"]
+        put_own_states(
+            state, student, start, mask, conditions, step=step, where=step > 0, steps=steps
+        )
         return times[step], state
 
     def _goals(
@@ -233,27 +229,19 @@ class FlowStudentTask:
         mask = one_hot_mask(batch.labels)
         start = start_of(self.student.config, batch.normal(*batch.images.shape[1:]), mask)
         asked = list(batch.conditions)
-        rows = [batch.images[:, 0], batch.labels.clamp(max=3) / 3]
+        rows = given(batch)
         for network, steps in (
             (self.student.base, self.teacher_steps),
             (self.student, self.model.steps),
         ):
             crowding = network.config.crowding
             *_, last = euler(network, start, mask, asked, steps=steps, crowding=crowding)
-            rows.append((last[:, 0].clamp(-1, 1) + 1) / 2)
-        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+            rows.append(shown(last))
+        return tiled(rows)
 
-    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
-        """Write the change of weights as `weights.safetensors` (8 bits), and `config.json`."""
-        save_model(
-            folder,
-            family="flow",
-            config=self.student.config,
-            weights=state_of(self.student),
-            recipe=self.recipe,
-            images_seen=images_seen,
-            minutes=minutes,
-        )
+    def finished(self) -> tuple[BaseModel, dict[str, Tensor]]:
+        """The change of the teacher's weights."""
+        return self.student.config, state_of(self.student)
 
 
 class _Kept:

@@ -8,30 +8,30 @@ complete. Start with the weights of the autoencoder, or of an earlier latent mod
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
-from torch import Tensor, nn
+from pydantic import BaseModel, Field
+from torch import Tensor
 from torch.nn import functional
 
-from cmr_synth.anatomy.labels import UNLABELLED
-from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import one_hot_mask
 from cmr_synth.generators.latent.autoencoder import DOWN, AutoencoderConfig
 from cmr_synth.generators.latent.generator import DEFAULT_STEPS, FAMILY, LatentGenerator
 from cmr_synth.generators.latent.network import LatentConfig, LatentModel
-from cmr_synth.networks.folder import read_config, save_model
+from cmr_synth.networks.folder import read_config
 from cmr_synth.networks.weights import load_weights, set_state, state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
 from cmr_synth.training.families.diffusion import level_weight
+from cmr_synth.training.families.earlier import earlier_model
+from cmr_synth.training.families.family import FamilyTask
+from cmr_synth.training.families.sheet import given, shown, tiled
 from cmr_synth.training.recipe import Recipe, checked
+from cmr_synth.training.weighting import pixel_weight, weighted_mean
 
 
 class LatentLoss(Dropping):
@@ -45,34 +45,47 @@ class LatentLoss(Dropping):
     heart_weight: float = Field(1.0, ge=0, description="added to the weight 1 near the heart")
 
 
-class LatentTask:
+class LatentTask(FamilyTask):
     """The latent network as the training loop sees it."""
 
+    family = FAMILY
+
     def __init__(self, recipe: Recipe):
-        where = f"recipe {recipe.name!r}"
-        self.loss = checked(LatentLoss, recipe.loss, where=where, under="loss")
+        super().__init__(recipe)
+        self.loss = self.loss_settings(LatentLoss)
+        self.model = self._started()
+        self.model.autoencoder.eval().requires_grad_(False)
+        self.network = self.model.network
+        self.networks = {"latent": self.network}
+        self.rates = {"latent": 1.0}
+        self.words = self.network.conditions.words
+
+    def _started(self) -> LatentModel:
+        """The model with the weights of an autoencoder, or of an earlier model, in it."""
+        recipe = self.recipe
         if "autoencoder" in recipe.model:
-            raise InputError(
-                f"{where}: field 'model.autoencoder': is told by the trained autoencoder; start "
-                "from its weights with --from."
+            raise self.wrong(
+                "model.autoencoder",
+                "is told by the trained autoencoder; start from its weights with --from.",
             )
-        folder, family = _earlier(recipe)
+        folder, family = earlier_model(
+            recipe,
+            families=("autoencoder", FAMILY),
+            needs="a trained autoencoder; train the recipe 'autoencoder'",
+            starts="starts from an autoencoder or a latent model",
+        )
         if family == FAMILY:
             inner = read_config(folder, LatentConfig, family=FAMILY).autoencoder
         else:
             inner = read_config(folder, AutoencoderConfig, family="autoencoder")
         stated = {"shape": inner.shape, "spacing_mm": inner.spacing_mm, **recipe.model}
-        config = checked(LatentConfig, stated | {"autoencoder": inner}, where=where, under="model")
+        stated["autoencoder"] = inner
+        config = checked(LatentConfig, stated, where=self.where, under="model")
         torch.manual_seed(recipe.seed)
-        self.recipe = recipe
-        self.model = LatentModel(config)
+        model = LatentModel(config)
         weights = load_weights(Path(str(recipe.initialize_from)))
-        set_state(self.model if family == FAMILY else self.model.autoencoder, weights)
-        self.model.autoencoder.eval().requires_grad_(False)
-        self.network = self.model.network
-        self.networks: dict[str, nn.Module] = {"latent": self.network}
-        self.rates = {"latent": 1.0}
-        self.words = self.network.conditions.words
+        set_state(model if family == FAMILY else model.autoencoder, weights)
+        return model
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Weighted squared error of the clean latents at one random time an image."""
@@ -102,12 +115,8 @@ class LatentTask:
 
     def _error(self, found: Tensor, latents: Tensor, batch: Batch) -> Tensor:
         """(n,) mean squared error of positions in the field of view, more of it near the heart."""
-        heart = ((batch.labels > 0) & (batch.labels != UNLABELLED)).float()[:, None]
-        near = functional.max_pool2d(heart, 9, stride=1, padding=4)
-        weight = batch.covered * (1 + self.loss.heart_weight * near)
-        weight = functional.avg_pool2d(weight, DOWN)
-        error = ((found - latents) ** 2).mean(dim=1, keepdim=True) * weight
-        return error.sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp(min=1)
+        weight = functional.avg_pool2d(pixel_weight(batch, self.loss.heart_weight), DOWN)
+        return weighted_mean(((found - latents) ** 2).mean(dim=1, keepdim=True), weight)
 
     @torch.no_grad()
     def sheet(self, batch: Batch) -> NDArray[np.float32]:
@@ -121,44 +130,11 @@ class LatentTask:
             noise, mask, list(batch.conditions), steps=DEFAULT_STEPS[objective]
         ):
             latents = made
-        rows = [batch.images[:, 0], batch.labels.clamp(max=3) / 3]
-        for shown in (self._encoded(2 * batch.images - 1), latents):
-            rows.append((autoencoder.decode(shown, mask)[:, 0].clamp(-1, 1) + 1) / 2)
-        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+        rows = given(batch)
+        for coded in (self._encoded(2 * batch.images - 1), latents):
+            rows.append(shown(autoencoder.decode(coded, mask)))
+        return tiled(rows)
 
-    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
-        """Write `weights.safetensors` (8 bits per channel) and `config.json`, of both networks."""
-        save_model(
-            folder,
-            family=FAMILY,
-            config=self.model.config,
-            weights=state_of(self.model),
-            recipe=self.recipe,
-            images_seen=images_seen,
-            minutes=minutes,
-        )
-
-
-def _earlier(recipe: Recipe) -> tuple[Path, str]:
-    """Folder and family of the model that the recipe starts from."""
-    where = f"recipe {recipe.name!r}"
-    if not recipe.initialize_from:
-        raise InputError(
-            f"{where}: needs a trained autoencoder; train the recipe 'autoencoder' and start from "
-            "its weights with --from FOLDER/weights.safetensors."
-        )
-    folder = Path(recipe.initialize_from).parent
-    try:
-        about: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        family = str(about["family"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder / 'config.json'}: not a readable configuration "
-            f"({str(error).splitlines()[0]}); --from needs the weights in their model folder."
-        ) from error
-    if family not in ("autoencoder", FAMILY):
-        raise InputError(
-            f"{where}: starts from an autoencoder or a latent model, and {folder} holds one of "
-            f"family {family!r}; name another with --from."
-        )
-    return folder, family
+    def finished(self) -> tuple[BaseModel, dict[str, Tensor]]:
+        """Network and autoencoder."""
+        return self.model.config, state_of(self.model)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
-from cmr_synth.files import write_file
 from cmr_synth.judges.segmenter_network import CLASSES, SegmenterConfig, SegmenterNetwork
-from cmr_synth.networks.weights import load_weights, save_weights, set_state, state_of
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch
-from cmr_synth.training.recipe import Recipe, checked
+from cmr_synth.training.families.family import FamilyTask
+from cmr_synth.training.families.sheet import tiled
+from cmr_synth.training.recipe import Recipe
 
 
 class SegmenterLoss(BaseModel):
@@ -28,21 +26,20 @@ class SegmenterLoss(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class SegmenterTask:
+class SegmenterTask(FamilyTask):
     """The segmenter as the training loop sees it."""
 
+    family = "segmenter"
+    bits = 16
+
     def __init__(self, recipe: Recipe):
-        where = f"recipe {recipe.name!r}"
-        checked(SegmenterLoss, recipe.loss, where=where, under="loss")
-        config = checked(SegmenterConfig, recipe.model, where=where, under="model")
-        torch.manual_seed(recipe.seed)
-        self.recipe = recipe
-        self.network = SegmenterNetwork(config)
-        if recipe.initialize_from:
-            set_state(self.network, load_weights(Path(recipe.initialize_from)))
-        self.networks: dict[str, nn.Module] = {"segmenter": self.network}
+        super().__init__(recipe)
+        self.loss_settings(SegmenterLoss)
+        config = self.model_settings(SegmenterConfig)
+        self.network = self.build(lambda: SegmenterNetwork(config))
+        self.networks = {"segmenter": self.network}
         self.rates = {"segmenter": 1.0}
-        self.words: Mapping[str, Sequence[str]] = {}
+        self.words = {}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Soft Dice over the structures plus cross-entropy, both on labelled pixels."""
@@ -58,20 +55,11 @@ class SegmenterTask:
         """Pictures above what was drawn above what is found."""
         found = self.network(batch.images).argmax(dim=1)
         rows = [batch.images[:, 0], batch.labels.clamp(max=3) / 3, found / 3]
-        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+        return tiled(rows)
 
-    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
-        """Write `weights.safetensors` (half precision) and `config.json`."""
-        save_weights(folder / "weights.safetensors", state_of(self.network), bits=16)
-        about: dict[str, Any] = {
-            "family": "segmenter",
-            "config": self.network.config.model_dump(),
-            "recipe": self.recipe.model_dump(mode="json"),
-            "images_seen": images_seen,
-            "minutes": round(minutes, 1),
-        }
-        with write_file(folder / "config.json") as path:
-            path.write_text(json.dumps(about, indent=2) + "\n")
+    def finished(self) -> tuple[BaseModel, dict[str, Tensor]]:
+        """The network alone."""
+        return self.network.config, state_of(self.network)
 
 
 def _dice_loss(shares: Tensor, target: Tensor, known: Tensor) -> Tensor:

@@ -12,32 +12,29 @@ there, so that the statistics of its maps are held to those of the real picture 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
-from torch import Tensor, nn
+from pydantic import BaseModel, Field
+from torch import Tensor
 from torch.nn import functional
 
-from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.generators.conditioning import CLASSES, one_hot_mask
 from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
-from cmr_synth.networks.folder import save_model
-from cmr_synth.networks.weights import load_weights, set_state, state_of
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.adversarial import (
+    Judgement,
     MatchingDiscriminator,
-    feature_matching,
-    hinge_loss,
-    mean_score,
     spectrum_difference,
-    statistics_matching,
 )
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
-from cmr_synth.training.recipe import Recipe, checked
+from cmr_synth.training.families.family import FamilyTask
+from cmr_synth.training.families.sheet import given, shown, tiled
+from cmr_synth.training.recipe import Recipe
+from cmr_synth.training.weighting import pixel_weight, weighted_mean
 
 STYLES_REMEMBERED = 2000  # images; the prior follows the encoder, which changes while it learns
 
@@ -73,23 +70,19 @@ class SpadeLoss(Dropping):
     rate: float = Field(1.0, gt=0, description="discriminator's learning rate, times the recipe's")
 
 
-class SpadeGanTask:
+class SpadeGanTask(FamilyTask):
     """The SPADE GAN as the training loop sees it."""
 
     family = "spade-gan"
     settings: type[SpadeLoss] = SpadeLoss
 
     def __init__(self, recipe: Recipe):
-        where = f"recipe {recipe.name!r}"
-        self.loss = checked(self.settings, recipe.loss, where=where, under="loss")
-        config = checked(SpadeConfig, recipe.model, where=where, under="model")
-        torch.manual_seed(recipe.seed)
-        self.recipe = recipe
-        self.network = SpadeGan(config)
-        if recipe.initialize_from:
-            set_state(self.network, load_weights(Path(recipe.initialize_from)))
+        super().__init__(recipe)
+        self.loss = self.loss_settings(self.settings)
+        config = self.model_settings(SpadeConfig)
+        self.network = self.build(lambda: SpadeGan(config))
         self.network.encoder.requires_grad_(self.loss.learn_styles)
-        self.networks: dict[str, nn.Module] = {self.family: self.network}
+        self.networks = {self.family: self.network}
         self.rates = {self.family: 1.0}
         if self.loss.adversarial:
             self.networks["discriminator"] = MatchingDiscriminator(
@@ -130,8 +123,9 @@ class SpadeGanTask:
             learn_prior=len(batch) / STYLES_REMEMBERED if self._fits_prior else 0.0,
             whole=(one_hot_mask(batch.labels), batch.conditions),
         )
+        weight = pixel_weight(batch, self.loss.heart_weight)
         alike = (
-            self.loss.difference * self._difference(made, pictures, batch)
+            self.loss.difference * weighted_mean((made - pictures).abs(), weight)
             + self.loss.coarse * _coarse_difference(made, pictures, batch.covered)
             + self.loss.divergence * divergence
         )
@@ -142,18 +136,9 @@ class SpadeGanTask:
         inside = batch.covered
         about = torch.cat([mask, self._planes(conditions, mask)], dim=1)
         real, fake = (torch.cat([p * inside, about], dim=1) for p in (pictures, made))
-        judge = self.networks["discriminator"]
-        of_real, of_fake = judge(real), judge(fake)
-        hinge = hinge_loss(_scores(of_real), _scores(judge(fake.detach())))
-        # a discriminator that cannot tell the two apart (hinge loss 2) has nothing to say
-        knows = (1 - hinge.detach().mean() / 2).clamp(0, 1)
-        matching = torch.stack(
-            [feature_matching(r, f) for r, f in zip(of_real, of_fake, strict=True)]
-        ).mean(dim=0)
-        statistics = torch.stack(
-            [statistics_matching(r, f) for r, f in zip(of_real, of_fake, strict=True)]
-        ).mean(dim=0)
-        judged = self.loss.adversarial * knows * mean_score(_scores(of_fake))
+        judged = Judgement(self.networks["discriminator"], real, fake)
+        matching, statistics = judged.matching(), judged.statistics()
+        praise = judged.praise(self.loss.adversarial)
         compared = torch.where(
             encoded,
             alike + self.loss.matching * matching,
@@ -162,8 +147,8 @@ class SpadeGanTask:
         if self.loss.spectrum:
             alike_grain = spectrum_difference(made * inside, pictures * inside)
             compared = compared + self.loss.spectrum * alike_grain
-        yield self.family, compared - judged
-        yield "discriminator", hinge
+        yield self.family, compared - praise
+        yield "discriminator", judged.hinge
 
     def _planes(self, conditions: Sequence[dict[str, Any]], like: Tensor) -> Tensor:
         """(n, vendors, y, x): one where a picture is of the vendor, so that styles are judged."""
@@ -172,39 +157,23 @@ class SpadeGanTask:
         planes = torch.tensor(rows, device=like.device)[:, :, None, None]
         return planes.expand(-1, -1, *like.shape[2:])
 
-    def _difference(self, made: Tensor, pictures: Tensor, batch: Batch) -> Tensor:
-        """(n,) mean absolute difference inside the field of view, more of it near the heart."""
-        heart = ((batch.labels > 0) & (batch.labels != UNLABELLED)).float()[:, None]
-        near = functional.max_pool2d(heart, 9, stride=1, padding=4)
-        weight = batch.covered * (1 + self.loss.heart_weight * near)
-        error = (made - pictures).abs() * weight
-        return error.sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp(min=1)
-
     @torch.no_grad()
     def sheet(self, batch: Batch) -> NDArray[np.float32]:
         """Real pictures, masks, counterparts with the encoded style, and with two drawn ones."""
         pictures = 2 * batch.images - 1
         mask = one_hot_mask(batch.labels)
-        rows = [batch.images[:, 0], batch.labels.clamp(max=3) / 3]
+        rows = given(batch)
         for share in (1.0, 0.0, 0.0):
             encoded = torch.full((len(pictures),), share > 0, device=pictures.device)
             draw = batch.normal(self.network.config.style)
             noise = batch.normal(*pictures.shape[1:])
             made, _ = self.network(pictures, draw, encoded, noise, mask, list(batch.conditions))
-            rows.append((made[:, 0].clamp(-1, 1) + 1) / 2)
-        return np.concatenate([np.concatenate(list(r.cpu().numpy()), axis=1) for r in rows])
+            rows.append(shown(made))
+        return tiled(rows)
 
-    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
-        """Write `weights.safetensors` (8 bits per channel) and `config.json`."""
-        save_model(
-            folder,
-            family=self.family,
-            config=self.network.config,
-            weights=state_of(self.network),
-            recipe=self.recipe,
-            images_seen=images_seen,
-            minutes=minutes,
-        )
+    def finished(self) -> tuple[BaseModel, dict[str, Tensor]]:
+        """Encoder, prior and generator, without the discriminator."""
+        return self.network.config, state_of(self.network)
 
 
 def _coarse_difference(made: Tensor, pictures: Tensor, covered: Tensor) -> Tensor:
@@ -212,7 +181,3 @@ def _coarse_difference(made: Tensor, pictures: Tensor, covered: Tensor) -> Tenso
     shares = functional.avg_pool2d(covered, 8)
     error = functional.avg_pool2d((made - pictures) * covered, 8).abs()
     return error.sum(dim=(1, 2, 3)) / shares.sum(dim=(1, 2, 3)).clamp(min=1)
-
-
-def _scores(maps: tuple[list[Tensor], list[Tensor]]) -> tuple[Tensor, Tensor]:
-    return maps[0][-1], maps[1][-1]

@@ -1,0 +1,89 @@
+"""What the tasks of built-in families share: checked settings, a seeded network, a model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from cmr_synth.errors import InputError
+from cmr_synth.networks.folder import save_model
+from cmr_synth.networks.weights import load_weights, set_state
+from cmr_synth.training.recipe import Recipe, Settings, checked
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class FamilyTask:
+    """Base of the built-in tasks; see `cmr_synth.training.task.Task` for what is left to add.
+
+    A subclass states the family and the bits of its model folder, sets `networks`, `rates` and
+    `words`, and says with `finished` what is saved.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+
+    family: ClassVar[str]
+    bits: ClassVar[int] = 8
+    networks: dict[str, nn.Module]
+    rates: dict[str, float]
+    words: Mapping[str, Sequence[str]]
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+
+    @property
+    def where(self) -> str:
+        """The recipe, as messages name it."""
+        return f"recipe {self.recipe.name!r}"
+
+    def loss_settings(self, kind: type[Settings]) -> Settings:
+        """The recipe's field `loss`, checked."""
+        return checked(kind, self.recipe.loss, where=self.where, under="loss")
+
+    def model_settings(self, kind: type[Settings]) -> Settings:
+        """The recipe's field `model`, checked."""
+        return checked(kind, self.recipe.model, where=self.where, under="model")
+
+    def wrong(self, field: str, why: str) -> InputError:
+        """The error that a field of the recipe is at fault, to be raised."""
+        return InputError(f"{self.where}: field {field!r}: {why}")
+
+    def build(self, make: Callable[[], Network]) -> Network:
+        """A network by the recipe's seed, with the weights that the recipe starts from, if any."""
+        torch.manual_seed(self.recipe.seed)
+        network = make()
+        if self.recipe.initialize_from:
+            set_state(network, load_weights(Path(self.recipe.initialize_from)))
+        return network
+
+    def unaccounted(self) -> str:
+        """That no account of privacy covers this family, unless a subclass knows better."""
+        return (
+            f"the family {self.recipe.family!r} learns from patients in ways that no account "
+            "covers; choose flow, diffusion or cvae"
+        )
+
+    def finished(self) -> tuple[BaseModel, dict[str, Tensor]]:
+        """Configuration and weights of the model that was trained."""
+        raise NotImplementedError
+
+    def save(self, folder: Path, *, images_seen: int, minutes: float) -> None:
+        """Write `weights.safetensors` and `config.json`."""
+        config, weights = self.finished()
+        save_model(
+            folder,
+            family=self.family,
+            config=config,
+            weights=weights,
+            recipe=self.recipe,
+            images_seen=images_seen,
+            minutes=minutes,
+            bits=self.bits,
+        )
