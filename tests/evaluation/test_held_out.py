@@ -12,8 +12,7 @@ from cmr_synth.evaluation.held_out import RealSlices, counterparts, quality, rea
 from cmr_synth.generators.flow.generator import FlowGenerator
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork
 from cmr_synth.generators.interface import Images
-from cmr_synth.judges.segmenter import Segmenter
-from cmr_synth.judges.segmenter_network import SegmenterConfig, SegmenterNetwork
+from cmr_synth.judges.segmenter import Segmenter, SegmenterConfig, SegmenterNetwork
 
 SHADES = np.array([60, 220, 90, 200])
 

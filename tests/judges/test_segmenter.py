@@ -21,8 +21,7 @@ from cmr_synth.evaluation.adherence.dice import dice_by_patient
 from cmr_synth.files import sha256
 from cmr_synth.imaging.grid import WorkingGrid, place
 from cmr_synth.imaging.normalise import NORMALISATIONS
-from cmr_synth.judges.segmenter import BUNDLED, Segmenter
-from cmr_synth.judges.segmenter_network import SegmenterConfig, SegmenterNetwork
+from cmr_synth.judges.segmenter import BUNDLED, Segmenter, SegmenterConfig, SegmenterNetwork
 from cmr_synth.networks.weights import save_weights, state_of
 
 FILTERS = (8, 8, 8)

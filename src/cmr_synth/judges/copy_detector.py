@@ -8,8 +8,6 @@ patients only.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -19,11 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.errors import InputError
-from cmr_synth.files import sha256
-from cmr_synth.networks.weights import load_weights, set_state
+from cmr_synth.judges.judge import Judge, bundled
 
-BUNDLED = Path(__file__).resolve().parent.parent / "weights" / "copy-detector"
+BUNDLED = bundled("copy-detector")
 GRID = 5
 """Windows a side: half the picture each, an eighth of it apart."""
 
@@ -111,44 +107,13 @@ def _windows(maps: Tensor) -> list[Tensor]:
     return [maps[:, :, i : i + 4, j : j + 4] for i in range(GRID) for j in range(GRID)]
 
 
-class CopyDetector:
-    """A trained copy detector with its identity.
+class CopyDetector(Judge[CopyDetectorNetwork]):
+    """A trained copy detector with its identity; an archive is tied to its hash."""
 
-    Parameters
-    ----------
-    network : CopyDetectorNetwork
-        With trained weights.
-    hash : str
-        SHA-256 of the weights; an archive is tied to it.
-    """
-
-    def __init__(self, network: CopyDetectorNetwork, *, hash: str, device: str = "cpu"):
-        self.network = network.eval().to(device)
-        self.hash = hash
-        self.device = torch.device(device)
-
-    @classmethod
-    def load(cls, folder: Path | None = None, *, device: str = "cpu") -> CopyDetector:
-        """Read a model folder; without one, the bundled detector.
-
-        Raises
-        ------
-        InputError
-            If a file is missing or damaged.
-        """
-        folder = Path(folder) if folder is not None else BUNDLED
-        try:
-            about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            config = CopyDetectorConfig(**about["config"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"{folder}: no readable copy detector ({reason}); it needs config.json and "
-                "weights.safetensors."
-            ) from error
-        network = CopyDetectorNetwork(config)
-        set_state(network, load_weights(folder / "weights.safetensors"))
-        return cls(network, hash=sha256(folder / "weights.safetensors"), device=device)
+    title = "copy detector"
+    folder = BUNDLED
+    config_kind = CopyDetectorConfig
+    network_kind = CopyDetectorNetwork
 
     @torch.no_grad()
     def descriptors(
@@ -169,9 +134,10 @@ class CopyDetector:
         config = self.network.config
         whole = np.empty((len(images), config.width), np.float32)
         window = np.empty((len(images), GRID * GRID, config.window_width), np.float32)
-        for first in range(0, len(images), batch):
-            block = torch.from_numpy(np.array(images[first : first + batch], np.float32))
-            one, parts = self.network(block[:, None].to(self.device))
-            whole[first : first + batch] = one.cpu().numpy()
-            window[first : first + batch] = parts.cpu().numpy()
+        first = 0
+        for block in self.blocks(images, batch):
+            one, parts = self.network(block)
+            whole[first : first + len(block)] = one.cpu().numpy()
+            window[first : first + len(block)] = parts.cpu().numpy()
+            first += len(block)
         return whole, window

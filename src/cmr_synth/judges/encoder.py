@@ -10,8 +10,6 @@ picture, to which features learned for recognition alone are blind.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -20,11 +18,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from cmr_synth.errors import InputError
-from cmr_synth.files import sha256
-from cmr_synth.networks.weights import load_weights, set_state
+from cmr_synth.judges.judge import Judge, bundled
 
-BUNDLED = Path(__file__).resolve().parent.parent / "weights" / "encoder"
+BUNDLED = bundled("encoder")
 
 
 class EncoderConfig(BaseModel):
@@ -74,46 +70,15 @@ class EncoderNetwork(nn.Module):
         return features
 
 
-class Encoder:
-    """A trained encoder with its identity.
-
-    Parameters
-    ----------
-    network : EncoderNetwork
-        With trained weights.
-    hash : str
-        SHA-256 of the weights, printed beside every figure on these features.
-    """
+class Encoder(Judge[EncoderNetwork]):
+    """A trained encoder with its identity."""
 
     name = "cardiac encoder"
 
-    def __init__(self, network: EncoderNetwork, *, hash: str, device: str = "cpu"):
-        self.network = network.eval().to(device)
-        self.hash = hash
-        self.device = torch.device(device)
-
-    @classmethod
-    def load(cls, folder: Path | None = None, *, device: str = "cpu") -> Encoder:
-        """Read a model folder; without one, the bundled encoder.
-
-        Raises
-        ------
-        InputError
-            If a file is missing or damaged.
-        """
-        folder = Path(folder) if folder is not None else BUNDLED
-        try:
-            about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            config = EncoderConfig(**about["config"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"{folder}: no readable encoder ({reason}); it needs config.json and "
-                "weights.safetensors."
-            ) from error
-        network = EncoderNetwork(config)
-        set_state(network, load_weights(folder / "weights.safetensors"))
-        return cls(network, hash=sha256(folder / "weights.safetensors"), device=device)
+    title = "encoder"
+    folder = BUNDLED
+    config_kind = EncoderConfig
+    network_kind = EncoderNetwork
 
     @property
     def width(self) -> int:
@@ -134,7 +99,6 @@ class Encoder:
         (n, d) float64 array
         """
         found = [np.zeros((0, self.width), np.float32)]
-        for first in range(0, len(images), batch):
-            block = torch.from_numpy(np.ascontiguousarray(images[first : first + batch]))
-            found.append(self.network(block.float()[:, None].to(self.device)).cpu().numpy())
+        for block in self.blocks(images, batch):
+            found.append(self.network(block).cpu().numpy())
         return np.concatenate(found).astype(np.float64)

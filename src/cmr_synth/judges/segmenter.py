@@ -1,61 +1,98 @@
-"""The trained segmenter: finds the heart in a picture and completes partly labelled ones."""
+"""The trained segmenter: finds the heart in a picture and completes partly labelled ones.
+
+Its network is MONAI's DynUNet on a picture folded 2 x 2 into channels.
+"""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
-from cmr_synth.errors import InputError
-from cmr_synth.files import sha256
-from cmr_synth.judges.segmenter_network import CLASSES, SegmenterConfig, SegmenterNetwork
-from cmr_synth.networks.weights import load_weights, set_state
+from cmr_synth.judges.judge import Judge, bundled
 
-BUNDLED = Path(__file__).resolve().parent.parent / "weights" / "segmenter"
+BUNDLED = bundled("segmenter")
+CLASSES = 4  # background, LV, MYO, RV
+FOLD = 2
 
 
-class Segmenter:
-    """A trained segmentation network with its identity.
+class SegmenterConfig(BaseModel):
+    """Size of the network.
 
     Parameters
     ----------
-    network : SegmenterNetwork
-        With trained weights.
-    hash : str
-        SHA-256 of the weights, printed beside every number it produces.
+    filters : tuple of int
+        Channels at 1/2, 1/4, ... of the resolution.
     """
 
-    def __init__(self, network: SegmenterNetwork, *, hash: str, device: str = "cpu"):
-        self.network = network.eval().to(device)
-        self.hash = hash
-        self.device = torch.device(device)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    filters: tuple[Annotated[int, Field(gt=0)], ...] = Field(
+        (32, 64, 128, 192, 192), min_length=3, max_length=6
+    )
 
-    @classmethod
-    def load(cls, folder: Path | None = None, *, device: str = "cpu") -> Segmenter:
-        """Read a model folder; without one, the bundled segmenter.
 
-        Raises
-        ------
-        InputError
-            If a file is missing or damaged.
+class SegmenterNetwork(nn.Module):
+    """Short-axis picture to class scores.
+
+    Folding each 2 x 2 block of pixels into channels keeps every pixel and moves the costly
+    full-resolution convolutions to a quarter of the positions; the scores are unfolded again.
+    """
+
+    def __init__(self, config: SegmenterConfig | None = None):
+        super().__init__()
+        from monai.networks.nets import DynUNet
+
+        self.config = config or SegmenterConfig()
+        levels = len(self.config.filters)
+        self.unet = DynUNet(
+            spatial_dims=2,
+            in_channels=FOLD**2,
+            out_channels=CLASSES * FOLD**2,
+            kernel_size=[3] * levels,
+            strides=[1] + [2] * (levels - 1),
+            upsample_kernel_size=[2] * (levels - 1),
+            filters=list(self.config.filters),
+            norm_name=("INSTANCE", {"affine": True}),
+            res_block=False,
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Scores (n, 4, y, x) of pictures (n, 1, y, x) with values in [0, 1]."""
+        folded = functional.pixel_unshuffle(2 * images - 1, FOLD)
+        folded = folded.contiguous(memory_format=torch.channels_last)
+        return functional.pixel_shuffle(self.unet(folded), FOLD)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Mean and standard deviation over space of the maps at 1/4 of the resolution.
+
+        The feature space of the Frechet distance, (n, 2 filters[1]): learned from real images
+        only, by a task that no generator is trained with. The maps are taken before instance
+        normalisation, which removes just these two moments: deeper features averaged over
+        space are blind to blur, noise and contrast (benchmarks/features.py).
         """
-        folder = Path(folder) if folder is not None else BUNDLED
+        kept: list[Tensor] = []
+        layer = self.unet.downsamples[0].conv1
+        hook = layer.register_forward_hook(lambda _m, _i, out: kept.append(out.float()))
         try:
-            about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            config = SegmenterConfig(**about["config"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"{folder}: no readable segmenter ({reason}); it needs config.json and "
-                "weights.safetensors."
-            ) from error
-        network = SegmenterNetwork(config)
-        set_state(network, load_weights(folder / "weights.safetensors"))
-        return cls(network, hash=sha256(folder / "weights.safetensors"), device=device)
+            self.forward(images)
+        finally:
+            hook.remove()
+        return torch.cat([kept[0].mean(dim=(2, 3)), kept[0].std(dim=(2, 3))], dim=1)
+
+
+class Segmenter(Judge[SegmenterNetwork]):
+    """A trained segmentation network with its identity."""
+
+    title = "segmenter"
+    folder = BUNDLED
+    config_kind = SegmenterConfig
+    network_kind = SegmenterNetwork
 
     @torch.no_grad()
     def shares(self, images: NDArray[np.floating], *, batch: int = 16) -> NDArray[np.float32]:
@@ -72,10 +109,8 @@ class Segmenter:
             Background, LV, MYO, RV.
         """
         found = [np.zeros((0, CLASSES, *images.shape[1:]), np.float32)]
-        for first in range(0, len(images), batch):
-            block = torch.from_numpy(np.ascontiguousarray(images[first : first + batch]))
-            scores = self.network(block.float()[:, None].to(self.device))
-            found.append(scores.float().softmax(dim=1).cpu().numpy())
+        for block in self.blocks(images, batch):
+            found.append(self.network(block).float().softmax(dim=1).cpu().numpy())
         return np.concatenate(found)
 
     def segment(self, images: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -116,11 +151,7 @@ class Segmenter:
     @torch.no_grad()
     def features(self, images: NDArray[np.floating], *, batch: int = 16) -> NDArray[np.float64]:
         """Features for Frechet distances, (n, d); see `SegmenterNetwork.features`."""
-        found = []
-        for first in range(0, len(images), batch):
-            block = torch.from_numpy(np.ascontiguousarray(images[first : first + batch]))
-            block = block.float()[:, None].to(self.device)
-            found.append(self.network.features(block).cpu().numpy())
+        found = [self.network.features(block).cpu().numpy() for block in self.blocks(images, batch)]
         return np.concatenate(found).astype(np.float64)
 
 

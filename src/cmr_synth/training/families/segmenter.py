@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
-from cmr_synth.judges.segmenter_network import CLASSES, SegmenterConfig, SegmenterNetwork
+from cmr_synth.judges.segmenter import CLASSES, SegmenterConfig, SegmenterNetwork
 from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.families.family import FamilyTask
