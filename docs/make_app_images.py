@@ -267,8 +267,8 @@ class Tour:
         _write_masks(masks)
         widget.masks.setText(str(masks))
         widget.out.setText(str(out))
-        widget.vendor.setCurrentIndex(widget.vendor.findData(VENDOR))
-        widget.n.setValue(2)
+        widget.form.vendor.setCurrentIndex(widget.form.vendor.findData(VENDOR))
+        widget.form.variants.setValue(2)
         widget.start()
         self.until(lambda: not widget.job.running)
         # a temporary folder is nobody's; the field shows what a user would see

@@ -18,33 +18,16 @@ from qtpy.QtWidgets import (
 )
 
 from ._canvas import guard_removal
+from ._manifest import PLUGIN, samples
 from ._masks import unwrapped
 from ._messages import show_problem
+from ._panels import open_panels
 
 if TYPE_CHECKING:
     import napari
 
-PLUGIN = "napari-cmr-synth"
 TITLE = "CMR Synth"
 
-PANELS = (
-    "Heart mask",
-    "Synthesize",
-    "Vendors and variants",
-    "Batch",
-    "Record",
-    "Fidelity",
-    "Nearest patients",
-    "Reader study",
-)
-"""Widgets of the manifest, in the order of work."""
-
-TABS = {
-    "Vendors and variants": "Variants",
-    "Nearest patients": "Patients",
-    "Reader study": "Readers",
-}
-"""Shorter words for tabs, of which seven share a column."""
 TAB_STYLE = "QTabBar::tab { font-size: 11px; padding: 4px 4px; min-width: 0px; }"
 
 WINDOW = (1760, 1000)  # pixels: canvas and two columns of panels
@@ -73,17 +56,7 @@ def open_app() -> napari.viewer.Viewer:
     viewer.window.add_dock_widget(
         StartBar(viewer), name="Start", area="top", allowed_areas=["top", "bottom"]
     )
-    docks = []
-    for name in PANELS:
-        try:
-            dock, _ = viewer.window.add_plugin_dock_widget(PLUGIN, name)
-        except Exception as error:  # the other panels work without it
-            show_problem(error)
-            continue
-        # napari adds the plugin's name, too long for a tab
-        dock.setWindowTitle(TABS.get(name, name))
-        docks.append(dock)
-    _arrange(viewer.window._qt_window, docks)
+    _arrange(viewer.window._qt_window, open_panels(viewer))
     return viewer
 
 
@@ -131,7 +104,7 @@ class StartBar(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(6, 2, 6, 2)
         row.addWidget(QLabel("Start with"))
-        for key, shown in _samples():
+        for key, shown in samples().items():
             button = QPushButton(shown)
             button.clicked.connect(lambda _=False, key=key: self.open_sample(key))
             self.buttons[key] = button
@@ -173,14 +146,6 @@ class StartBar(QWidget):
             first, last = layer.extent.world[:, -3]
             viewer.dims.set_point(viewer.dims.ndim - 3, (first + last) / 2)
         viewer.reset_view()
-
-
-def _samples() -> list[tuple[str, str]]:
-    """Key and name of the plugin's sample data, in the order of the manifest."""
-    from npe2 import PluginManager
-
-    manifest = PluginManager.instance().get_manifest(PLUGIN)
-    return [(s.key, s.display_name) for s in manifest.contributions.sample_data or ()]
 
 
 def _enlarge(viewer: napari.viewer.Viewer) -> None:

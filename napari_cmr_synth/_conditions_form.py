@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -18,12 +18,13 @@ from qtpy.QtWidgets import (
 )
 
 from cmr_synth.errors import InputError
+from cmr_synth.synthesis.request import Request
 
 from . import _models, _settings
 from ._card_dialog import CardDialog
-from ._layout import form, group, narrow_combo, side_by_side
+from ._family_form import FamilyForm
+from ._layout import form, group, narrow_combo, side_by_side, stacked
 from ._messages import show_problem
-from ._options import Scope, SynthesisOptions
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QComboBox
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 UNSPECIFIED = "unspecified"
 LARGEST_THROWN_SEED = 2**31  # short enough to read out; more can be typed
+TOGETHER = 4  # images made at once: fewer than without a window, which needs memory, too
+MOST_VARIANTS = 100  # that a person can look at
+MOST_OF_FILES = 10_000
+Scope = Literal["slice", "stack", "cine"]
+"""The slice in view, all slices of the frame in view, or all slices of all frames."""
 SCOPES: dict[Scope, str] = {
     "slice": "Slice in view",
     "stack": "All slices",
@@ -45,13 +51,15 @@ class ConditionsForm(QWidget):
 
     Parameters
     ----------
+    of_files : bool
+        For masks in files, which are made whole, so that there is no scope to choose.
     parent : QWidget, optional
     """
 
     changed = Signal()
     """Any entry that changes the picture."""
 
-    def __init__(self, parent: QWidget | None = None):
+    def __init__(self, *, of_files: bool = False, parent: QWidget | None = None):
         super().__init__(parent)
         self._card: Card | None = None
         column = QVBoxLayout(self)
@@ -59,7 +67,7 @@ class ConditionsForm(QWidget):
         for title, inside in (
             ("Model", self._build_model()),
             ("Picture", self._build_conditions()),
-            ("Sampling", self._build_sampling()),
+            ("Sampling", self._build_sampling(of_files)),
         ):
             column.addWidget(group(title, inside))
         self._on_model()
@@ -70,15 +78,15 @@ class ConditionsForm(QWidget):
         """The card of the chosen model."""
         return self._card
 
-    def options(self, *, convention: str | None, single: bool) -> SynthesisOptions:
+    def request(self, *, labels: str | None, single: bool) -> Request:
         """What the form is set to.
 
         Parameters
         ----------
-        convention : str or None
+        labels : str or None
             Meaning of the mask's numbers.
         single : bool
-            Whether the mask has one labelled slice at most, which then takes the position given.
+            Whether a mask may have one labelled slice at most, which then takes the position given.
 
         Raises
         ------
@@ -91,21 +99,28 @@ class ConditionsForm(QWidget):
         if not (text.isascii() and text.isdigit()):
             raise InputError(f"seed {text!r}: give a whole number of 0 or more, or throw the dice.")
         given = single and self.position.value() >= 0
-        return SynthesisOptions(
+        return Request(
             model=self._card.name,
+            device=_settings.device(),
+            labels=labels,
             vendor=self.vendor.currentData(),
             phase=self.phase.currentData(),
-            z=round(self.position.value(), 3) if given else None,
             pathology=self.pathology.currentData(),
+            z=round(self.position.value(), 3) if given else None,
+            n=self.variants.value(),
+            seed=int(text),
             steps=self.steps.value() or None,
             guidance=round(self.guidance.value(), 3) if self.guidance.value() >= 0 else None,
-            seed=int(text),
-            n=self.variants.value(),
-            scope=self.scope.currentData(),
-            convention=convention,
-            device=_settings.device(),
+            sampler=self.family.entry("sampler"),
+            prompt=self.family.entry("prompt"),
             batch=self.batch.value(),
         )
+
+    @property
+    def chosen_scope(self) -> Scope:
+        """How much of the mask is made."""
+        scope: Scope = self.scope.currentData()
+        return scope
 
     def offer_scopes(self, axes: int) -> None:
         """Offer what a mask of so many axes can be made into.
@@ -117,10 +132,10 @@ class ConditionsForm(QWidget):
         """
         wanted = self.scope.currentData()
         self.scope.clear()
-        for scope, least in (("slice", 2), ("stack", 3), ("cine", 4)):
+        for least, (scope, shown) in enumerate(SCOPES.items(), start=2):
             if axes >= least:
                 of_frame = " of the frame in view" if (scope, axes) == ("stack", 4) else ""
-                self.scope.addItem(SCOPES[scope] + of_frame, scope)
+                self.scope.addItem(shown + of_frame, scope)
         at = self.scope.findData(wanted)
         self.scope.setCurrentIndex(at if at >= 0 else self.scope.count() - 1)
 
@@ -175,6 +190,7 @@ class ConditionsForm(QWidget):
         self.guidance.setSpecialValueText(
             "none" if guidance is None else f"{guidance:g} (model's own)"
         )
+        self.family.show_model(card.name)
         self.changed.emit()
 
     def _fill(self, combo: QComboBox, words: tuple[str, ...]) -> None:
@@ -231,13 +247,14 @@ class ConditionsForm(QWidget):
             ("Pathology", self.pathology),
         )
 
-    def _build_sampling(self) -> QWidget:
-        self.scope = narrow_combo()
+    def _build_sampling(self, of_files: bool) -> QWidget:
+        self.scope = narrow_combo(self)
+        self.scope.setVisible(not of_files)
         self.offer_scopes(3)
         self.variants = QSpinBox()
-        self.variants.setRange(1, 100)
+        self.variants.setRange(1, MOST_OF_FILES if of_files else MOST_VARIANTS)
         self.variants.setToolTip("Different pictures of the same mask and conditions")
-        self.seed = QLineEdit(str(SynthesisOptions().seed))
+        self.seed = QLineEdit(str(Request().seed))
         self.seed.setToolTip("The same seed gives the same picture.")
         self.dice = QToolButton()
         self.dice.setText("\N{DIE FACE-5}")
@@ -253,19 +270,23 @@ class ConditionsForm(QWidget):
         self.guidance.setToolTip("Above 1 exaggerates the conditions, and doubles the time.")
         self.batch = QSpinBox()
         self.batch.setRange(1, 64)
-        self.batch.setValue(SynthesisOptions().batch)
+        self.batch.setValue(TOGETHER)
         self.batch.setToolTip("Images made at once: speed and memory, not pixels")
         self.seed.textChanged.connect(self._on_entry)
         self.steps.valueChanged.connect(self._on_entry)
         self.guidance.valueChanged.connect(self._on_entry)
-        return form(
-            ("Make", self.scope),
-            ("Variants", self.variants),
+        self.family = FamilyForm()
+        self.family.changed.connect(self._on_entry)
+        scope = [] if of_files else [("Make", self.scope)]
+        fields = form(
+            *scope,
+            ("Images of each" if of_files else "Variants", self.variants),
             ("Seed", side_by_side(self.seed, self.dice)),
             ("Steps", self.steps),
             ("Guidance", self.guidance),
             ("Batch", self.batch),
         )
+        return stacked(fields, self.family)
 
     def _on_entry(self, *_: object) -> None:
         self.changed.emit()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import QSignalDebouncer
 
 from ._masks import unwrapped
 
@@ -50,10 +51,8 @@ class GridView(QObject):
         self._before: _View | None = None
         self._shown: list[Image] = []
         self._linked: list[Image] = []
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(0)
-        self._soon.timeout.connect(self._leave_if_empty)
+        self._soon = QSignalDebouncer(parent=self)
+        self._soon.triggered.connect(self._leave_if_empty)
 
     @property
     def active(self) -> bool:
@@ -101,9 +100,9 @@ class GridView(QObject):
         keep : bool
             Leave the pictures among the layers, each on its own again; else they are removed.
         """
-        if not self.active:
-            return
         before, self._before = self._before, None
+        if before is None:
+            return
         pictures, self._shown = self.layers, []
         viewer = self._viewer
         _grid(viewer).events.enabled.disconnect(self._on_grid)
@@ -129,12 +128,12 @@ class GridView(QObject):
     def _enter(self, layer: Image, cells: int) -> None:
         viewer = self._viewer
         grid, camera = _grid(viewer), _camera(viewer)
-        self._before = _View(
+        self._before = before = _View(
             visible={other: other.visible for other in viewer.layers if other is not layer},
             grid={name: getattr(grid, name) for name in _GRID},
             camera={name: getattr(camera, name) for name in _CAMERA},
         )
-        for other in self._before.visible:
+        for other in before.visible:
             other.visible = False
         grid.stride = 1
         grid.shape = (1, cells) if cells <= IN_A_ROW else (-1, -1)
@@ -149,7 +148,7 @@ class GridView(QObject):
 
     def _on_removed(self, event: Any) -> None:
         if event.value in self._shown:
-            self._soon.start()  # the list may be busy removing more than this one
+            self._soon.throttle()  # the list may be busy removing more than this one
 
     def _leave_if_empty(self) -> None:
         if self.active and not self.layers:

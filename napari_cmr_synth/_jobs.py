@@ -1,7 +1,9 @@
-"""Long work beside the window: progress in napari's activity dock, cancelled within one step.
+"""All work beside the window: in a thread, cancelled within one step, delivered to the GUI thread.
 
 A job runs an iterator in a thread of its own. What the iterator yields reaches the GUI thread
-through a queued signal, so callbacks may touch widgets and layers, and the iterator may not.
+through a queued signal, so callbacks may touch widgets and layers, and the iterator may not. Most
+panels start a job at the press of a button. `Latest` is the same for what follows the hand: one
+job that answers question after question, of which only the last counts.
 """
 
 from __future__ import annotations
@@ -9,16 +11,21 @@ from __future__ import annotations
 import atexit
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QThread, QTimer, Signal
 from qtpy.QtWidgets import QMainWindow, QWidget
 
+from ._activity import bar_in_the_dock
 from ._messages import show_problem
 
 REDRAW_S = 0.05  # progress is drawn at most this often; every drawing costs the window a moment
 PATIENCE_MS = 20_000  # for a running step when the program ends
+
+T = TypeVar("T")
 
 _running: set[Job] = set()
 
@@ -37,12 +44,14 @@ class Job(QObject):
         Takes each result, in the GUI thread.
     on_done : callable, optional
         Takes (cancelled, error) at the end, in the GUI thread; error is None if all went well.
-        The error has been shown already.
+        The error has been told already.
     parent : QWidget, optional
-        Widget in the window that the job works for; without it, the window of the current viewer.
-        When that window closes, the job is cancelled and calls nothing any more.
+        Widget that the job works for; without it, the window of the current viewer. When it is
+        deleted or its window closed, the job is cancelled and calls nothing any more.
     show_progress : bool
         Whether the activity dock shows it.
+    tell : callable, optional
+        Takes what went wrong, in the GUI thread; by default a message says it.
     """
 
     progressed = Signal(int, int)
@@ -60,16 +69,19 @@ class Job(QObject):
         on_done: Callable[[bool, BaseException | None], object] | None = None,
         parent: QWidget | None = None,
         show_progress: bool = True,
+        tell: Callable[[BaseException], object] = show_problem,
     ):
         super().__init__()
         self._title = title
         self._make = make
         self._on_result = on_result
         self._on_done = on_done
-        self._parent = parent
+        # weak: a job that has ended must not keep a window alive
+        self._parent = None if parent is None else weakref.ref(parent)
         self._window: QMainWindow | None = None  # while it runs
         self._was_visible = False
         self._show_progress = show_progress
+        self._tell = tell
         self._worker: _Worker | None = None
         self._bar: Any = None
         self._error: BaseException | None = None
@@ -105,7 +117,7 @@ class Job(QObject):
         worker.failed.connect(self._fail)
         worker.finished.connect(self._end_soon)
         _running.add(self)
-        self._window = _window_of(self._parent)
+        self._window = _window_of(None if self._parent is None else self._parent())
         if self._window is not None:
             self._was_visible = self._window.isVisible()
             self._window.destroyed.connect(self.cancel)
@@ -124,7 +136,7 @@ class Job(QObject):
     def _receive(self, item: Any) -> None:
         if self.cancelled:
             return
-        if not self._window_is_open():
+        if not self._is_wanted():
             self.cancel()
             return
         if hasattr(item, "step") and hasattr(item, "steps"):
@@ -153,7 +165,7 @@ class Job(QObject):
 
     def _show_bar(self, step: int, steps: int) -> None:
         worker = self._worker
-        bar = _bar(self._title, step, steps, self.cancel)
+        bar = bar_in_the_dock(self._title, step, steps, self.cancel)
         if worker is not None and self._worker is worker:
             self._bar = bar
         else:  # it ended meanwhile
@@ -176,21 +188,119 @@ class Job(QObject):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        if self._window_is_open():
+        if self._is_wanted():
             if self._error is not None:
-                show_problem(self._error)
+                self._tell(self._error)
             if self._on_done is not None:
                 self._on_done(cancelled, self._error)
         self._error = self._window = None  # a traceback holds frames, and they hold arrays
         self.finished.emit()
 
-    def _window_is_open(self) -> bool:
+    def _is_wanted(self) -> bool:
+        """Whether the widget that it works for is there, and its window open."""
+        if self._parent is not None:
+            parent = self._parent()
+            if parent is None or not isalive(parent):
+                return False
         if self._window is None:
             return True
         try:
             return self._window.isVisible() or not self._was_visible
         except RuntimeError:  # its C++ half is deleted
             return False
+
+
+class Questions(Generic[T]):
+    """What the GUI thread asks of a job's thread; a new question takes the place of one that waits.
+
+    The job's thread iterates over it: the loop waits for questions until `close`.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        """Questions that a later one replaced before they were answered."""
+        self._changed = threading.Condition()
+        self._next: T | None = None
+        self._closed = False
+
+    @property
+    def waiting(self) -> T | None:
+        """The question that comes next, if there is one already."""
+        return self._next
+
+    @property
+    def closed(self) -> bool:
+        """Whether there will be no more."""
+        return self._closed
+
+    def ask(self, question: T) -> None:
+        """Answer this next; what still waits is dropped."""
+        with self._changed:
+            self.dropped += self._next is not None
+            self._next = question
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Let the loop end, and forget what waits."""
+        with self._changed:
+            self._closed, self._next = True, None
+            self._changed.notify()
+
+    def __iter__(self) -> Iterator[T]:
+        while (question := self._take()) is not None:
+            yield question
+
+    def _take(self) -> T | None:
+        with self._changed:
+            while self._next is None and not self._closed:
+                self._changed.wait()
+            question, self._next = self._next, None
+            return question
+
+
+class Latest(Job):
+    """A job that follows the hand: it answers questions one at a time, and the latest wins.
+
+    It differs from other jobs in what it is asked and when it ends. They are given all at the
+    start, show how far they are, and end when they are done. This one keeps what it has loaded
+    between questions, has no end before `cancel`, so nothing to show in the activity dock, and its
+    iterator may look at `Questions.waiting` to leave an answer for a newer question. Thread,
+    delivery, errors, closed windows and the end of the program are those of any job.
+
+    Parameters
+    ----------
+    title : str
+    answer : callable
+        Called in the worker thread with the `Questions`; returns the iterator of answers.
+    on_result, on_done, parent, tell
+        As in `Job`.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        answer: Callable[[Questions[Any]], Iterator[Any]],
+        *,
+        on_result: Callable[[Any], object],
+        on_done: Callable[[bool, BaseException | None], object] | None = None,
+        parent: QWidget | None = None,
+        tell: Callable[[BaseException], object] = show_problem,
+    ):
+        self.questions: Questions[Any] = Questions()
+        super().__init__(
+            title,
+            lambda: answer(self.questions),
+            on_result=on_result,
+            on_done=on_done,
+            parent=parent,
+            show_progress=False,
+            tell=tell,
+        )
+
+    def cancel(self, *_: object) -> None:
+        """End it after the step that runs; no answer comes after this call."""
+        super().cancel()
+        self.questions.close()
 
 
 class _Worker(QThread):
@@ -232,28 +342,6 @@ def _window_of(parent: QWidget | None) -> QMainWindow | None:
         viewer = napari.current_viewer()
         widget = getattr(viewer.window, "_qt_window", None) if viewer is not None else None
     return widget
-
-
-def _bar(title: str, step: int, steps: int, cancel: Callable[[], None]) -> Any:
-    """A bar in napari's activity dock, with time left and a cancel button.
-
-    It is not there before the first step: napari's animation beside it has the whole window
-    composed again for every picture of it, which takes half the time of what is waited for.
-    """
-    from napari.utils.progress import cancelable_progress
-
-    class Bar(cancelable_progress):
-        def cancel(self) -> None:
-            super().cancel()
-            cancel()
-
-    # napari shows what follows the last "|" beside the bar
-    return Bar(
-        desc=title,
-        total=steps,
-        initial=step,
-        bar_format="{desc}|{n_fmt} of {total_fmt}, {remaining} left",
-    )
 
 
 def _end_all() -> None:

@@ -56,7 +56,7 @@ def image_layer(scan: Scan, *, description: str = "") -> LayerData:
         Contrast limits leave out the brightest half percent, which is fat near the coil.
     """
     attributes = _attributes(scan, description)
-    some = scan.array[..., ::2, ::2]
+    some: NDArray[Any] = scan.array[..., ::2, ::2]
     low, high = np.percentile(some, (0.5, 99.5))
     if high > low:
         attributes["contrast_limits"] = (float(low), float(high))

@@ -49,7 +49,7 @@ def group(title: str, *parts: QWidget) -> QGroupBox:
     """A titled frame around widgets."""
     box = QGroupBox(title)
     layout = QVBoxLayout(box)
-    layout.setContentsMargins(8, 12, 8, 8)
+    layout.setContentsMargins(6, 4, 6, 6)
     layout.setSpacing(4)
     for part in parts:
         layout.addWidget(part)

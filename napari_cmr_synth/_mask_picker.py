@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
+from superqt.utils import QSignalDebouncer
 
 from ._layers import SURE_ENOUGH
 from ._layout import narrow_combo, word_wrapped
@@ -54,10 +55,9 @@ class MaskPicker(QWidget):
         form.addRow("Numbers", self.conventions)
         form.addRow(self.reason)
 
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(QUIET_MS)
-        self._soon.timeout.connect(self.look_again)
+        self._soon = QSignalDebouncer(parent=self)
+        self._soon.setTimeout(QUIET_MS)
+        self._soon.triggered.connect(self.look_again)
         self.layers.activated.connect(self._on_layer_picked)
         self.conventions.activated.connect(self._on_convention_picked)
         events = self._viewer.layers.events
@@ -135,11 +135,11 @@ class MaskPicker(QWidget):
         self.edited.emit()
 
     def _on_edit(self, event: Any = None) -> None:
-        self._soon.start()
+        self._soon.throttle()
 
     def look_again(self) -> None:
         """Take account of what was painted up to now."""
-        self._soon.stop()
+        self._soon.cancel()
         if self._layer is not None and not confirmed(self._layer):
             self._guess()
         self.edited.emit()

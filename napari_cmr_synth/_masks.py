@@ -69,16 +69,14 @@ def mask_layers(viewer: Any) -> list[Labels]:
     -------
     list of Labels
     """
+    return [layer for layer in reversed(list(unwrapped(viewer).layers)) if is_mask(layer)]
+
+
+def is_mask(layer: Any) -> bool:
+    """Whether a layer is a labels layer of 2 to 4 axes, and no overlay of the plugin's own."""
     from napari.layers import Labels
 
-    return [layer for layer in reversed(list(unwrapped(viewer).layers)) if is_mask(layer, Labels)]
-
-
-def is_mask(layer: Any, kind: type | None = None) -> bool:
-    """Whether a layer is a labels layer of 2 to 4 axes, and no overlay of the plugin's own."""
-    if kind is None:
-        from napari.layers import Labels as kind  # noqa: N813
-    if not isinstance(layer, kind) or layer.metadata.get(OVERLAY):
+    if not isinstance(layer, Labels) or layer.metadata.get(OVERLAY):
         return False
     return not layer.multiscale and layer.ndim in (2, 3, 4)
 

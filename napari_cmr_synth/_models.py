@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DRAWN_S = 0.2  # by when a window has drawn what a click changed, also without a GPU
 
 _models: dict[tuple[str, str, str | None], Model] = {}
+_takes: dict[str, frozenset[str]] = {}
+"""What families take, of those whose code has been imported."""
 _lock = threading.Lock()  # two panels that ask at once shall not load twice
 
 
@@ -53,6 +55,7 @@ def loaded(name: str, device: str | None = None) -> Model:
         if key not in _models:
             with _beside_a_window():
                 _models[key] = zoo.load(name, device=device)
+            _takes[card(name).family] = _models[key].generator.takes
         return _models[key]
 
 
@@ -66,6 +69,32 @@ def is_loaded(name: str, device: str | None = None) -> bool:
     """
     device = None if device in (None, "", "auto") else device
     return (str(name), card(name).sha256, device) in _models
+
+
+def takes(name: str) -> frozenset[str] | None:
+    """What the family of a model takes, in the words of `generators.interface.TAKES`.
+
+    None while the code of the family has not been imported; `learn` does so.
+    """
+    return _takes.get(card(name).family)
+
+
+def learn(name: str) -> frozenset[str]:
+    """Import the code of a model's family, and torch with it: for a worker.
+
+    Raises
+    ------
+    InputError
+        As `cmr_synth.generators.registry.load_family`.
+    """
+    from cmr_synth.generators.registry import load_family
+
+    family = card(name).family
+    with _lock:
+        if family not in _takes:
+            with _beside_a_window():
+                _takes[family] = load_family(family).takes
+        return _takes[family]
 
 
 def choices() -> list[str]:

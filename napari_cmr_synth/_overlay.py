@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from cmr_synth.errors import InputError
 
 from ._layers import COLOURS
 from ._masks import OVERLAY, convention_of, mask_layers, mask_scan
+from ._once import once
 from ._results import MASK, RECORD
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ LEGEND = (
 )
 """What the colours of the overlay mean."""
 
-_lock = threading.Lock()
 _overlays: weakref.WeakKeyDictionary[Layer, Any] = weakref.WeakKeyDictionary()
 
 
@@ -152,16 +150,11 @@ def _hash(mask: Scan) -> str:
     return labels_hash(mask)
 
 
-@cache
-def _loaded() -> tuple[Segmenter, dict[str, Any] | None]:
+@once
+def segmenter_and_reference() -> tuple[Segmenter, dict[str, Any] | None]:
+    """The bundled segmenter, and what its card says it reaches on real pictures."""
     from cmr_synth.generators.zoo import card_of
     from cmr_synth.judges.segmenter import Segmenter
 
     measured = card_of("segmenter").measured.adherence
     return Segmenter.load(), None if isinstance(measured, str) else dict(measured)
-
-
-def segmenter_and_reference() -> tuple[Segmenter, dict[str, Any] | None]:
-    """The bundled segmenter, and what its card says it reaches on real pictures."""
-    with _lock:
-        return _loaded()

@@ -96,7 +96,7 @@ def _name(record: dict[str, Any], mask: str, name: str | None) -> str:
     return name if name.lower().startswith("synthetic") else f"synthetic {name}"
 
 
-def _limits(array: NDArray[np.float32]) -> tuple[float, float]:
+def _limits(array: NDArray[Any]) -> tuple[float, float]:
     """Leave out the brightest half percent, judging by some planes that hold a picture."""
     planes = [plane for plane in array.reshape(-1, *array.shape[-2:]) if plane.any()]
     some = np.stack(planes[:: 1 + len(planes) // ENOUGH_PLANES]) if planes else array

@@ -9,11 +9,12 @@ is YAML and holds only what differs from the defaults.
 from __future__ import annotations
 
 import os
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-PLUGIN = "napari-cmr-synth"
+from . import _manifest
+from ._manifest import PLUGIN
+
 SECTION = "synthesis"
 """The group of settings in the manifest's `configurations`."""
 
@@ -107,14 +108,9 @@ def choices(key: str) -> tuple[str, ...]:
     return tuple(_declared()[key].get("enum", ()))
 
 
-@cache
 def _declared() -> dict[str, dict[str, Any]]:
     """The settings as the manifest declares them, by key."""
-    import yaml
-
-    text = Path(__file__).with_name("napari.yaml").read_text(encoding="utf-8")
-    contributions = yaml.safe_load(text)["contributions"]
-    return dict(contributions["configurations"][SECTION]["properties"])
+    return _manifest.settings(SECTION)
 
 
 def _of_napari() -> Any:

@@ -59,7 +59,7 @@ def test_the_command_and_the_manifest_are_declared():
 def test_the_engine_needs_no_qt():
     code = """
 import importlib, pkgutil, sys
-QT = {"napari", "qtpy", "PyQt5", "PyQt6", "PySide6", "magicgui", "npe2"}
+QT = {"napari", "qtpy", "PyQt5", "PyQt6", "PySide6", "magicgui", "superqt", "npe2"}
 class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in QT:

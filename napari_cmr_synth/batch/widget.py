@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +11,13 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QComboBox,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QHeaderView,
     QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
-    QSpinBox,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -29,9 +26,10 @@ from qtpy.QtWidgets import (
 
 from cmr_synth.errors import InputError
 
-from .. import _models, _settings
-from .._conditions_form import TITLES, UNSPECIFIED
+from .. import _models
+from .._conditions_form import ConditionsForm
 from .._jobs import Job
+from .._layout import button, form, group, narrow_combo, scrolled, side_by_side, stacked
 from .._masks import SHOWN, unwrapped
 from .._messages import show_problem
 
@@ -53,7 +51,6 @@ WORDS = {
 """How the queue shows each state."""
 
 COLUMNS = ("Mask", "State", "Remark")
-MOST_SEED = 2**31 - 1  # what a spin box holds
 
 
 class BatchWidget(QWidget):
@@ -77,17 +74,11 @@ class BatchWidget(QWidget):
         self.masks.setPlaceholderText("Folder with NIfTI masks")
         self.out = QLineEdit()
         self.out.setPlaceholderText("Folder for images and records")
-        self.model = QComboBox()
-        self.model.addItems(_models.choices())
-        self.vendor, self.phase, self.pathology = QComboBox(), QComboBox(), QComboBox()
-        self.labels = QComboBox()
+        self.labels = narrow_combo()
         self.labels.addItem("told by topology, mask by mask", None)
         for convention, shown in SHOWN.items():
             self.labels.addItem(shown, convention)
-        self.n = _spin(1, 10_000, 1)
-        self.seed = _spin(0, MOST_SEED, 0)
-        self.steps = _spin(0, 1000, 0)
-        self.steps.setSpecialValueText("as on the model's card")
+        self.form = ConditionsForm(of_files=True)
         self.skip = QCheckBox("Skip masks whose images are there already")
         self.skip.setToolTip(
             "Made by the same model file from the same mask, with the same conditions and seed"
@@ -104,37 +95,21 @@ class BatchWidget(QWidget):
         self.queue = _queue()
         self.queue.cellDoubleClicked.connect(lambda row, column: self.open_row(row))
 
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Masks", _with_button(self.masks, self._choose(self.masks, "Folder of masks")))
-        form.addRow(
-            "Data set", _with_button(self.out, self._choose(self.out, "Folder for the data set"))
+        files = form(
+            ("Masks", self._with_button(self.masks, "Folder of masks")),
+            ("Data set", self._with_button(self.out, "Folder for the data set")),
+            ("Labels", self.labels),
         )
-        form.addRow("Labels", self.labels)
-        form.addRow("Model", self.model)
-        form.addRow("Vendor", self.vendor)
-        form.addRow("Phase", self.phase)
-        form.addRow("Pathology", self.pathology)
-        form.addRow("Images of each", self.n)
-        form.addRow("Seed", self.seed)
-        form.addRow("Steps", self.steps)
         buttons = QHBoxLayout()
         buttons.addWidget(self.start_button, 1)
         buttons.addWidget(self.cancel_button, 1)
         layout = QVBoxLayout(self)
-        layout.addLayout(form)
-        layout.addWidget(self.skip)
+        layout.addWidget(scrolled(stacked(group("Files", files), self.form, self.skip)), 2)
         layout.addLayout(buttons)
         layout.addWidget(self.bar)
         layout.addWidget(self.queue, 1)
         layout.addWidget(self.summary)
 
-        self.model.currentTextChanged.connect(self._fill_conditions)
-        wanted = _settings.get("model")
-        if self.model.findText(wanted) >= 0:
-            self.model.setCurrentText(wanted)
-        self._fill_conditions()
-        self.vendor.setCurrentIndex(max(0, self.vendor.findData(_settings.get("vendor") or None)))
         for edit in (self.masks, self.out):
             edit.textChanged.connect(self._forget_interruption)
         self._refresh()
@@ -146,19 +121,14 @@ class BatchWidget(QWidget):
 
     @property
     def request(self) -> Request:
-        """What the fields ask for."""
-        from cmr_synth.synthesis.request import Request
+        """What the fields ask for.
 
-        return Request(
-            model=self.model.currentText(),
-            labels=self.labels.currentData(),
-            vendor=self.vendor.currentData(),
-            phase=self.phase.currentData(),
-            pathology=self.pathology.currentData(),
-            n=self.n.value(),
-            seed=self.seed.value(),
-            steps=self.steps.value() or None,
-        )
+        Raises
+        ------
+        InputError
+            If the seed is no whole number or there is no model.
+        """
+        return self.form.request(labels=self.labels.currentData(), single=True)
 
     def start(self) -> None:
         """Start, or go on after an interruption; does nothing while it runs."""
@@ -166,10 +136,10 @@ class BatchWidget(QWidget):
             return
         try:
             masks, out = _folder(self.masks, "masks"), _folder(self.out, "the data set", new=True)
+            request = self.request
         except InputError as error:
             show_problem(error)
             return
-        request, device = self.request, _settings.get("device")
         resume = self._interrupted or self.skip.isChecked()
 
         def make() -> Iterator[Any]:
@@ -179,7 +149,7 @@ class BatchWidget(QWidget):
                 masks,
                 out,
                 request,
-                load=lambda: _models.loaded(request.model, device),
+                load=lambda: _models.loaded(str(request.model), request.device),
                 resume=resume,
                 keep_going=True,
             )
@@ -217,33 +187,13 @@ class BatchWidget(QWidget):
     def _running(self) -> bool:
         return self._job is not None and self._job.running
 
-    def _choose(self, edit: QLineEdit, title: str) -> Callable[[], None]:
+    def _with_button(self, edit: QLineEdit, title: str) -> QWidget:
         def choose() -> None:
             folder = QFileDialog.getExistingDirectory(self, title, edit.text())
             if folder:
                 edit.setText(folder)
 
-        return choose
-
-    def _fill_conditions(self, *_: object) -> None:
-        """Offer what the model knows, and keep what was chosen where it can be."""
-        name = self.model.currentText()
-        if not name:
-            return
-        from cmr_synth.cohorts.examination import PATHOLOGIES
-
-        known = _models.card(name).conditions
-        for box, words in (
-            (self.vendor, known.vendors),
-            (self.phase, known.phases),
-            (self.pathology, known.pathologies),
-        ):
-            chosen = box.currentData()
-            box.clear()
-            box.addItem(UNSPECIFIED, None)
-            for word in words:
-                box.addItem(TITLES.get(word, PATHOLOGIES.get(word, word)), word)
-            box.setCurrentIndex(max(0, box.findData(chosen)))
+        return side_by_side(edit, button("Choose...", title, choose))
 
     def _receive(self, event: BatchFile) -> None:
         self._events[event.number] = event
@@ -301,8 +251,7 @@ class BatchWidget(QWidget):
         self.start_button.setText("Resume" if self._interrupted and not running else "Start")
         self.start_button.setEnabled(not running)
         self.cancel_button.setEnabled(running and not (self._job and self._job.cancelled))
-        fields = (self.masks, self.out, self.labels, self.model, self.vendor, self.phase)
-        for field in (*fields, self.pathology, self.n, self.seed, self.steps, self.skip):
+        for field in (self.masks, self.out, self.labels, self.form, self.skip):
             field.setEnabled(not running)
 
 
@@ -322,24 +271,6 @@ def _folder(edit: QLineEdit, what: str, *, new: bool = False) -> Path:
     if not new and not path.exists():
         raise InputError(f"{path}: no such folder; choose the one that holds {what}.")
     return path
-
-
-def _spin(low: int, high: int, value: int) -> QSpinBox:
-    spin = QSpinBox()
-    spin.setRange(low, high)
-    spin.setValue(value)
-    return spin
-
-
-def _with_button(edit: QLineEdit, choose: Callable[[], None]) -> QWidget:
-    button = QPushButton("Choose...")
-    button.clicked.connect(choose)
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(edit, 1)
-    layout.addWidget(button)
-    return row
 
 
 def _queue() -> QTableWidget:

@@ -29,14 +29,12 @@ from .._mask_picker import MaskPicker
 from .._masks import engine_labels, numbers_of, unwrapped
 from .._messages import show_problem
 from .._models import loaded
-from .._options import SynthesisOptions
 from .._results import add_result
 from .gallery import Gallery
 
 if TYPE_CHECKING:
     import napari
 
-    from cmr_synth.generators.zoo import Model
     from cmr_synth.imaging.scan import Scan
     from cmr_synth.synthesis.record import Synthetic
 
@@ -51,6 +49,8 @@ class CompareWidget(QWidget):
     viewer : napari.viewer.Viewer
     parent : QWidget, optional
     """
+
+    tab = "Variants"
 
     finished = Signal()
     """Nothing runs any more, and the buttons are ready again."""
@@ -93,19 +93,13 @@ class CompareWidget(QWidget):
         """Make the mask with every vendor of the model, each into a cell of the grid."""
         from cmr_synth.synthesis.what_if import across_vendors
 
-        def make(mask: Scan, model: Model, options: SynthesisOptions, **part: Any) -> Any:
-            return across_vendors(mask, model, options.request(), **part)
-
-        self._start("Vendors side by side", make, self._show_vendor, first=self.leave)
+        self._start("Vendors side by side", across_vendors, self._show_vendor, first=self.leave)
 
     def make_variants(self) -> None:
         """Fill the gallery from as many seeds as asked for; what it held is discarded."""
         from cmr_synth.synthesis.what_if import across_seeds
 
-        def make(mask: Scan, model: Model, options: SynthesisOptions, **part: Any) -> Any:
-            return across_seeds(mask, model, options.request(), **part)
-
-        self._start("Variants", make, self._show_variant, first=self.discard)
+        self._start("Variants", across_seeds, self._show_variant, first=self.discard)
 
     def leave(self) -> None:
         """Turn the grid off and show again what was shown before."""
@@ -136,7 +130,7 @@ class CompareWidget(QWidget):
         self,
         title: str,
         make: Callable[..., Iterator[Any]],
-        show: Callable[[Synthetic, Any], object],
+        show: Callable[..., object],
         *,
         first: Callable[[], object],
     ) -> None:
@@ -148,13 +142,14 @@ class CompareWidget(QWidget):
             layer = self.picker.layer
             numbers = numbers_of(layer)
             drawn = _drawn_slices(numbers)
-            options = self.form.options(
-                convention=self.picker.convention, single=np.count_nonzero(drawn) <= 1
+            request = self.form.request(
+                labels=self.picker.convention, single=int(np.count_nonzero(drawn)) <= 1
             )
-            if options.convention is None:
+            scope = self.form.chosen_scope
+            if request.labels is None:
                 engine_labels(numbers, None)  # refuses and says why
             frame, k = in_view(self._viewer, layer)
-            if options.scope == "slice" and drawn.any() and not drawn[k]:
+            if scope == "slice" and drawn.any() and not drawn[k]:
                 raise InputError(
                     f"{layer.name}: nothing is drawn on slice {k}, which is in view; move to one "
                     "that shows the heart, or make all slices."
@@ -165,13 +160,13 @@ class CompareWidget(QWidget):
             return
         first()
         part = {
-            "slices": [k] if options.scope == "slice" else None,
+            "slices": [k] if scope == "slice" else None,
             "frames": [frame] if numbers.is_cine else None,
         }
 
         def run() -> Iterator[Any]:
-            mask = engine_labels(numbers, options.convention)
-            return make(mask, loaded(options.model, options.device), options, **part)
+            mask = engine_labels(numbers, request.labels)
+            return make(mask, loaded(str(request.model), request.device), request, **part)
 
         self._job = Job(
             title, run, on_result=partial(show, layer=layer), on_done=self._done, parent=self

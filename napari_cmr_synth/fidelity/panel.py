@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from .._jobs import Job
 from .._layers import scan_of_layer
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
+from .._once import once
 from .._overlay import (
     LEGEND,
     attributes_of,
@@ -42,7 +41,6 @@ EMPTY = (
     "Select a synthetic layer, go to a slice with a heart, and press Judge. Four verdicts say how "
     "usual the slice is among real ones."
 )
-_lock = threading.Lock()
 
 
 class FidelityPanel(QWidget):
@@ -196,14 +194,9 @@ class FidelityPanel(QWidget):
         self.judge_button.setText("Judging..." if running else "Judge this slice")
 
 
-@cache
-def _loaded() -> tuple[RealReference, Encoder]:
+@once
+def _reference_and_encoder() -> tuple[RealReference, Encoder]:
     from cmr_synth.evaluation.one_picture.real_reference import load_real_reference
     from cmr_synth.judges.encoder import Encoder
 
     return load_real_reference(), Encoder.load()
-
-
-def _reference_and_encoder() -> tuple[RealReference, Encoder]:
-    with _lock:
-        return _loaded()

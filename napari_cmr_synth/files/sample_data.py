@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cmr_synth.anatomy.labels import ConventionGuess
+    from cmr_synth.anatomy.template import Anatomy
     from cmr_synth.imaging.scan import Scan
 
     from .._layers import LayerData
@@ -119,11 +120,11 @@ def _follow(mask: Scan, grid: Scan) -> None:
     Job("Synthetic stack", lambda: _synthesis(mask, device, vendor), on_result=show).start()
 
 
-def _drawn(anatomy: str) -> list[LayerData]:
+def _drawn(anatomy: Anatomy) -> list[LayerData]:
     return [_drawn_layer(_drawn_scan(anatomy), anatomy)]
 
 
-def _drawn_scan(anatomy: str) -> Scan:
+def _drawn_scan(anatomy: Anatomy) -> Scan:
     from cmr_synth.anatomy.template import draw_stack
 
     from .._layers import scan_without_place

@@ -260,10 +260,10 @@ def different_grids(mask: Any, image: Any) -> str:
         ours, theirs = (np.asarray(getattr(layer, what))[-axes:] for layer in (mask, image))
         if not np.allclose(ours, theirs, rtol=1e-3, atol=1e-3):
             return f"{mask.name} and {image.name} differ in {what}: they lie on different grids."
-    ours, theirs = grid_of(mask), grid_of(image)
-    if ours is not None and theirs is not None:
+    grids = grid_of(mask), grid_of(image)
+    if grids[0] is not None and grids[1] is not None:
         try:
-            require_same_grid(theirs, ours)
+            require_same_grid(grids[1], grids[0])
         except InputError as error:
             return str(error)
     return ""

@@ -6,10 +6,11 @@ stroke; what was asked meanwhile is asked once more, so that the panel never fal
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFormLayout,
@@ -23,11 +24,13 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import QSignalDebouncer
 
 from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.anatomy.plausibility import Finding
 from cmr_synth.errors import InputError
 
+from .._jobs import Job
 from .._layout import narrow_combo, word_wrapped
 from .._masks import mask_layers, unwrapped
 from .._messages import show_note, show_problem
@@ -78,14 +81,13 @@ class MeasurementsPanel(QWidget):
         super().__init__(parent)
         self._viewer = unwrapped(viewer)
         self._layer: Labels | None = None
-        self._worker: Any = None
+        self._job: Job | None = None
         self._again = False
         self._shown_other: Labels | None = None
         self.answer: Answer | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(PAUSE_MS)
-        self._timer.timeout.connect(self._ask)
+        self._soon = QSignalDebouncer(parent=self)
+        self._soon.setTimeout(PAUSE_MS)
+        self._soon.triggered.connect(self._ask)
 
         self.table = QTableWidget(len(STRUCTURES), len(COLUMNS), self)
         self.table.setVerticalHeaderLabels(list(STRUCTURES))
@@ -150,7 +152,7 @@ class MeasurementsPanel(QWidget):
 
     def refresh(self) -> None:
         """Measure again, soon."""
-        self._timer.start()
+        self._soon.throttle()
 
     def go_to_phase(self, phase: str) -> None:
         """Show end-diastole ("ed") or end-systole ("es"): the frame of a cine, or the mask."""
@@ -179,7 +181,7 @@ class MeasurementsPanel(QWidget):
 
     def _changed(self, _event: Any = None) -> None:
         if isalive(self) and self.isVisible():
-            self._timer.start()
+            self._soon.throttle()
 
     def _layers_changed(self, _event: Any = None) -> None:
         if isalive(self):
@@ -187,7 +189,7 @@ class MeasurementsPanel(QWidget):
             self._changed()
 
     def _ask(self) -> None:
-        if self._worker is not None:
+        if self._job is not None and self._job.running:
             self._again = True
             return
         if self._layer is None or self._layer not in self._viewer.layers:
@@ -199,21 +201,23 @@ class MeasurementsPanel(QWidget):
         except InputError as error:
             self._clear(str(error))
             return
-        from superqt.utils import create_worker
+        self._job = Job(
+            "Measuring",
+            lambda: map(answer, [question]),
+            on_result=self._show,
+            on_done=self._done,
+            parent=self,
+            show_progress=False,
+            tell=self._failed,
+        )
+        self._job.start()
 
-        self._worker = create_worker(answer, question)
-        self._worker.returned.connect(self._show)
-        self._worker.errored.connect(self._failed)
-        self._worker.finished.connect(self._done)
-        self._worker.start()
-
-    def _done(self) -> None:
-        self._worker = None
+    def _done(self, _cancelled: bool, _error: BaseException | None) -> None:
         if self._again:
             self._again = False
-            self._timer.start()
+            self._soon.throttle()
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         self._clear(str(error) if isinstance(error, InputError) else "Could not be measured.")
         if not isinstance(error, InputError):
             show_problem(error)
@@ -234,10 +238,10 @@ class MeasurementsPanel(QWidget):
         self.wall.setToolTip(wall_details(seen.wall_mm))
         self.mass.setText(f"{seen.mass_g:.0f} g" if seen.mass_g > 0 else DASH)
         self.phases.setText(phases_text(layer, self._shown_other, found))
-        self._list_findings(seen.findings)
+        self._list_findings(seen.findings, seen.areas_mm2)
         self.measured.emit(shown)
 
-    def _list_findings(self, findings: tuple[Finding, ...]) -> None:
+    def _list_findings(self, findings: tuple[Finding, ...], areas_mm2: Mapping[str, float]) -> None:
         self.findings.clear()
         # Empty slices at the ends are usual; that everything is empty is worth a word.
         worth = [finding for finding in findings if finding.code != "empty"]
@@ -249,7 +253,7 @@ class MeasurementsPanel(QWidget):
             item.setToolTip(f"{WORDS[finding.severity]} Click to go to the slice.")
             item.setData(Qt.ItemDataRole.UserRole, finding.slice_index)
         if not worth:
-            empty = bool(findings) and not any(self.answer.seen.areas_mm2.values())
+            empty = bool(findings) and not any(areas_mm2.values())
             self._say("Nothing is drawn yet." if empty else "Nothing unusual.")
 
     def _say(self, text: str) -> None:
@@ -281,7 +285,8 @@ class MeasurementsPanel(QWidget):
 
     def _list_others(self) -> None:
         """Offer the masks that can be the other phase; one of the same patient is chosen."""
-        layer, before = self._layer, self.other.currentData()
+        layer: Any = self._layer
+        before = self.other.currentData()
         others = [other for other in mask_layers(self._viewer) if is_other_phase(layer, other)]
         self.other.blockSignals(True)
         self.other.clear()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +32,7 @@ from .._in_view import in_view
 from .._jobs import Job
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
+from .._once import once
 from .._synthetic import on_layers, synthetic_layer
 from .._thumbnails import RED, as_thumbnails, pixmap_of
 from .slices import LayerSlices, slices_of
@@ -55,7 +54,6 @@ NEIGHBOUR = "cmr_neighbour"
 PERCENTILE = "Per cent of held-out patients' slices that are as near to somebody in the archive"
 
 SMALL = 96  # pixels of the screen
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +76,8 @@ class NeighboursPanel(QWidget):
     viewer : napari.viewer.Viewer
     parent : QWidget, optional
     """
+
+    tab = "Patients"
 
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None):
         super().__init__(parent)
@@ -390,15 +390,14 @@ def _opened_archive(folder: str) -> tuple[Archive, CopyDetector]:
     """Archive and detector, opened once, and again when the archive has changed."""
     from cmr_synth.privacy.archive import ABOUT
 
-    with _lock:
-        try:
-            changed = (Path(folder) / ABOUT).stat().st_mtime_ns
-        except OSError:
-            changed = 0  # opening says what is wrong
-        return _loaded(folder, changed)
+    try:
+        changed = (Path(folder) / ABOUT).stat().st_mtime_ns
+    except OSError:
+        changed = 0  # opening says what is wrong
+    return _loaded(folder, changed)
 
 
-@lru_cache(maxsize=1)
+@once
 def _loaded(folder: str, changed: int) -> tuple[Archive, CopyDetector]:
     from cmr_synth.privacy.archive import open_with_detector
 

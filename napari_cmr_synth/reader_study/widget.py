@@ -53,6 +53,8 @@ class ReaderStudyWidget(QWidget):
     parent : QWidget, optional
     """
 
+    tab = "Readers"
+
     def __init__(self, viewer: napari.viewer.Viewer | None = None, parent: QWidget | None = None):
         super().__init__(parent)
         self._study: ReaderStudy | None = None
@@ -198,7 +200,8 @@ class ReaderStudyWidget(QWidget):
             self.progress.setMaximum(len(study.order))
             self.progress.setValue(len(study.answers))
         done = study is not None and study.next is None
-        self.words.setText(f"Done, thank you. Answers: {study.answer_file}" if done else HELP)
+        words = f"Done, thank you. Answers: {study.answer_file}" if study and done else HELP
+        self.words.setText(words)
         self._draw()
         self._since = time.monotonic()
 

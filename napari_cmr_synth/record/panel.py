@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -166,7 +167,8 @@ class RecordPanel(QWidget):
             show_note(f"{layer.name} was removed while it was checked; nothing is shown.")
             return
         self._checked[layer] = check
-        show_overlay(self._viewer, layer, mask_layer, check.agreement.disagreement.array)
+        differs = np.asarray(check.agreement.disagreement.array, np.uint8)
+        show_overlay(self._viewer, layer, mask_layer, differs)
         if layer is self._layer:
             self._show()
 

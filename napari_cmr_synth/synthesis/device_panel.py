@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from superqt.utils import QSignalDebouncer
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators.device import Device
@@ -37,10 +37,9 @@ class DevicePanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.sentence)
         layout.addLayout(buttons)
-        self._back = QTimer(self)
-        self._back.setSingleShot(True)
-        self._back.setInterval(SAID_MS)
-        self._back.timeout.connect(lambda: self.copy.setText("Copy diagnostics"))
+        self._back = QSignalDebouncer(parent=self)
+        self._back.setTimeout(SAID_MS)
+        self._back.triggered.connect(lambda: self.copy.setText("Copy diagnostics"))
 
     def foresee(self, wanted: str | None) -> None:
         """Show what a model would run on; imports no torch.
@@ -66,4 +65,4 @@ class DevicePanel(QWidget):
 
         QGuiApplication.clipboard().setText(diagnostics())
         self.copy.setText("Copied")
-        self._back.start()
+        self._back.throttle()

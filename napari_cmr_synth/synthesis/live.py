@@ -6,10 +6,12 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import QSignalDebouncer, QSignalThrottler
 
 from cmr_synth.errors import InputError
 
@@ -18,13 +20,13 @@ from .._layers import DESCRIPTION, GRID, scan_of_layer
 from .._masks import ENGINE, convention_of, is_mask, unwrapped
 from .._messages import show_problem
 from .._models import fastest
-from .._options import SynthesisOptions
-from .redraw import Answer, Redrawer, Request
+from .redraw import Answer, Question, Redrawer
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
     from cmr_synth.imaging.scan import Scan
+    from cmr_synth.synthesis.request import Request
 
 NAME = "synthetic preview"
 
@@ -42,7 +44,7 @@ class LivePreview(QObject):
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-    options : callable
+    request : callable
         Gives the conditions and the seed; asked at each picture. The model is the zoo's fastest,
         whatever they say.
     """
@@ -59,25 +61,29 @@ class LivePreview(QObject):
     def __init__(
         self,
         viewer: Any,
-        options: Callable[[], SynthesisOptions],
+        request: Callable[[], Request],
         parent: QObject | None = None,
     ):
         super().__init__(parent)
         self._viewer = unwrapped(viewer)
-        self._options = options
-        self._layer: Labels | None = None
-        self._preview: Image | None = None
+        self._asked = request
+        self._layer: Any = None
+        self._preview: Any = None
         self._redrawer: Redrawer | None = None
         self._canvas: Any = None
-        self._window: Any = None
-        self._last: Request | None = None
-        self._answered: Request | None = None
+        self._last: Question | None = None
+        self._answered: Question | None = None
         self._edited: float | None = None  # when the edit ended that is to be drawn
         self._unshown: float | None = None  # the same, of a picture not yet on the screen
-        self._soon = _timer(self, 0, self._request_soon)
-        self._mid_stroke = _timer(self, STROKE_MS, self._request_mid_stroke)
-        self._why = ""
-        self._ending = _timer(self, 0, self._stop_as_told)
+        self._soon = QSignalDebouncer(parent=self)
+        self._soon.triggered.connect(self._request_soon)
+        trailing = QSignalThrottler.EmissionPolicy.Trailing
+        self._mid_stroke = QSignalThrottler(trailing, self)
+        self._mid_stroke.setTimeout(STROKE_MS)
+        self._mid_stroke.triggered.connect(self._request_mid_stroke)
+        self._why: str | None = None  # it ends, as soon as the layers have settled
+        self._settled = QSignalDebouncer(parent=self)
+        self._settled.triggered.connect(self._stop_as_told)
 
     @property
     def active(self) -> bool:
@@ -98,7 +104,7 @@ class LivePreview(QObject):
     @property
     def dropped(self) -> int:
         """Requests that a later one overtook, since the start."""
-        return self._redrawer.dropped if self._redrawer is not None else 0
+        return self._redrawer.questions.dropped if self._redrawer is not None else 0
 
     def start(self, layer: Any) -> None:
         """Follow a mask; what was followed before is left.
@@ -112,19 +118,23 @@ class LivePreview(QObject):
         self._end()
         layer = unwrapped(layer)
         try:
-            options = self._options()
+            asked = self._asked()
             if not is_mask(layer) or layer not in self._viewer.layers:
                 name = getattr(layer, "name", "live preview")
                 raise InputError(f"{name}: is no mask; choose a labels layer to follow.")
-            convention = options.convention or convention_of(layer) or ENGINE
-            self._redrawer = Redrawer(_scan_of(layer), convention, fastest(), options.device)
+            convention = asked.labels or convention_of(layer) or ENGINE
+            window = getattr(self._viewer.window, "_qt_window", None)
+            self._redrawer = Redrawer(_scan_of(layer), convention, fastest(), asked.device, window)
         except InputError as error:
             show_problem(error)
             self.stopped.emit()
             return
         self._layer = layer
-        weakref.finalize(self, self._redrawer.close)  # a thread outlives whom nobody stopped
-        self._redrawer.answered.connect(self._receive, Qt.ConnectionType.QueuedConnection)
+        # a thread outlives whom nobody stopped
+        self._unstopped = weakref.finalize(self, self._redrawer.cancel)
+        self._redrawer.answered.connect(self._receive)
+        self._redrawer.finished.connect(self._on_end)
+        self._redrawer.start()
         self._connect()
         self._say("Live preview: loading the model")
         self.refresh()
@@ -148,16 +158,17 @@ class LivePreview(QObject):
             return
         if self._edited is None:
             self._edited = time.perf_counter()
-        self._soon.start()  # one edit may tell of itself several times
+        self._soon.throttle()  # one edit may tell of itself several times
 
     def _end(self) -> None:
-        if not self.active:
+        if self._redrawer is None:
             return
-        self._soon.stop()
-        self._mid_stroke.stop()
-        self._ending.stop()
+        for pending in (self._soon, self._mid_stroke, self._settled):
+            _stop(pending)
+        self._why = None
         self._disconnect()
-        self._redrawer.close()
+        self._redrawer.cancel()
+        self._unstopped.detach()
         preview, layers = self._preview, self._viewer.layers
         self._layer = self._redrawer = self._preview = None
         self._last = self._answered = self._edited = self._unshown = None
@@ -173,11 +184,7 @@ class LivePreview(QObject):
             replaced.connect(self._restart)
         self._viewer.dims.events.current_step.connect(self.refresh)
         self._viewer.layers.events.removed.connect(self._on_removed)
-        window = self._viewer.window
-        self._window = getattr(window, "_qt_window", None)
-        if self._window is not None:
-            self._window.destroyed.connect(self._on_window_gone)
-        qt_viewer = getattr(window, "_qt_viewer", None)
+        qt_viewer = getattr(self._viewer.window, "_qt_viewer", None)
         self._canvas = getattr(getattr(qt_viewer, "canvas", None), "native", None)
         if hasattr(self._canvas, "frameSwapped"):  # an OpenGL widget: tells when it has drawn
             self._canvas.frameSwapped.connect(self._on_drawn)
@@ -193,28 +200,23 @@ class LivePreview(QObject):
             replaced.disconnect(self._restart)
         self._viewer.dims.events.current_step.disconnect(self.refresh)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
-        for sender, signal, slot in (
-            (self._window, "destroyed", self._on_window_gone),
-            (self._canvas, "frameSwapped", self._on_drawn),
-        ):
-            if sender is not None:
-                try:
-                    getattr(sender, signal).disconnect(slot)
-                except (RuntimeError, TypeError):  # its C++ half is deleted, and the connection
-                    pass
-        self._window = self._canvas = None
+        if self._canvas is not None:
+            try:
+                self._canvas.frameSwapped.disconnect(self._on_drawn)
+            except (RuntimeError, TypeError):  # its C++ half is deleted, and the connection
+                pass
+        self._canvas = None
 
     def _on_stroke_end(self, event: Any = None) -> None:
-        self._mid_stroke.stop()
+        _stop(self._mid_stroke)
         self._edited = time.perf_counter()
         # At once, for Qt would draw the stroke before it looks at timers. And soon again, for
         # `data_setitem` tells of an edit before it writes it.
         self._request()
-        self._soon.start()
+        self._soon.throttle()
 
     def _on_brush(self, event: Any = None) -> None:
-        if not self._mid_stroke.isActive():
-            self._mid_stroke.start()
+        self._mid_stroke.throttle()
 
     def _restart(self, event: Any = None) -> None:
         self.start(self._layer)
@@ -226,16 +228,24 @@ class LivePreview(QObject):
             why = "Live preview ended: its layer was deleted."
         else:
             return
-        self._redrawer.close()
+        assert self._redrawer is not None
+        self._redrawer.cancel()
         self._why = why
-        self._ending.start()  # later: the list is still busy, perhaps removing more than this one
+        # later: the list is still busy, perhaps removing more than this one
+        self._settled.throttle()
 
     def _stop_as_told(self) -> None:
-        self.stop(self._why)
+        self.stop(self._why or "")
 
-    def _on_window_gone(self, *_: object) -> None:
-        self._preview = None  # goes with the window
-        self.stop()
+    def _on_end(self) -> None:
+        """A thread has ended: one that was stopped, or this one by a fault or with the window."""
+        redrawer = self._redrawer
+        if redrawer is None or redrawer.running or self._why is not None:
+            return
+        failed = redrawer.failed
+        if not failed:
+            self._preview = None  # goes with the window
+        self.stop("Live preview ended." if failed else "")
 
     def _request_soon(self) -> None:
         self._request()
@@ -246,39 +256,34 @@ class LivePreview(QObject):
 
     def _request(self, *, urgent: bool = True) -> None:
         """Hand the slice in view to the thread, unless that is what it was handed last."""
-        if not self.active or self._ending.isActive():
+        if self._redrawer is None or self._why is not None:
             return
         try:
-            options = self._options()
+            asked = self._asked()
         except InputError as error:
             self._say(f"Live preview waits: {error}")
             return
         layer = self._layer
         frame, k = in_view(self._viewer, layer)
         stack = np.asarray(layer.data[frame] if layer.ndim == 4 else layer.data)
-        convention = options.convention or convention_of(layer) or ENGINE
-        request = Request(
+        meaning = asked.labels or convention_of(layer) or ENGINE
+        question = Question(
             labels=np.array(stack[None] if stack.ndim == 2 else stack),  # (y, x) -> (z, y, x)
             frame=frame,
             k=k,
-            convention=convention,
-            options=options,
+            request=replace(asked, labels=meaning),
             asked=time.perf_counter() if self._edited is None else self._edited,
             urgent=urgent,
         )
-        if self._last is not None and _same(request, self._last):
+        if self._last is not None and _same(question, self._last):
             return
-        self._last = request
-        self._redrawer.ask(request)
+        self._last = question
+        self._redrawer.questions.ask(question)
 
     def _receive(self, answer: Answer) -> None:
-        if not self.active or answer.source is not self._redrawer or self._ending.isActive():
+        if not self.active or self._why is not None:
             return
-        if answer.error is not None:
-            self.stop("Live preview ended.")
-            show_problem(answer.error)
-            return
-        self._answered = request = answer.request
+        self._answered = question = answer.question
         layer = self._preview
         if answer.pixels is None:
             self._say(f"Live preview: {answer.reason}")
@@ -286,12 +291,12 @@ class LivePreview(QObject):
                 return
         elif layer is None:
             layer = self._preview = self._add_layer()
-        plane = (request.frame, request.k)[4 - layer.ndim :]
+        plane = (question.frame, question.k)[4 - layer.ndim :]
         layer.data[plane] = 0 if answer.pixels is None else answer.pixels
         layer.refresh(extent=False, highlight=False)
         if answer.pixels is None:
             return
-        self._unshown = request.asked
+        self._unshown = question.asked
         if self._canvas is None or not (self._canvas.isVisible() and layer.visible):
             self._on_drawn()
 
@@ -334,12 +339,10 @@ class LivePreview(QObject):
         self.said.emit(text)
 
 
-def _timer(parent: QObject, milliseconds: int, slot: Callable[[], object]) -> QTimer:
-    timer = QTimer(parent)
-    timer.setSingleShot(True)
-    timer.setInterval(milliseconds)
-    timer.timeout.connect(slot)
-    return timer
+def _stop(pending: QSignalDebouncer | QSignalThrottler) -> None:
+    """Forget what waits for its time, and let the next one wait for all of it."""
+    pending.cancel()
+    pending.flush(restart_timer=False)
 
 
 def _scan_of(layer: Any) -> Scan:
@@ -352,10 +355,9 @@ def _scan_of(layer: Any) -> Scan:
         )
 
 
-def _same(one: Request, other: Request) -> bool:
+def _same(one: Question, other: Question) -> bool:
     return (
-        (one.frame, one.k, one.convention, one.options)
-        == (other.frame, other.k, other.convention, other.options)
+        (one.frame, one.k, one.request) == (other.frame, other.k, other.request)
         and one.labels.dtype == other.labels.dtype
         and np.array_equal(one.labels, other.labels)
     )

@@ -23,14 +23,13 @@ from cmr_synth.errors import InputError
 
 from .. import _models, _settings
 from .._canvas import guard_removal
-from .._conditions_form import ConditionsForm
+from .._conditions_form import ConditionsForm, Scope
 from .._in_view import in_view
 from .._jobs import Job
 from .._layout import group, scrolled, word_wrapped
 from .._mask_picker import MaskPicker
 from .._masks import engine_labels, numbers_of, unwrapped
 from .._messages import is_out_of_memory, show_note, show_problem
-from .._options import SynthesisOptions
 from .._results import add_result
 from .device_panel import DevicePanel
 from .live import LivePreview
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     import napari
 
     from cmr_synth.imaging.scan import Scan
+    from cmr_synth.synthesis.request import Request
 
 OPAQUE, SEE_THROUGH = 0.7, 0.35
 """napari's own opacity of a mask hides the first picture below it; any other was chosen."""
@@ -61,14 +61,14 @@ class SynthesizeWidget(QWidget):
         self._job: Job | None = None
         self._made = 0
         self._positions: NDArray[np.float64] | None = None  # of the mask's slices, NaN if empty
-        self._failed: tuple[Any, SynthesisOptions] | None = None  # what memory did not suffice for
+        self._failed: tuple[Any, Request, Scope] | None = None  # what memory did not suffice for
         self.picker = MaskPicker(self._viewer)
         self.form = ConditionsForm()
         self.look = LookPicker(self._viewer)
         self.device = DevicePanel()
         self.device.foresee(_settings.device())
         self._build()
-        self.live = LivePreview(self._viewer, self.options, self)
+        self.live = LivePreview(self._viewer, self.request, self)
         self.live.said.connect(self._show_live)
         self.live.stopped.connect(self._on_live_stopped)
         self.live_box.toggled.connect(self._toggle_live)
@@ -86,7 +86,7 @@ class SynthesizeWidget(QWidget):
         """Whether pictures are being made."""
         return self._job is not None and self._job.running
 
-    def options(self) -> SynthesisOptions:
+    def request(self) -> Request:
         """What the widget is set to.
 
         Raises
@@ -95,7 +95,7 @@ class SynthesizeWidget(QWidget):
             If the seed is no whole number or there is no model.
         """
         drawn = 0 if self._positions is None else int(np.isfinite(self._positions).sum())
-        return self.form.options(convention=self.picker.convention, single=drawn <= 1)
+        return self.form.request(labels=self.picker.convention, single=drawn <= 1)
 
     def synthesize(self) -> None:
         """Make what is chosen; does nothing while something is being made."""
@@ -103,7 +103,7 @@ class SynthesizeWidget(QWidget):
             return
         self.picker.look_again()  # strokes of the last moments count
         try:
-            self._start(self.picker.layer, self.options())
+            self._start(self.picker.layer, self.request(), self.form.chosen_scope)
         except InputError as error:
             self.status.setText(str(error))
             show_problem(error)
@@ -119,18 +119,18 @@ class SynthesizeWidget(QWidget):
         """Make again what memory did not suffice for, half as many images at once."""
         if self._failed is None or self.running:
             return
-        layer, options = self._failed
-        self.form.batch.setValue(max(1, options.batch // 2))
+        layer, request, scope = self._failed
+        self.form.batch.setValue(max(1, request.batch // 2))
         try:
-            self._start(layer, replace(options, batch=self.form.batch.value()))
+            self._start(layer, replace(request, batch=self.form.batch.value()), scope)
         except InputError as error:
             show_problem(error)
 
-    def _start(self, layer: Any, options: SynthesisOptions) -> None:
+    def _start(self, layer: Any, request: Request, scope: Scope) -> None:
         numbers = numbers_of(layer)
-        if options.convention is None:
+        if request.labels is None:
             engine_labels(numbers, None)  # refuses and says why
-        part = self._part(numbers, layer, options)
+        part = self._part(numbers, layer, scope)
         look = self.look.look()
         self.picker.confirm()
         self.form.remember()
@@ -138,21 +138,21 @@ class SynthesizeWidget(QWidget):
         self.retry_box.hide()
         self._job = Job(
             f"Synthesize {layer.name}",
-            lambda: _make(numbers, options, part, look),
+            lambda: _make(numbers, request, part, look),
             on_result=lambda item: self._receive(item, layer),
-            on_done=lambda cancelled, error: self._done(cancelled, error, layer, options),
+            on_done=lambda cancelled, error: self._done(cancelled, error, layer, request, scope),
             parent=self,
         )
         self._job.progressed.connect(self._show_progress)
-        ready = _models.is_loaded(options.model, options.device)
+        ready = _models.is_loaded(str(request.model), request.device)
         self.status.setText("Starting." if ready else "Loading the model; it stays loaded.")
         self._show_running(True)
         self._job.start()
 
-    def _part(self, numbers: Scan, layer: Any, options: SynthesisOptions) -> dict[str, list[int]]:
+    def _part(self, numbers: Scan, layer: Any, scope: Scope) -> dict[str, list[int]]:
         """Slices and frames that the scope leaves, as keywords of `synthesize`."""
         frame, k = in_view(self._viewer, layer)
-        if options.scope == "slice":
+        if scope == "slice":
             plane = numbers.array[(frame, k)[4 - numbers.array.ndim :]]
             if _heart(numbers.array).any() and not _heart(plane).any():
                 raise InputError(
@@ -160,7 +160,7 @@ class SynthesizeWidget(QWidget):
                     "that shows the heart, or make all slices."
                 )
             return {"slices": [k], "frames": [frame]}
-        return {"frames": [frame]} if options.scope == "stack" and numbers.is_cine else {}
+        return {"frames": [frame]} if scope == "stack" and numbers.is_cine else {}
 
     def _receive(self, item: Any, layer: Any) -> None:
         from cmr_synth.generators.device import Device
@@ -185,33 +185,38 @@ class SynthesizeWidget(QWidget):
             show_note(f"{layer.name} was deleted meanwhile; the picture lies on its grid.")
 
     def _done(
-        self, cancelled: bool, error: BaseException | None, layer: Any, options: SynthesisOptions
+        self,
+        cancelled: bool,
+        error: BaseException | None,
+        layer: Any,
+        request: Request,
+        scope: Scope,
     ) -> None:
         self._show_running(False)
         made = f"{self._made} picture{'s' * (self._made != 1)}"
         if is_out_of_memory(error):
-            self._offer_retry(layer, options)
+            self._offer_retry(layer, request, scope)
         elif error is not None:
             self.status.setText(
                 str(error) if isinstance(error, InputError) else f"Failed: {type(error).__name__}."
             )
         elif cancelled:
             self.status.setText(f"Cancelled; {made} kept." if self._made else "Cancelled.")
-        elif options.scope == "slice" and layer.ndim > 2:
+        elif scope == "slice" and layer.ndim > 2:
             self.status.setText(f"Made {made}; only the slice that was in view is filled.")
-        elif options.scope == "stack" and layer.ndim > 3:
+        elif scope == "stack" and layer.ndim > 3:
             self.status.setText(f"Made {made}; only the frame that was in view is filled.")
         else:
             self.status.setText(f"Made {made}.")
 
-    def _offer_retry(self, layer: Any, options: SynthesisOptions) -> None:
-        self._failed = (layer, options)
-        self.retry_button.setVisible(options.batch > 1)
-        if options.batch > 1:
+    def _offer_retry(self, layer: Any, request: Request, scope: Scope) -> None:
+        self._failed = (layer, request, scope)
+        self.retry_button.setVisible(request.batch > 1)
+        if request.batch > 1:
             self.status.setText(
-                f"Out of memory: it did not suffice for {options.batch} images at once."
+                f"Out of memory: it did not suffice for {request.batch} images at once."
             )
-            self.retry_button.setText(f"Retry with {options.batch // 2} at once")
+            self.retry_button.setText(f"Retry with {request.batch // 2} at once")
         else:
             self.status.setText(
                 "Out of memory, even for one image at once. Close other programs, or choose the "
@@ -236,7 +241,7 @@ class SynthesizeWidget(QWidget):
         if self.live.active:
             self.live.refresh()
 
-    def _show_position(self, *_: object) -> None:
+    def _show_position(self, *_event: object) -> None:
         layer, positions = self.picker.layer, self._positions
         if layer is None or positions is None or np.isfinite(positions).sum() <= 1:
             self.form.show_position(None)
@@ -329,17 +334,17 @@ class SynthesizeWidget(QWidget):
 
 
 def _make(
-    numbers: Scan, options: SynthesisOptions, part: dict[str, list[int]], look: Look | None
+    numbers: Scan, request: Request, part: dict[str, Any], look: Look | None
 ) -> Iterator[Any]:
     """Run in the worker: the device in use, then what the engine yields."""
-    mask = engine_labels(numbers, options.convention)
-    model = _models.loaded(options.model, options.device)
+    mask = engine_labels(numbers, request.labels)
+    model = _models.loaded(str(request.model), request.device)
 
     from cmr_synth.generators.device import choose
     from cmr_synth.synthesis.from_mask import synthesize
 
-    yield choose(options.device)
-    request, reference = options.request(), None
+    yield choose(request.device)
+    reference = None
     if look is not None:
         request = replace(request, reference_strength=look.strength)
         reference = look.on_grid_of(model)

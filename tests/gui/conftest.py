@@ -43,7 +43,10 @@ def end_jobs() -> None:
     for job in list(_jobs._running):
         job.cancel()
         job.wait()
-    QApplication.processEvents()
+    for _ in range(100):  # its end is told by events that lead to events
+        QApplication.processEvents()
+        if not _jobs._running:
+            break
 
 
 @pytest.fixture

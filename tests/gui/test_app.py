@@ -115,3 +115,93 @@ def test_a_panel_that_fails_leaves_the_others(viewer, monkeypatch, told) -> None
     titles = {dock.windowTitle() for dock in app.window._qt_window.findChildren(QDockWidget)}
     assert {"Heart mask", "Synthesize", "Record"} <= titles and "Batch" not in titles
     assert any("no such luck" in message for message in told)
+
+
+class Theirs:
+    """What other packages may bring: a panel, one that fails, and what is none."""
+
+    @staticmethod
+    def panel(viewer):
+        """A widget with a short word for its tab."""
+        from qtpy.QtWidgets import QLabel
+
+        label = QLabel(f"{len(viewer.layers)} layers")
+        label.tab = "Count"
+        return label
+
+    @staticmethod
+    def faulty(viewer):
+        """A widget that cannot be made."""
+        raise RuntimeError("no such luck\nand more of it")
+
+    @staticmethod
+    def nothing(viewer):
+        """No widget."""
+
+
+@pytest.fixture
+def theirs(monkeypatch):
+    """Declare panels of another package: title and place of each."""
+    from importlib.metadata import EntryPoint
+
+    from cmr_synth import extensions
+    from napari_cmr_synth._panels import GROUP
+
+    def declare(**places):
+        entries = [EntryPoint(title, place, GROUP) for title, place in places.items()]
+        monkeypatch.setattr(
+            extensions, "entry_points", lambda group: entries if group == GROUP else []
+        )
+
+    return declare
+
+
+@pytest.fixture
+def opened(viewer, monkeypatch):
+    """Open the app and tell the titles of its tabs."""
+    import napari
+    from qtpy.QtWidgets import QDockWidget
+
+    from napari_cmr_synth import _app
+
+    monkeypatch.setattr(napari, "Viewer", lambda **options: viewer)
+
+    def titles():
+        window = _app.open_app().window._qt_window
+        return [dock.windowTitle() for dock in window.findChildren(QDockWidget)]
+
+    return titles
+
+
+def test_a_panel_of_another_package_is_a_tab(opened, theirs, told) -> None:
+    theirs(Layers=f"{__name__}:Theirs.panel")
+    assert {"Count", "Heart mask", "Readers"} <= set(opened())
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("package_not_there.panel:Mine", "modulenotfounderror: no module named"),
+        ("json:__all__", "it is no widget"),
+        (f"{__name__}:Theirs.faulty", "runtimeerror: no such luck"),
+        (f"{__name__}:Theirs.nothing", "it makes a nonetype, no widget"),
+    ],
+)
+def test_a_panel_of_another_package_that_fails_is_named(
+    opened, theirs, told, place, reason
+) -> None:
+    theirs(Mine=place)
+    titles = opened()
+    assert "Mine" not in titles and {"Heart mask", "Synthesize", "Readers"} <= set(titles)
+    (line,) = told
+    package = place.partition(":")[0].partition(".")[0]
+    assert line.startswith(f"error: panel 'mine' of the package '{package}' cannot be used")
+    assert reason in line and "\n" not in line
+
+
+def test_a_panel_of_the_name_of_ours_is_told(opened, theirs, told) -> None:
+    theirs(Batch="elsewhere.panel:Batch")
+    assert opened().count("Batch") == 1
+    (line,) = told
+    assert "panel 'batch' is declared twice" in line and "elsewhere.panel:batch" in line

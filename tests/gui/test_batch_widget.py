@@ -37,7 +37,7 @@ def widget(viewer, masks: Path, tmp_path: Path, tiny_model: Path, monkeypatch):
     _, widget = viewer.window.add_plugin_dock_widget("napari-cmr-synth", "Batch")
     widget.masks.setText(str(masks))
     widget.out.setText(str(tmp_path / "out"))
-    widget.model.setCurrentText("tiny")
+    widget.form.model.setCurrentText("tiny")
     return widget
 
 
@@ -53,20 +53,20 @@ def run(widget, qtbot) -> None:
 
 
 def test_the_fields_ask_for_what_they_say(widget) -> None:
-    widget.vendor.setCurrentIndex(widget.vendor.findData("ge"))
-    widget.phase.setCurrentIndex(widget.phase.findData("ES"))
-    widget.n.setValue(3)
-    widget.seed.setValue(7)
+    widget.form.vendor.setCurrentIndex(widget.form.vendor.findData("ge"))
+    widget.form.phase.setCurrentIndex(widget.form.phase.findData("ES"))
+    widget.form.variants.setValue(3)
+    widget.form.seed.setText("7")
     request = widget.request
     assert (request.vendor, request.phase, request.pathology) == ("ge", "ES", None)
     assert (request.n, request.seed, request.steps, request.labels) == (3, 7, None, None)
-    widget.steps.setValue(2)
+    widget.form.steps.setValue(2)
     widget.labels.setCurrentIndex(widget.labels.findData("acdc"))
     assert (widget.request.steps, widget.request.labels) == (2, "acdc")
 
 
 def test_a_folder_becomes_a_data_set(widget, qtbot, viewer, tmp_path: Path) -> None:
-    widget.vendor.setCurrentIndex(widget.vendor.findData("siemens"))
+    widget.form.vendor.setCurrentIndex(widget.form.vendor.findData("siemens"))
     run(widget, qtbot)
     assert states(widget) == ["✓ done"] * 4
     records = [json.loads(p.read_text()) for p in sorted((tmp_path / "out").glob("*.json"))]
@@ -82,8 +82,8 @@ def test_a_folder_becomes_a_data_set(widget, qtbot, viewer, tmp_path: Path) -> N
 
 
 def test_cancel_stops_and_resume_goes_on(widget, qtbot, tmp_path: Path) -> None:
-    widget.n.setValue(200)
-    widget.steps.setValue(20)
+    widget.form.variants.setValue(200)
+    widget.form.steps.setValue(20)
     widget.start_button.click()
     widget.start_button.click()  # a second click starts nothing
     job = widget.job
@@ -91,15 +91,15 @@ def test_cancel_stops_and_resume_goes_on(widget, qtbot, tmp_path: Path) -> None:
         job.progressed, timeout=LONG_MS, check_params_cb=lambda step, _: step > 0
     ):
         pass
-    assert not widget.n.isEnabled()
+    assert not widget.form.variants.isEnabled()
     with qtbot.waitSignal(job.finished, timeout=LONG_MS):
         widget.cancel_button.click()
     assert set(states(widget)) == {"■ stopped"}
     assert not (tmp_path / "out").exists()
     assert widget.start_button.text() == "Resume" and widget.start_button.isEnabled()
 
-    widget.n.setValue(1)
-    widget.steps.setValue(0)
+    widget.form.variants.setValue(1)
+    widget.form.steps.setValue(0)
     run(widget, qtbot)
     assert states(widget) == ["✓ done"] * 4
     assert widget.start_button.text() == "Start"

@@ -175,3 +175,73 @@ def test_a_closed_window_ends_its_job_and_nothing_is_called(viewer, qtbot):
     assert len(watched.results) == results
     assert watched.ends == []
     assert watched.job not in _jobs._running
+
+
+def answers(asked: list[int], slow: threading.Event) -> Any:
+    """Squares of the questions; the first waits for `slow`."""
+
+    def answer(questions: _jobs.Questions[int]) -> Iterator[int]:
+        for question in questions:
+            asked.append(question)
+            if len(asked) == 1:
+                slow.wait(30)
+            if questions.waiting is None:
+                yield question**2
+
+    return answer
+
+
+def test_of_questions_that_wait_the_last_is_answered(viewer, qtbot):
+    asked, slow, results = [], threading.Event(), []
+    job = _jobs.Latest("Squares", answers(asked, slow), on_result=results.append)
+    job.start()
+    job.questions.ask(2)
+    qtbot.waitUntil(lambda: asked == [2])
+    for question in (3, 4, 5):
+        job.questions.ask(question)
+    slow.set()
+    qtbot.waitUntil(lambda: results == [25])
+    assert asked == [2, 5] and job.questions.dropped == 2
+    job.questions.ask(6)
+    qtbot.waitUntil(lambda: results == [25, 36])
+    assert job.running
+    with qtbot.waitSignal(job.finished):
+        job.cancel()
+    assert not job.running and job not in _jobs._running
+
+
+def test_what_fails_in_an_answer_ends_it_and_is_told(viewer, qtbot, told):
+    def fail(questions: Any) -> Iterator[int]:
+        for _ in questions:
+            raise InputError("no square root of it.")
+        yield 0
+
+    ends = []
+    job = _jobs.Latest("Roots", fail, on_result=print, on_done=lambda *end: ends.append(end))
+    job.start()
+    with qtbot.waitSignal(job.finished):
+        job.questions.ask(-1)
+    assert isinstance(ends[0][1], InputError) and "no square root of it." in told[0]
+
+
+def test_a_deleted_widget_ends_its_job_and_nothing_is_called(viewer, qtbot):
+    from qtpy.QtWidgets import QApplication, QWidget
+
+    panel = QWidget(viewer.window._qt_window)
+    work = Work()
+    watched = Watched(work, parent=panel)
+    watched.job.start()
+    qtbot.waitUntil(lambda: bool(watched.results))
+    panel.deleteLater()
+    QApplication.sendPostedEvents(panel, 0)
+    qtbot.waitUntil(lambda: not watched.job.running)
+    assert work.stepped < STEPS and watched.ends == []
+
+
+def test_an_error_is_told_as_the_job_was_asked_to(viewer, qtbot, told):
+    heard = []
+    error = InputError("heart: the mask is empty.")
+    watched = Watched(Work(fails_at=2, error=error), tell=heard.append)
+    with qtbot.waitSignal(watched.job.finished):
+        watched.job.start()
+    assert heard == [error] and told == []

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cmr_synth.anatomy.labels import LV, MYO, RV
+from cmr_synth.synthesis.request import Request
 from napari_cmr_synth._in_view import in_view
 from napari_cmr_synth._models import fastest, loaded
-from napari_cmr_synth._options import SynthesisOptions
 from napari_cmr_synth.synthesis.live import NAME, LivePreview
 from napari_cmr_synth.synthesis.redraw import STEPS
 
@@ -25,9 +25,9 @@ class Options:
     """What the live preview asks at each picture."""
 
     def __init__(self) -> None:
-        self.now = SynthesisOptions(vendor="siemens", phase="ED", seed=4, device="cpu")
+        self.now = Request(vendor="siemens", phase="ED", seed=4, device="cpu")
 
-    def __call__(self) -> SynthesisOptions:
+    def __call__(self) -> Request:
         return self.now
 
 
@@ -45,7 +45,7 @@ def live(viewer: Any, options: Options, qtbot: Any) -> Iterator[LivePreview]:
     redrawer = preview._redrawer
     preview.stop()
     if redrawer is not None:
-        redrawer.join()
+        redrawer.wait()
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def go_to(viewer: Any, layer: Any, k: int) -> None:
     viewer.dims.set_point(0, k * layer.scale[0])
 
 
-def made_by_the_engine(mask: Any, k: int, options: SynthesisOptions) -> np.ndarray:
+def made_by_the_engine(mask: Any, k: int, options: Request) -> np.ndarray:
     """What `synthesize` makes of slice `k` with the model and steps of the preview."""
     from cmr_synth.synthesis.from_mask import synthesize
     from cmr_synth.synthesis.record import Synthetic
@@ -81,7 +81,7 @@ def made_by_the_engine(mask: Any, k: int, options: SynthesisOptions) -> np.ndarr
     run = synthesize(
         scan,
         loaded(fastest(), "cpu"),
-        replace(options.request(), steps=STEPS, guidance=1.0),
+        replace(options, steps=STEPS, guidance=1.0),
         slices=[k],
     )
     (synthetic,) = (item for item in run if isinstance(item, Synthetic))
@@ -178,7 +178,7 @@ def test_of_many_edits_the_last_one_is_drawn(viewer, live, begin, add_mask, slic
     assert not (mask.data == LV).any()
     qtbot.waitUntil(lambda: live.up_to_date, timeout=SOON_MS)
     assert live.dropped > 0
-    expected = live._redrawer.dropped
+    expected = live.dropped
     last = preview.data.copy()
     with qtbot.waitSignal(live.updated, timeout=SOON_MS):
         mask.undo()

@@ -14,10 +14,10 @@ _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 def app() -> None:
     """Open napari with the plugin: paint a heart and watch the MRI appear.
 
-    The panels lie in the order of work: Heart mask, Synthesize, Vendors and variants, Batch,
-    Record, Fidelity, Nearest patients, Reader study. The bar at the top opens hearts drawn in
-    code, six real slices and a synthetic stack; they are also under File > Open Sample > CMR Synth,
-    and the panels under Plugins > CMR Synth.
+    The panels lie in the order of work, from painting a heart to a blinded reader study, and those
+    of other packages after them. The bar at the top opens hearts drawn in code, six real slices
+    and a synthetic stack; they are also under File > Open Sample > CMR Synth, and the panels under
+    Plugins > CMR Synth.
     Drop a NIfTI scan or mask on the window to open it, or choose one with File > Open.
     File > Save Selected Layers writes a scan or mask back on its own grid, as NIfTI.
 

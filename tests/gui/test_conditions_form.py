@@ -1,0 +1,93 @@
+"""The form of conditions: what is entered is asked of the engine, and defaults are the engine's."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+pytest.importorskip("qtpy", reason="Qt is not installed; the extra [app] brings it")
+
+from cmr_synth.errors import InputError
+from cmr_synth.synthesis.request import Request
+from napari_cmr_synth import _models
+from napari_cmr_synth._conditions_form import TOGETHER, ConditionsForm
+
+
+@pytest.fixture
+def form(viewer, qtbot):
+    """The form on its own, shown."""
+    widget = ConditionsForm()
+    qtbot.addWidget(widget)
+    widget.show()
+    return widget
+
+
+def test_untouched_it_asks_for_what_the_engine_does_by_default(form):
+    asked, default = form.request(labels=None, single=True), Request()
+    apart = {f.name for f in fields(Request) if getattr(asked, f.name) != getattr(default, f.name)}
+    assert apart <= {"batch"} and asked.batch == TOGETHER
+
+
+def test_what_is_entered_is_asked_for(form):
+    form.vendor.setCurrentIndex(form.vendor.findData("ge"))
+    form.phase.setCurrentIndex(form.phase.findData("ES"))
+    form.position.setValue(0.25)
+    form.guidance.setValue(1.5)
+    form.steps.setValue(3)
+    form.seed.setText("12")
+    form.variants.setValue(2)
+    asked = form.request(labels="acdc", single=True)
+    assert (asked.vendor, asked.phase, asked.z, asked.labels) == ("ge", "ES", 0.25, "acdc")
+    assert (asked.guidance, asked.steps, asked.seed, asked.n) == (1.5, 3, 12, 2)
+    assert form.request(labels="acdc", single=False).z is None
+
+
+def test_a_seed_too_large_is_refused(form):
+    form.seed.setText(str(2**63))
+    with pytest.raises(InputError, match="seed"):
+        form.request(labels=None, single=True)
+
+
+@pytest.mark.parametrize(
+    ("takes", "shown"),
+    [
+        ({"mask", "sampler"}, {"sampler"}),
+        ({"prompt"}, {"prompt"}),
+        ({"sampler", "prompt", "z"}, {"sampler", "prompt"}),
+        ({"mask", "vendor"}, set()),
+    ],
+)
+def test_sampler_and_prompt_are_there_if_the_family_takes_them(form, monkeypatch, takes, shown):
+    monkeypatch.setitem(_models._takes, form.card.family, frozenset(takes))
+    family = form.family
+    family.show_model(form.card.name)
+    family.expand(animate=False)
+    family.sampler.setText("heun")
+    family.prompt.setText("a heart")
+    assert family.isVisible() == bool(shown)
+    for word, field in (("sampler", family.sampler), ("prompt", family.prompt)):
+        assert field.isVisible() == (word in shown)
+    asked = form.request(labels=None, single=True)
+    assert asked.sampler == ("heun" if "sampler" in shown else None)
+    assert asked.prompt == ("a heart" if "prompt" in shown else None)
+
+
+def test_opening_more_learns_what_the_family_takes(form, qtbot, monkeypatch):
+    monkeypatch.setattr(_models, "_takes", {})
+    family = form.family
+    family.show_model(form.card.name)
+    assert family.isVisible() and not family.isExpanded()
+    with qtbot.waitSignal(family.learnt, timeout=60_000):
+        family.toggleButton().click()
+    assert _models.takes(form.card.name)
+    assert family.sampler.isVisible() == ("sampler" in _models.takes(form.card.name))
+
+
+def test_masks_in_files_are_made_whole(viewer, qtbot):
+    form = ConditionsForm(of_files=True)
+    qtbot.addWidget(form)
+    form.show()
+    assert not form.scope.isVisible() and form.position.isVisible() and form.guidance.isVisible()
+    form.variants.setValue(5000)
+    assert form.request(labels=None, single=True).n == 5000
