@@ -90,3 +90,16 @@ def test_few_patients_of_a_vendor_are_widened_and_named():
 def test_without_a_discovery_nothing_is_flagged():
     assert not discoveries(np.full(100, 0.5)).any()
     assert discoveries(np.array([])).shape == (0,)
+
+
+def test_discoveries_are_those_of_the_paper():
+    """Step by step as Benjamini and Hochberg state it, ties and steps met exactly included."""
+    rng = np.random.default_rng(0)
+    for n in range(1, 60):
+        for rate in (0.05, 0.1):
+            k = int(rng.integers(1, n + 1))
+            met = np.r_[np.full(k - 1, 1e-9), rate * k / n, np.full(n - k, 0.9)]
+            for p in (met, rng.random(n) ** 3, rng.integers(1, 11, n) / 100):
+                rank = np.array([(p <= each).sum() for each in p])
+                largest = max(p[p <= rate * rank / n * (1 + 1e-12)], default=-1.0)
+                np.testing.assert_array_equal(discoveries(p, rate), p <= largest)

@@ -53,6 +53,49 @@ def test_the_order_of_fields_does_not_matter_and_any_change_does(key):
             verify(document | changed)
 
 
+def test_what_is_signed_is_the_form_of_the_rfc(key):
+    """Numbers as ECMAScript writes them, names by UTF-16, nothing escaped without need."""
+    document = {"\ufb33": 1e21, "\U0001f600": 1.0, "b": 1e-7, "a": "\u20ac\u000f"}
+    form = b'{"a":"\xe2\x82\xac\\u000f","b":1e-7,"\xf0\x9f\x98\x80":1,"\xef\xac\xb3":1e+21}'
+    made = signed(document, key)
+    assert made["signature"]["canonical"] == "RFC 8785"
+    key.public_key().verify(base64.b64decode(made["signature"]["value"]), form)
+    assert verify(document | {"b": 0.0000001, "signature": made["signature"]})
+
+
+def test_documents_signed_before_that_form_still_verify(key):
+    """The text of such a document; its form wrote 1.0 and sorted names by code point."""
+    form = '{"a":{"words":"Größe"},"b":[1.0,1e-05,null,true]}'.encode()
+    signature = {
+        "algorithm": "ed25519",
+        "public_key": base64.b64encode(
+            key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        ).decode(),
+        "value": base64.b64encode(key.sign(form)).decode(),
+    }
+    document = {"b": [1.0, 1e-05, None, True], "a": {"words": "Größe"}, "signature": signature}
+    assert verify(document) == fingerprint(key.public_key())
+    renamed = signature | {"canonical": "RFC 8785"}
+    for changed in ({"b": [1.0, 1e-06, None, True]}, {"signature": renamed}):
+        with pytest.raises(InputError, match="changed after it was signed"):
+            verify(document | changed)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 2**53])
+def test_what_json_cannot_say_exactly_is_not_signed(value, key):
+    with pytest.raises(ValueError, match="nan|exceeds safe integer"):
+        signed({"a": value}, key)
+    with pytest.raises(InputError, match="changed after it was signed"):
+        verify(signed({"a": 1}, key) | {"a": value})
+
+
+def test_another_canonical_form_is_refused(key):
+    document = signed(DOCUMENT, key)
+    other = document["signature"] | {"canonical": "RFC 9999"}
+    with pytest.raises(InputError, match="is not signed .*'RFC 9999' is not known"):
+        verify(document | {"signature": other})
+
+
 def test_what_is_not_signed_is_refused(key):
     document = signed(DOCUMENT, key)
     worse = document["signature"] | {"value": "no base 64"}

@@ -1,4 +1,4 @@
-"""Signed JSON: ed25519 (RFC 8032) over a canonical form of a document."""
+"""Signed JSON: ed25519 (RFC 8032) over the canonical form of a document (RFC 8785)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import rfc8785
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cmr_synth.errors import InputError
 
 FIELD = "signature"
+CANONICAL = "RFC 8785"
 HOW = "make one with `ssh-keygen -t ed25519 -N '' -f key`"
 LARGEST = 1 << 16
 """Bytes of a key file."""
@@ -78,15 +80,21 @@ def signed(document: Mapping[str, Any], key: Ed25519PrivateKey) -> dict[str, Any
     Parameters
     ----------
     document : mapping
-        Of JSON values, none of them NaN.
+        Of JSON values, none of them NaN; whole numbers below 2^53, as far as JSON is exact.
     key : Ed25519PrivateKey
+
+    Raises
+    ------
+    ValueError
+        If the document holds something else.
     """
     return {
         **document,
         FIELD: {
             "algorithm": "ed25519",
+            "canonical": CANONICAL,
             "public_key": base64.b64encode(_raw(key.public_key())).decode("ascii"),
-            "value": base64.b64encode(key.sign(_canonical(document))).decode("ascii"),
+            "value": base64.b64encode(key.sign(rfc8785.dumps(dict(document)))).decode("ascii"),
         },
     }
 
@@ -112,6 +120,9 @@ def verify(document: Mapping[str, Any], *, public_key: Ed25519PublicKey | None =
             raise ValueError("no signature of a known kind")
         raw = base64.b64decode(stated["public_key"], validate=True)
         value = base64.b64decode(stated["value"], validate=True)
+        if stated.get("canonical", CANONICAL) != CANONICAL:
+            raise ValueError(f"canonical form {stated['canonical']!r} is not known")
+        as_bytes = rfc8785.dumps if "canonical" in stated else _earlier_form
         own = Ed25519PublicKey.from_public_bytes(raw)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"is not signed ({error}); ask for a new one.") from error
@@ -122,8 +133,8 @@ def verify(document: Mapping[str, Any], *, public_key: Ed25519PublicKey | None =
         )
     rest = {name: value for name, value in document.items() if name != FIELD}
     try:
-        own.verify(value, _canonical(rest))
-    except InvalidSignature as error:
+        own.verify(value, as_bytes(rest))
+    except (InvalidSignature, ValueError) as error:  # also what has no canonical form
         raise InputError(
             "was changed after it was signed; do not trust it, and ask for a new one."
         ) from error
@@ -141,8 +152,8 @@ def _raw(key: Ed25519PublicKey) -> bytes:
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
-def _canonical(document: Mapping[str, Any]) -> bytes:
-    """One text for one content, whatever the order of its fields and the spaces in its file."""
+def _earlier_form(document: Mapping[str, Any]) -> bytes:
+    """What was signed before the canonical form was that of the RFC; it differs in numbers."""
     return json.dumps(
         document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode("utf-8")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,18 +24,16 @@ def wilson_interval(right: int, of: int, *, level: float = 0.95) -> tuple[float,
     ValueError
         If there are more successes than trials, or fewer than none.
     """
-    from scipy.stats import norm
+    from scipy.stats import binomtest
 
     if not 0 <= right <= of:
         raise ValueError(f"{right} of {of} is no share")
     if of == 0:
         return 0.0, 1.0
-    z = float(norm.ppf((1 + level) / 2))
+    interval = binomtest(right, of).proportion_ci(level, method="wilson")
     share = right / of
-    middle = (share + z**2 / (2 * of)) / (1 + z**2 / of)
-    half = z / (1 + z**2 / of) * sqrt(share * (1 - share) / of + z**2 / (4 * of**2))
     # rounding must not carry an end past the share itself, which 0 and all of them are
-    return min(max(0.0, middle - half), share), max(min(1.0, middle + half), share)
+    return min(float(interval.low), share), max(float(interval.high), share)
 
 
 def d_prime(hits: int, signals: int, false_alarms: int, noises: int) -> float:
@@ -79,15 +75,14 @@ def cohen_kappa(a: NDArray, b: NDArray) -> float:
     float
         At most 1; 0 is chance. NaN without images, or if both give the same single call to all.
     """
+    from sklearn.metrics import cohen_kappa_score
+
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
         raise ValueError(f"{len(a)} and {len(b)} calls are not on the same images")
-    if not len(a):
+    if len(np.unique(np.concatenate([a, b]))) < 2:  # where scikit-learn divides by zero
         return float("nan")
-    calls = np.unique(np.concatenate([a, b]))
-    observed = float((a == b).mean())
-    chance = float(sum((a == call).mean() * (b == call).mean() for call in calls))
-    return (observed - chance) / (1 - chance) if chance < 1 else float("nan")
+    return float(cohen_kappa_score(a, b))
 
 
 def fleiss_kappa(counts: NDArray[np.integer]) -> float:
