@@ -61,7 +61,7 @@ class DevicePanel(QWidget):
         self.sentence.setText(f"<b>{device.title}.</b> {device.reason}")
 
     def _copy(self) -> None:
-        from cmr_synth.generators.device import diagnostics
+        from cmr_synth.generators.diagnostics import diagnostics
 
         QGuiApplication.clipboard().setText(diagnostics())
         self.copy.setText("Copied")

@@ -10,7 +10,8 @@ import pytest
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators import device
-from cmr_synth.generators.device import Surroundings, choose, diagnostics, surroundings
+from cmr_synth.generators.device import Surroundings, choose, surroundings
+from cmr_synth.generators.diagnostics import diagnostics
 
 CPU_BUILD = Surroundings(torch="2.13.0+cpu")
 CUDA_BUILD = Surroundings(torch="2.13.0", cuda="12.6", nvidia_driver=True)
@@ -80,8 +81,8 @@ def test_what_is_foreseen_is_what_torch_then_says() -> None:
 
 def test_looking_imports_no_torch() -> None:
     look = (
-        "import sys; from cmr_synth.generators import device; device.choose(); "
-        "device.diagnostics(); sys.exit('torch' in sys.modules)"
+        "import sys; from cmr_synth.generators import device, diagnostics; device.choose(); "
+        "diagnostics.diagnostics(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", look], timeout=120).returncode == 0
 

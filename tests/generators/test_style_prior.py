@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cmr_synth.generators.conditioning import Vocabulary
 from cmr_synth.generators.spade_gan.prior import SIDE, StylePrior
+from cmr_synth.generators.vocabulary import Vocabulary
 
 WIDTH = 6
 VOCABULARY = Vocabulary(vendors=("siemens", "ge"), phases=("ED", "ES"))

@@ -1,4 +1,4 @@
-"""What the built-in families share: the words that they know, and conditions as tensors."""
+"""What the built-in families share: conditions as tensors, and one vector of their words."""
 
 from __future__ import annotations
 
@@ -8,34 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
-from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Condition
+from cmr_synth.generators.vocabulary import Vocabulary
 
 CLASSES = 4
-
-
-class Vocabulary(BaseModel):
-    """Working grid and words of a model; the settings of every family's network begin with it.
-
-    Parameters
-    ----------
-    shape : (rows, columns)
-    spacing_mm : float
-    vendors, phases, pathologies : tuple of str
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    shape: tuple[PositiveInt, PositiveInt] = (128, 128)
-    spacing_mm: float = Field(1.5, gt=0)
-    vendors: tuple[str, ...] = VENDORS
-    phases: tuple[str, ...] = PHASES
-    pathologies: tuple[str, ...] = tuple(PATHOLOGIES)
 
 
 class Conditions(nn.Module):

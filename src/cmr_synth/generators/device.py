@@ -11,7 +11,6 @@ import os
 import platform
 import runpy
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -22,21 +21,6 @@ from cmr_synth.errors import InputError
 
 DEVICES = ("cpu", "cuda", "mps")
 """Every kind, as torch calls it."""
-
-PACKAGES = (
-    "numpy",
-    "scipy",
-    "torch",
-    "diffusers",
-    "monai",
-    "nibabel",
-    "napari",
-    "qtpy",
-    "PyQt5",
-    "PyQt6",
-    "PySide6",
-)
-VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")  # change speed or device
 
 _NVIDIA = (
     Path("/proc/driver/nvidia/version"),
@@ -128,7 +112,7 @@ def require(device: str) -> None:
 
 def surroundings() -> Surroundings:
     """Look at this machine; does not import torch."""
-    torch, facts = _imported_torch(), _torch_build()
+    torch, facts = imported_torch(), _torch_build()
     usable, gpu = None, ""
     if torch is not None:
         usable = available()
@@ -188,37 +172,6 @@ def choose(wanted: str | None = None, *, here: Surroundings | None = None) -> De
     return Device(wanted, _TITLES[wanted], reason)
 
 
-def diagnostics() -> str:
-    """What a report of a fault should hold: versions, machine, torch, device, models.
-
-    Returns
-    -------
-    str
-        Lines of text without names of people or folders.
-    """
-    here = surroundings()
-    try:
-        device = choose(here=here)
-        where = f"{device.title}. {device.reason}"
-    except InputError as error:
-        where = str(error)
-    lines = [
-        f"napari-cmr-synth {_version('napari-cmr-synth') or 'not installed'}",
-        f"System: {platform.platform()}, {platform.machine()}",
-        f"Python: {platform.python_version()} ({platform.python_implementation()})",
-        f"Processor: {_processor()}, {_threads()}",
-        f"Memory: {_memory()}",
-        f"torch: {here.torch or 'not installed'}, {_build(here)}",
-        f"Device: {where}",
-        "Packages: " + _joined(f"{name} {v}" for name in PACKAGES if (v := _version(name))),
-        "Environment: "
-        + _joined(f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ),
-        "Models:",
-        *_models(),
-    ]
-    return "\n".join(lines)
-
-
 _TITLES = {"cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
 
 
@@ -259,7 +212,7 @@ def _expects_cuda(here: Surroundings) -> bool:
     return here.cuda is not None and here.nvidia_driver and not here.hidden
 
 
-def _imported_torch() -> Any:
+def imported_torch() -> Any:
     """The torch module once its import has ended; asking earlier would wait for that."""
     torch = sys.modules.get("torch")
     under_way = getattr(getattr(torch, "__spec__", None), "_initializing", False)
@@ -274,64 +227,12 @@ def _torch_build() -> dict[str, Any]:
     try:
         return runpy.run_path(str(Path(spec.origin).with_name("version.py")))
     except (OSError, ImportError, SyntaxError):
-        return {"__version__": _version("torch")}
+        return {"__version__": installed_version("torch")}
 
 
-def _build(here: Surroundings) -> str:
-    torch = _imported_torch()
-    build = f"built for CUDA {here.cuda}" if here.cuda else "built without CUDA"
-    if torch is None:
-        return f"{build}, not imported yet"
-    return (
-        f"{build}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
-        + (f", {here.gpu}" if here.gpu else "")
-    )
-
-
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """Of a package; None if it is not here."""
     try:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown"
-
-
-def _threads() -> str:
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{os.cpu_count()} cores, {allowed} of them for this program"
-
-
-def _memory() -> str:
-    import psutil
-
-    memory = psutil.virtual_memory()
-    own = psutil.Process().memory_info().rss
-    gib = 2**30
-    return (
-        f"{memory.total / gib:.1f} GiB, {memory.available / gib:.1f} GiB available, "
-        f"{own / gib:.1f} GiB used by this program"
-    )
-
-
-def _models() -> Iterable[str]:
-    from cmr_synth.generators import zoo  # it asks this module for the device
-
-    for entry in zoo.entries():
-        try:
-            card = zoo.card_of(entry)
-            yield f"  {entry.name} ({entry.source}, {card.family}, {card.version}): {card.sha256}"
-        except InputError:
-            yield f"  {entry.name} ({entry.source}): its card is damaged"
-
-
-def _joined(parts: Iterable[str]) -> str:
-    return ", ".join(parts) or "nothing set"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-    from cmr_synth.generators.conditioning import Vocabulary
     from cmr_synth.generators.probing import Probe
+    from cmr_synth.generators.vocabulary import Vocabulary
 
 TAKES = {
     "mask": "it draws the anatomy of a mask",

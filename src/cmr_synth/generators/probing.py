@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cmr_synth.generators.conditioning import Vocabulary
+    from cmr_synth.generators.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.generators.conditioning import one_hot_mask
 from cmr_synth.generators.interface import Generator, Progress
+from cmr_synth.generators.probing import Denoising
 
 
 def has_autoencoder(generator: Generator) -> bool:
@@ -57,5 +58,5 @@ def reconstruction(generator: Generator, real: Sample, *, name: str) -> Iterator
 
 
 def _autoencoder(generator: Generator) -> Any:
-    found = getattr(getattr(generator, "model", None), "autoencoder", None)
-    return found if isinstance(found, torch.nn.Module) and hasattr(found, "encode") else None
+    opened = generator.probe
+    return opened.autoencoder if isinstance(opened, Denoising) else None

@@ -16,7 +16,8 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from cmr_synth.generators.conditioning import Conditions, Vocabulary
+from cmr_synth.generators.conditioning import Conditions
+from cmr_synth.generators.vocabulary import Vocabulary
 
 
 class DcganConfig(Vocabulary):

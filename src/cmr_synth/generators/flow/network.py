@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.generators.conditioning import CLASSES, Conditions, Vocabulary
+from cmr_synth.generators.conditioning import CLASSES, Conditions
+from cmr_synth.generators.vocabulary import Vocabulary
 
 FOLD = 4
 

@@ -15,8 +15,9 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.generators.conditioning import CLASSES, Vocabulary
+from cmr_synth.generators.conditioning import CLASSES
 from cmr_synth.generators.spade import SpadeBlock, start_smooth
+from cmr_synth.generators.vocabulary import Vocabulary
 
 DOWN = 4  # pixels to a side of a latent position
 CODE = 8  # width of the learned vector that stands for the style in SPADE blocks

@@ -17,9 +17,10 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.generators.conditioning import CLASSES, Conditions, Vocabulary
+from cmr_synth.generators.conditioning import CLASSES, Conditions
 from cmr_synth.generators.diffusion.schedule import signal_shares
 from cmr_synth.generators.latent.autoencoder import DOWN, Autoencoder, AutoencoderConfig
+from cmr_synth.generators.vocabulary import Vocabulary
 
 TRAIN_STEPS = 1000
 

@@ -18,9 +18,10 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.generators.conditioning import CLASSES, Conditions, Vocabulary
+from cmr_synth.generators.conditioning import CLASSES, Conditions
 from cmr_synth.generators.spade import SpadeBlock, start_smooth
 from cmr_synth.generators.spade_gan.prior import StylePrior
+from cmr_synth.generators.vocabulary import Vocabulary
 
 COARSEST = 16  # the first level is at 1/16 of the resolution
 

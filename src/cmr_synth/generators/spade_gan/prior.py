@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.generators.conditioning import CLASSES, Vocabulary
+from cmr_synth.generators.conditioning import CLASSES
+from cmr_synth.generators.vocabulary import Vocabulary
 
 SIDE = 4  # the mask is looked at in so many fields a side
 RIDGE = 1e-3  # of the mean variance; fields that no heart reaches hardly vary

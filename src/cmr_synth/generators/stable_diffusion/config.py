@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from cmr_synth.cohorts.examination import PATHOLOGIES
-from cmr_synth.generators.conditioning import Vocabulary
 from cmr_synth.generators.interface import Condition
+from cmr_synth.generators.vocabulary import Vocabulary
 
 _Level = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[_Level, _Level, _Level]

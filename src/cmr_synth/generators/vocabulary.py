@@ -1,0 +1,25 @@
+"""The working grid and the words that a model knows: where the settings of every network begin."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
+
+
+class Vocabulary(BaseModel):
+    """Working grid and words of a model; the settings of every family's network begin with it.
+
+    Parameters
+    ----------
+    shape : (rows, columns)
+    spacing_mm : float
+    vendors, phases, pathologies : tuple of str
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    shape: tuple[PositiveInt, PositiveInt] = (128, 128)
+    spacing_mm: float = Field(1.5, gt=0)
+    vendors: tuple[str, ...] = VENDORS
+    phases: tuple[str, ...] = PHASES
+    pathologies: tuple[str, ...] = tuple(PATHOLOGIES)
