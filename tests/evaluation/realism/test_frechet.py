@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cmr_synth.evaluation.realism.frechet import frechet_distance, real_floor
+from cmr_synth.evaluation.realism.frechet import frechet_distance, frechet_interval, real_floor
 
 
 def normal(n: int, d: int, seed: int) -> np.ndarray:
@@ -156,3 +156,44 @@ def test_the_floor_draws_whole_patients() -> None:
 def test_a_floor_without_enough_slices_is_refused() -> None:
     with pytest.raises(ValueError, match="10 training slices cannot match 20"):
         real_floor(normal(10, 3, 0), patients_of(2, 5), normal(20, 3, 1))
+
+
+def clusters(patients: int, each: int, seed: int, shift: float = 0.0) -> np.ndarray:
+    """Rows of a patient are nearly the same."""
+    rng = np.random.default_rng(seed)
+    own = rng.normal(shift, 1, (patients, 3)).repeat(each, axis=0)
+    return own + rng.normal(0, 0.01, own.shape)
+
+
+def test_the_interval_is_that_of_patients() -> None:
+    a, b, patients = clusters(16, 10, 0), clusters(16, 10, 1, 0.5), patients_of(16, 10)
+    by_patient = frechet_interval(a, b, patients, np.char.add("b", patients))
+    each = np.arange(160).astype(str)
+    by_slice = frechet_interval(a, b, each, np.char.add("b", each))
+    assert np.ptp(by_patient) > 2 * np.ptp(by_slice)
+
+
+def test_patients_of_one_name_are_drawn_together() -> None:
+    """Counterparts that are moved by the same step: whoever is drawn, the distance is the step."""
+    a, patients = clusters(16, 10, 2), patients_of(16, 10)
+    together = frechet_interval(a, a + 1, patients, patients)
+    assert together == pytest.approx((3, 3), abs=1e-6)
+    apart = frechet_interval(a, a + 1, patients, np.char.add("b", patients))
+    assert np.ptp(apart) > 0.5
+
+
+def test_the_interval_is_moved_by_what_resampling_adds() -> None:
+    """Two sets of one population: unmoved, nearly all draws would lie above the distance found."""
+    for seed in range(5):
+        a, b = clusters(20, 4, 10 + seed), clusters(20, 4, 40 + seed)
+        patients = patients_of(20, 4)
+        low, high = frechet_interval(a, b, patients, np.char.add("b", patients))
+        value = frechet_distance(a, b)
+        assert low < value < high
+        assert value - low < 1.5 * (high - value) and high - value < 4 * (value - low)
+
+
+def test_one_patient_has_no_interval() -> None:
+    a = clusters(2, 10, 3)
+    one = np.full(20, "p")
+    assert np.isnan(frechet_interval(a, a + 1, one, patients_of(2, 10))).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -13,8 +15,11 @@ from cmr_synth.evaluation.realism.tissue import (
     noise_of,
     real_range,
     tissue_figures,
+    tissue_sample,
     within_ranges,
 )
+
+from ..conftest import drawn_sample
 
 SHADES = np.array([0.2, 0.8, 0.3, 0.7])
 
@@ -111,3 +116,27 @@ def test_few_slices_have_no_range(labels):
 def test_what_is_no_slice_is_refused(labels, pixels, message):
     with pytest.raises(ValueError, match=message):
         tissue_figures(pixels, labels, 1.5)
+
+
+def brighter(sample, vendor: str, step: float):
+    """The same sample with one vendor's slices brighter."""
+    pixels = sample.pixels + step * (sample.vendors == vendor)[:, None, None]
+    return replace(sample, pixels=np.clip(pixels, 0, 1).astype(np.float32))
+
+
+def test_ranges_are_those_of_the_vendor():
+    """One vendor's slices are brighter: they are usual for it, and would be for no other."""
+    held_out, other = (
+        brighter(drawn_sample(n, 6, prefix=prefix, seed=seed), "ge", 0.3)
+        for n, prefix, seed in ((4, "h", 0), (8, "o", 50))
+    )
+    found = tissue_sample(held_out, held_out, other)
+    myocardium = {one.vendor: one for one in found.figures if one.figure == "myo_mean"}
+    assert set(myocardium) == {"siemens", "ge"}
+    low, high = myocardium["siemens"].range, myocardium["ge"].range
+    assert low.high < high.low and (low.patients, high.patients) == (4, 4)
+    assert myocardium["ge"].inside == myocardium["ge"].real_inside > 0.5
+    # synthetic slices of one vendor in the shades of the other lie outside, though within all
+    swapped = brighter(drawn_sample(4, 6, prefix="h", seed=0), "siemens", 0.3)
+    found = tissue_sample(swapped, held_out, other)
+    assert [one.inside for one in found.figures if one.figure == "myo_mean"] == [0, 0]

@@ -96,3 +96,18 @@ def test_too_few_patients_and_other_sizes_are_refused():
         result(real, real)
     with pytest.raises(InputError, match="bring both to the same grid"):
         result(real, drawn_sample(3, 4, size=128))
+
+
+def test_the_interval_is_that_of_patients():
+    from cmr_synth.evaluation.realism.two_sample import _interval
+
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0.0, 1.0], 120)
+    patients = np.tile(np.arange(12).repeat(10), 2).astype(str)
+    # slices of a patient get nearly the same score
+    scores = np.concatenate([rng.normal(k, 1, 12).repeat(10) for k in (0, 0.7)])
+    scores += rng.normal(0, 0.01, 240)
+    by_patient = _interval(scores, truth, patients, 0)
+    by_slice = _interval(scores, truth, np.arange(240).astype(str), 0)
+    assert np.ptp(by_patient) > 2 * np.ptp(by_slice)
+    assert by_patient[0] < area_under_curve(scores[:120], scores[120:]) < by_patient[1]
