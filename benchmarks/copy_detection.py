@@ -22,8 +22,9 @@ import numpy as np
 from _slices import find_slices
 
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
+from cmr_synth.evaluation.counterparts import counterpart_sample
 from cmr_synth.evaluation.readers.statistics import wilson_interval
-from cmr_synth.evaluation.sample import Sample, counterparts_of, joined, real_sample, splits_besides
+from cmr_synth.evaluation.sample import Sample, joined, real_sample, splits_besides
 from cmr_synth.generators import zoo
 from cmr_synth.imaging.copies import planted
 from cmr_synth.judges.copy_detector import CopyDetector
@@ -85,12 +86,12 @@ def _explain(
     model = zoo.load(options.model)
     steps = model.card.default_steps
     rng = np.random.default_rng(0)
-    index = slices.where(split="test", cohorts=["acdc"])
-    index = np.sort(rng.choice(index, min(options.explained, len(index)), replace=False))
+    test = real_sample(slices, "test", ["acdc"])
+    index = np.sort(rng.choice(len(test), min(options.explained, len(test)), replace=False))
     sets = {
         f"made by {options.model}": _last(
-            counterparts_of(
-                model.generator, slices, index, name=options.model, seed=2026, steps=steps
+            counterpart_sample(
+                model.generator, test.take(index), name=options.model, seed=2026, steps=steps
             )
         )
     }

@@ -62,7 +62,7 @@ def _sample(name: str, seed: int) -> Sample:
         )
         for k in range(SLICES)
     )
-    return Sample(name, pixels, np.ones(pixels.shape, np.uint8), rows)
+    return Sample(name, pixels, np.ones(pixels.shape, np.uint8), rows, 1.5)
 
 
 if __name__ == "__main__":

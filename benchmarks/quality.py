@@ -12,18 +12,24 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _slices import find_slices
 
 from cmr_synth.cohorts.slices import open_slice_set
-from cmr_synth.evaluation.held_out import SEED, counterparts, measure
+from cmr_synth.evaluation.candidates import Candidate, counterparts_by
+from cmr_synth.evaluation.counterparts import counterparts
+from cmr_synth.evaluation.protocol import Protocol
+from cmr_synth.evaluation.realism.spaces import open_space
 from cmr_synth.evaluation.realism.variety import pairwise_ms_ssim
+from cmr_synth.evaluation.sample import Sample
+from cmr_synth.evaluation.setting import SEED, Setting
 from cmr_synth.files import write_file
 from cmr_synth.generators.zoo import load
-from cmr_synth.judges.segmenter import Segmenter
 
 
 def main() -> None:
@@ -42,70 +48,79 @@ def main() -> None:
             "holds acdc/training, or give --slices."
         )
         return
-    slices = open_slice_set(folder)
-    segmenter = Segmenter.load()
+    setting = Setting(slices=open_slice_set(folder), split=options.split, cohorts=["acdc"])
+    space = open_space("encoder")
+    protocol = Protocol(setting=setting, spaces=[space], without=["two_sample_auc"])
     model = load(options.model)
-    index = slices.where(split=options.split, cohorts=["acdc"])
-    patients = {slices.rows[i].patient for i in index}
+    real = setting.held_out
     print(
-        f"{options.model} {model.card.sha256[:12]}, segmenter {segmenter.hash[:12]}: "
-        f"{len(index)} slices of {len(patients)} {options.split} patients"
+        f"{options.model} {model.card.sha256[:12]}, {space.name} {space.hash[:12]}, segmenter "
+        f"{protocol.segmenter.hash[:12]}: {len(real)} slices of {len(np.unique(real.patients))} "
+        f"{options.split} patients"
     )
-    report: dict = {"model": model.card.sha256, "segmenter": segmenter.hash, "steps": {}}
+    beside = _last(protocol.adherence([Candidate("real", None, real, paired=True)])).adherence
+    print(
+        "real Dice "
+        + ", ".join(
+            f"{k} {one.scores['dice'].synthetic:.3f} [{one.scores['dice'].low:.3f}, "
+            f"{one.scores['dice'].high:.3f}]"
+            for k, one in beside.overall().items()
+        )
+    )
+    report: dict = {"model": model.card.sha256, "real": beside.as_dict(), "steps": {}}
     for steps in options.steps or [model.card.default_steps]:
-        found = measure(model.generator, slices, segmenter, split=options.split, steps=steps)
-        report["steps"][steps] = asdict(found)
-        if "shown" not in report:
-            report["shown"] = True
-            print(
-                "real Dice "
-                + ", ".join(
-                    f"{k} {m:.3f} [{lo:.3f}, {hi:.3f}]"
-                    for k, (m, lo, hi) in found.dice_real.items()
-                )
-            )
+        asked = replace(setting, steps=steps)
+        one = _last(counterparts_by(options.model, model, None, asked))
+        near, seen = _last(protocol.fidelity([one])), _last(protocol.adherence([one]))
+        report["steps"][steps] = near.as_dict() | seen.as_dict()
+        found = near.spaces[0].estimates
+        kernel, distance = found["kernel"], found.get("frechet")
         print(
-            f"{steps:3d} steps: Dice "
+            f"{steps or 0:3d} steps: Dice "
             + ", ".join(
-                f"{k} {found.dice_synthetic[k][0]:.3f} (x{found.adherence[k]:.3f})"
-                for k in found.adherence
+                f"{k} {s.scores['dice'].synthetic:.3f} (x{s.scores['dice'].ratio:.3f})"
+                for k, s in seen.adherence.overall().items()
             )
-            + f"; Frechet {found.frechet:.2f}, floor {found.floor[0]:.2f} +- {found.floor[1]:.2f}, "
-            f"ratio {found.ratio:.2f}",
+            + (
+                f"; kernel distance {kernel.value:.3f}, floor {kernel.floor:.3f}"
+                if distance is None
+                else f"; Frechet {distance.value:.2f}, floor {distance.floor:.2f} +- "
+                f"{distance.floor_sd:.2f}, ratio {found['frechet_ratio'].value:.2f}"
+            ),
             flush=True,
         )
-    report["variety"] = variety(model.generator, slices, index)
+    report["variety"] = variety(model.generator, real)
     for line, value in report["variety"].items():
         print(f"MS-SSIM, {line}: {value:.3f}")
     if options.json:
-        del report["shown"]
         with write_file(options.json) as path:
             path.write_text(json.dumps(report, indent=2) + "\n")
 
 
-def variety(generator, slices, index) -> dict[str, float]:
+def variety(generator: Any, real: Sample) -> dict[str, float]:
     """Mean pairwise MS-SSIM of one mask's pictures, and of real patients at the same level."""
-    rows = [slices.rows[i] for i in index]
-    middle = [i for i, r in zip(index, rows, strict=True) if r.phase == "ED" and 0.35 < r.z < 0.65]
-    one_each = list({slices.rows[i].patient: i for i in middle}.values())
-    real, _ = slices.crop(np.array(one_each))
+    middle = [i for i, r in enumerate(real.rows) if r.phase == "ED" and 0.35 < r.z < 0.65]
+    one_each = list({real.patients[i]: i for i in middle}.values())
+    others = real.pixels[one_each]
     seeds, vendors = [], []
     for chosen in one_each[::4]:
-        repeated = np.full(8, chosen)
-        many = np.concatenate(list(counterparts(generator, slices, repeated, seed=SEED)))
+        many = np.concatenate(list(counterparts(generator, real, [chosen] * 8, seed=SEED)))
         seeds.append(pairwise_ms_ssim(many).mean())
         styles = [
-            np.concatenate(
-                list(counterparts(generator, slices, np.array([chosen]), seed=SEED, vendor=vendor))
-            )[0]
+            np.concatenate(list(counterparts(generator, real, [chosen], seed=SEED, vendor=vendor)))
             for vendor in generator.config.vendors
         ]
-        vendors.append(pairwise_ms_ssim(np.stack(styles)).mean())
+        vendors.append(pairwise_ms_ssim(np.concatenate(styles)).mean())
     return {
         "one mask, different seeds": float(np.mean(seeds)),
         "one mask and seed, different vendors": float(np.mean(vendors)),
-        "different real patients, same level": float(pairwise_ms_ssim(real).mean()),
+        "different real patients, same level": float(pairwise_ms_ssim(others).mean()),
     }
+
+
+def _last(events: Iterable[Any]) -> Any:
+    *_, found = events
+    return found
 
 
 if __name__ == "__main__":

@@ -246,7 +246,7 @@ class Tour:
             side = min(planes.shape[1:])
             top, left = ((n - side) // 2 for n in planes.shape[1:])
             square = np.clip(planes[:, top : top + side, left : left + side], 0, 1)
-            return Sample(name, square, np.ones(square.shape, np.uint8), rows)
+            return Sample(name, square, np.ones(square.shape, np.uint8), rows, 1.5)
 
         make_study(self.folder / "study", sample("one"), sample("other"), images=4, seed=0)
         self.show("Reader study")

@@ -26,16 +26,18 @@ import yaml
 
 import cmr_synth
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
+from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
 from cmr_synth.evaluation.adherence.dice import dice_by_patient
 from cmr_synth.evaluation.comparison import Comparison, Row
-from cmr_synth.evaluation.held_out import real_slices
+from cmr_synth.evaluation.events import Event
+from cmr_synth.evaluation.realism.card_facts import card_facts as realism_facts
+from cmr_synth.evaluation.realism.estimate import Estimate
 from cmr_synth.evaluation.realism.sensitivity import sensitivity
 from cmr_synth.evaluation.realism.spaces import EncoderSpace
 from cmr_synth.evaluation.resampling import mean_interval
 from cmr_synth.evaluation.sample import joined, real_sample
 from cmr_synth.files import write_folder
-from cmr_synth.generators.card import Card, draft_card, write_card
-from cmr_synth.generators.interface import Progress
+from cmr_synth.generators.card import NOT_MEASURED, Card, draft_card, write_card
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.judges.segmenter import Segmenter
 from cmr_synth.privacy.archive import Archive
@@ -106,7 +108,7 @@ def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _segmenter(folder: Path, slices: SliceSet) -> dict[str, Any]:
-    test = real_slices(slices, "test", ["acdc"])
+    test = real_sample(slices, "test", ["acdc"])
     found = Segmenter.load(folder).segment(test.pixels)
     scores = dice_by_patient(found, test.labels, test.patients)
     figures: dict[str, Any] = {
@@ -178,42 +180,28 @@ def _measure(folder: Path, slices: SliceSet) -> tuple[dict[str, Any], dict[str, 
     comparison = Comparison(slices)
     row: Any = None
     for row in comparison.rows(folder, folder.name):
-        if isinstance(row, Progress):
-            print(f"\r{row.step} of {row.steps}", end="", flush=True)
+        if isinstance(row, Event):
+            print(f"\r{row.title} {row.words}", end="", flush=True)
     print()
     assert isinstance(row, Row)
-    return row.as_dict(), comparison.protocol.as_dict()
+    return row.as_dict(), comparison.basis.as_dict()
 
 
 def _figures(row: dict[str, Any], protocol: dict[str, Any], machine: str) -> dict[str, Any]:
     """Figures for the card; `row` and `protocol` as in `comparison.json`."""
-    found, covers, cost = row["quality"], row["coverage"], row["cost"]
+    cost, near, seen = row["cost"], row["fidelity"], row["adherence"]
+    estimates = {name: Estimate.of_dict(one) for name, one in near["metrics"].items()}
     steps = f" at {row['steps']} step{'s' * (row['steps'] > 1)}" if row["steps"] else ""
     about = {
         "what": f"synthetic counterparts of real {', '.join(protocol['cohorts']).upper()} "
         f"{protocol['split']} slices{steps}, seed {protocol['seed']}",
         "patients": protocol["patients"],
         "slices": protocol["slices"],
-        "segmenter": protocol["segmenter"],
     }
+    judge = {"segmenter": protocol["segmenter"]}
     return {
-        "fidelity": {
-            **about,
-            "features": "moments of the bundled segmenter's maps at 1/4 resolution",
-            "frechet": round(found["frechet"], 3),
-            "floor_real_train_to_real_test": [round(v, 3) for v in found["floor"]],
-            "ratio_to_floor": round(found["ratio"], 2),
-            "precision": round(covers["precision"], 2),
-            "recall": round(covers["recall"], 2),
-            "real_precision": round(protocol["coverage"]["precision"], 2),
-            "real_recall": round(protocol["coverage"]["recall"], 2),
-        },
-        "adherence": {
-            **about,
-            "dice_real": {k: round(v[0], 4) for k, v in found["dice_real"].items()},
-            "dice_synthetic": {k: round(v[0], 4) for k, v in found["dice_synthetic"].items()},
-            "ratio": {k: round(v, 4) for k, v in found["adherence"].items()},
-        },
+        "fidelity": about | realism_facts(near["space"], near["hash"], estimates),
+        "adherence": about | judge | adherence_facts(seen) if seen else NOT_MEASURED,
         "variety": {
             "what": "mean MS-SSIM of 8 pictures of one mask, and of different real patients",
             "one_mask": None if row["similarity"] is None else round(row["similarity"], 2),

@@ -16,10 +16,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from measure_zoo import COHORTS, SEED, generator_entries, sample_of, steps_words, write_table
+from measure_zoo import COHORTS, candidate_of, generator_entries, steps_words, write_table
 
-from cmr_synth.cohorts.slices import SliceSet, open_slice_set
+from cmr_synth.cohorts.slices import open_slice_set
+from cmr_synth.evaluation.candidates import Candidate
 from cmr_synth.evaluation.sample import Sample, joined, real_sample, splits_besides
+from cmr_synth.evaluation.setting import SEED, Setting
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
 from cmr_synth.generators.card import write_card
@@ -51,6 +53,7 @@ def main() -> None:
     options = parser.parse_args()
 
     slices = open_slice_set(options.slices)
+    setting = Setting(slices=slices, cohorts=COHORTS)
     detector = CopyDetector.load()
     trained = real_sample(slices, "train")
     rest = splits_besides(slices, "train")
@@ -74,14 +77,14 @@ def main() -> None:
                 )
                 real = real_sets(trained, held_out, detector)
             model = zoo.load(entry.folder)
-            sample = sample_of(entry.name, model, slices, options.work)
+            one = candidate_of(entry, model, setting, options.work)
             found = {
                 "what": f"synthetic counterparts of the test slices of {', '.join(COHORTS)}, "
                 f"{steps_words(model)}seed {SEED}, against the training patients of all cohorts",
-                "slices": len(sample),
+                "slices": len(one.sample),
                 "training_patients": len(archive.starts),
                 "held_out_patients": certificate.held_out,
-                **_audited(model, sample, slices, archive, detector, certificate, real),
+                **_audited(model, one, archive, detector, certificate, real),
             }
             with write_file(kept) as temporary:
                 temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -94,27 +97,26 @@ def main() -> None:
 
 def _audited(
     model: zoo.Model,
-    sample: Sample,
-    slices: SliceSet,
+    one: Candidate,
     archive: Archive,
     detector: CopyDetector,
     certificate: Certificate,
     real: RealSets,
 ) -> dict[str, Any]:
-    steps = model.card.default_steps
-    near = audit_neighbours(sample, archive, detector, certificate, sha256=model.card.sha256)
+    near = audit_neighbours(one.sample, archive, detector, certificate, sha256=one.sha256)
     near = _last(
-        NeighbourAudit, explain(near, archive, detector, model.generator, seed=SEED, steps=steps)
+        NeighbourAudit,
+        explain(near, archive, detector, model.generator, seed=SEED, steps=one.steps),
     )
     copying = _last(
         Overfitting,
         audit_overfitting(
-            sample,
+            one.sample,
             real,
             detector,
-            sha256=model.card.sha256,
+            sha256=one.sha256,
             generator=model.generator,
-            steps=steps,
+            steps=one.steps,
             seed=SEED,
         ),
     )

@@ -12,25 +12,25 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cmr_synth.cohorts.slices import SliceSet, open_slice_set
-from cmr_synth.evaluation.adherence.strata import StructureAdherence, structure_adherence
-from cmr_synth.evaluation.held_out import SEED, follows_masks
-from cmr_synth.evaluation.realism.card_facts import card_facts
-from cmr_synth.evaluation.realism.fidelity import fidelity
-from cmr_synth.evaluation.realism.pictures import Pictures, pictures
+from cmr_synth.cohorts.slices import open_slice_set
+from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
+from cmr_synth.evaluation.candidates import Candidate, counterparts_by
+from cmr_synth.evaluation.events import Event
+from cmr_synth.evaluation.protocol import Followed, Measured, Protocol
+from cmr_synth.evaluation.realism.card_facts import card_facts as realism_facts
 from cmr_synth.evaluation.realism.spaces import open_space
-from cmr_synth.evaluation.sample import Sample, counterparts_of, real_sample
+from cmr_synth.evaluation.setting import Setting
+from cmr_synth.evaluation.utility import study as utility
 from cmr_synth.evaluation.utility.results import Result, compare_arms
-from cmr_synth.evaluation.utility.study import Event, Protocol, Study
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
 from cmr_synth.generators.card import write_card
-from cmr_synth.judges.segmenter import Segmenter
 
 COHORTS = ["acdc"]
 FULL = "flow"  # the default model has the whole utility experiment; the others one training
@@ -73,34 +73,33 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="Markdown file for the table of all cards")
     options = parser.parse_args()
 
-    slices = open_slice_set(options.slices)
-    real, other = (real_sample(slices, split, COHORTS) for split in ("test", "train"))
-    segmenter, space = Segmenter.load(), open_space("encoder")
-    found = segmenter.segment(real.pixels)
+    setting = Setting(slices=open_slice_set(options.slices), cohorts=COHORTS)
+    protocol = Protocol(setting=setting, spaces=[open_space("encoder")])
+    real = setting.held_out
     for entry in generator_entries():
         if options.names and entry.name not in options.names:
             continue
         model = zoo.load(entry.folder)
-        synthetic = sample_of(entry.name, model, slices, options.work)
+        one = candidate_of(entry, model, setting, options.work)
         about = {
             "what": "synthetic counterparts of real ACDC test slices, "
-            f"{steps_words(model)}seed {SEED}",
+            f"{steps_words(model)}seed {setting.seed}",
             "patients": len(np.unique(real.patients)),
             "slices": len(real),
         }
-        near = fidelity(synthetic, real, other, space)
-        *_, seen_as = pictures(synthetic, real, other, paired=False, masked=False)
-        assert isinstance(seen_as, Pictures)
-        changes: dict[str, Any] = {"fidelity": about | card_facts(near, seen_as.estimates)}
-        if follows_masks(model.generator):
-            seen = structure_adherence(
-                synthetic,
-                segmenter.segment(synthetic.pixels),
-                real,
-                found,
-                segmenter=segmenter.hash,
-            )
-            changes["adherence"] = about | {"segmenter": segmenter.hash} | _adherence(seen)
+        # a card has neither likeness to the patients of the masks nor figures of tissue
+        *_, near = protocol.fidelity([replace(one, paired=False, masked=False)])
+        assert isinstance(near, Measured)
+        (space,) = near.spaces
+        estimates = {**space.estimates, **near.pictures.estimates}
+        figures = realism_facts(space.space, space.hash, estimates)
+        changes: dict[str, Any] = {"fidelity": about | figures}
+        if one.masked:
+            *_, seen = protocol.adherence([one])
+            assert isinstance(seen, Followed)
+            judge = {"segmenter": seen.adherence.segmenter}
+            figures = adherence_facts(seen.adherence.as_dict())
+            changes["adherence"] = about | judge | figures
             if options.raw:
                 changes["utility"] = _utility(entry.name, model, options.raw, options.work)
         card = zoo.card_of(entry)
@@ -134,50 +133,28 @@ def steps_words(model: zoo.Model) -> str:
     return f"{steps} step{'s' * (steps > 1)}, " if steps else ""
 
 
-def sample_of(name: str, model: zoo.Model, slices: SliceSet, work: Path) -> Sample:
-    """Counterparts of the test slices, kept under what they depend on."""
-    index = slices.where(split="test", cohorts=COHORTS)
-    _, labels = slices.crop(index)
-    rows = tuple(slices.rows[i] for i in index)
+def candidate_of(entry: zoo.Entry, model: zoo.Model, setting: Setting, work: Path) -> Candidate:
+    """A model's counterparts of the test slices, kept under what they depend on."""
+    real, steps = setting.held_out, model.card.default_steps
     depends = (
         f"{model.card.sha256} {model.generator.config} "
-        f"{model.card.default_steps} {SEED} {hashlib.sha256(labels.tobytes()).hexdigest()}"
+        f"{steps} {setting.seed} {hashlib.sha256(real.labels.tobytes()).hexdigest()}"
     )
-    path = work / f"{name}-{hashlib.sha256(depends.encode()).hexdigest()[:12]}.npy"
+    path = work / f"{entry.name}-{hashlib.sha256(depends.encode()).hexdigest()[:12]}.npy"
     if path.exists():
-        pixels = np.load(path, allow_pickle=False)
-        return Sample(name, pixels, labels, rows, slices.spacing)
-    for event in counterparts_of(
-        model.generator, slices, index, name=name, seed=SEED, steps=model.card.default_steps
-    ):
-        if isinstance(event, Sample):
-            with write_file(path) as temporary:
-                np.save(temporary, event.pixels, allow_pickle=False)
-            return event
-    raise AssertionError("making ends with a sample")
-
-
-def _adherence(seen: StructureAdherence) -> dict[str, Any]:
-    overall = seen.overall()
-    dice = {name: one.scores["dice"] for name, one in overall.items()}
-    return {
-        "dice_real": {name: round(one.real, 4) for name, one in dice.items()},
-        "dice_synthetic": {name: round(one.synthetic, 4) for name, one in dice.items()},
-        "ratio": {name: round(one.ratio, 4) for name, one in dice.items()},
-        "ratio_interval": {
-            name: [round(one.ratio_low, 3), round(one.ratio_high, 3)] for name, one in dice.items()
-        },
-        "hd95_mm": {
-            name: [round(one.scores["hd95"].synthetic, 2), round(one.scores["hd95"].real, 2)]
-            for name, one in overall.items()
-        },
-        "missed_slices": {name: [one.missed, one.real_missed] for name, one in overall.items()},
-    }
+        sample = replace(real, name=entry.name, pixels=np.load(path, allow_pickle=False))
+        masked = "mask" in model.generator.takes
+        return Candidate(entry.name, model.card.sha256, sample, masked, masked, entry.folder, steps)
+    *_, one = counterparts_by(entry.name, model, entry.folder, setting)
+    assert isinstance(one, Candidate)
+    with write_file(path) as temporary:
+        np.save(temporary, one.sample.pixels, allow_pickle=False)
+    return one
 
 
 def _utility(name: str, model: zoo.Model, raw: Path, work: Path) -> dict[str, Any]:
-    protocol = Protocol() if name == FULL else Protocol(ratios=(), seeds=1)
-    study = Study(open_slice_set(raw), work / "utility", protocol)
+    protocol = utility.Protocol() if name == FULL else utility.Protocol(ratios=(), seeds=1)
+    study = utility.Study(open_slice_set(raw), work / "utility", protocol)
     *_, scores = study.scores(name, model)
     assert not isinstance(scores, Event)
     results = [one for one in compare_arms(scores) if one.score == "dice"]

@@ -47,32 +47,32 @@ TINY_LATENT = {
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A slice set of drawn hearts on disk: eight patients to train on, four to measure on."""
     folder = tmp_path_factory.mktemp("compare") / "prepared"
-    write_drawn_slices(folder, patients=12)
+    write_drawn_slices(folder, patients=12, each=25)  # enough for a Frechet distance
     return folder
 
 
-def write_drawn_slices(folder: Path, *, patients: int) -> None:
+def write_drawn_slices(folder: Path, *, patients: int, each: int = 3) -> None:
     rng = np.random.default_rng(0)
     labels = np.stack(
         [
-            draw_slice(shape=(160, 160), level=("basal", "mid", "apical")[k % 3], seed=k // 3)
-            for k in range(3 * patients)
+            draw_slice(shape=(160, 160), level=("basal", "mid", "apical")[k % 3], seed=k // each)
+            for k in range(each * patients)
         ]
     )
     shades = np.array([60, 220, 90, 200])[labels] + rng.normal(0, 8, labels.shape)
     rows = [
         SliceRow(
             cohort="acdc",
-            patient=f"p{k // 3:02}",
-            split="train" if k // 3 < patients - 4 else "test",
+            patient=f"p{k // each:02}",
+            split="train" if k // each < patients - 4 else "test",
             vendor="siemens",
             phase="ED",
             pathology="",
-            slice=k % 3,
+            slice=k % each,
             z=(0.1, 0.5, 0.9)[k % 3],
             completed=False,
         )
-        for k in range(3 * patients)
+        for k in range(each * patients)
     ]
     save_slice_set(folder, np.clip(shades, 0, 255).astype(np.uint8), labels, rows)
 
@@ -118,12 +118,15 @@ def test_recipes_are_trained_and_measured_in_one_table(run, prepared, recipes, t
     assert done.code == 0, done.err
     facts = json.loads(done.out)
     assert [m["name"] for m in facts["models"]] == ["tiny-flow", "tiny-autoencoder+tiny-latent"]
-    assert facts["protocol"]["patients"] == 4 and facts["protocol"]["slices"] == 12
+    assert facts["protocol"]["patients"] == 4 and facts["protocol"]["slices"] == 100
     for model in facts["models"]:
-        assert set(model["quality"]["adherence"]) == {"LV", "MYO", "RV"}
+        strata = [s for s in model["adherence"]["strata"] if s["by"] == "all"]
+        assert {s["structure"] for s in strata} == {"LV", "MYO", "RV"}
+        assert model["fidelity"]["hash"] == facts["protocol"]["encoder"]
+        assert model["fidelity"]["frechet"]["ratio"] > 1
         assert model["cost"]["seconds"] > 0 and model["cost"]["parameters"] > 1000
         assert model["images_seen"] == 8
-        assert 0 <= model["coverage"]["recall"] <= 1
+        assert 0 <= model["fidelity"]["coverage"]["recall"] <= 1
     table = (out / "comparison.md").read_text()
     assert table.count("\n| ") == 3 and "tiny-autoencoder+tiny-latent (latent)" in table
     assert "<table>" in (out / "comparison.html").read_text()

@@ -45,7 +45,7 @@ def drawn_sample(
                     completed=False,
                 )
             )
-    return Sample(name, np.stack(pixels).astype(np.float32), np.stack(labels), tuple(rows))
+    return Sample(name, np.stack(pixels).astype(np.float32), np.stack(labels), tuple(rows), 1.5)
 
 
 @pytest.fixture

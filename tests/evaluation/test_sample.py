@@ -13,6 +13,7 @@ from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.sample import (
     Sample,
+    joined,
     read_sample,
     real_sample,
     require_disjoint,
@@ -29,7 +30,7 @@ def test_levels_are_thirds_from_base_to_apex(sample):
 
 def test_patients_of_two_cohorts_with_one_number_differ(sample):
     rows = (replace(sample.rows[0], cohort="other"), *sample.rows[1:])
-    other = Sample("x", sample.pixels, sample.labels, rows)
+    other = Sample("x", sample.pixels, sample.labels, rows, sample.spacing)
     assert other.patients[0] == "other p0" and other.patients[1] == "drawn p0"
 
 
@@ -103,3 +104,32 @@ def test_a_folder_of_images_and_masks_is_read(tmp_path):
     assert len(found) == 6 and found.pixels.shape[1:] == (128, 128)
     assert set(found.vendors) == {"ge"} and len(set(found.patients)) == 2
     assert set(np.unique(found.labels)) == {0, 1, 2, 3}
+
+
+def test_real_slices_are_those_of_the_split_and_the_cohorts(sample):
+    rows = tuple(
+        replace(row, cohort="other" if i == 0 else "acdc", split="test" if i >= 24 else "train")
+        for i, row in enumerate(sample.rows)
+    )
+    wide = np.random.default_rng(0).integers(0, 256, (36, 160, 160), dtype=np.uint8)
+    labels = np.pad(sample.labels, ((0, 0), (16, 16), (16, 16)))
+    slices = SliceSet(wide, labels, np.ones_like(wide), rows, {"spacing_mm": 1.25})
+    test = real_sample(slices, "test")
+    assert list(np.unique(test.patients)) == ["acdc p4", "acdc p5"] and test.spacing == 1.25
+    assert test.pixels.shape == test.labels.shape == (12, 128, 128)
+    assert test.pixels.min() >= 0 and test.pixels.max() <= 1
+    np.testing.assert_array_equal(test.labels, labels[24:, 16:144, 16:144])
+    assert len(real_sample(slices, "train", ["acdc"])) == 23
+
+
+def test_the_spacing_is_asked_for_and_not_made_up(sample):
+    with pytest.raises(TypeError, match="spacing"):
+        Sample("x", sample.pixels, sample.labels, sample.rows)
+
+
+def test_samples_of_one_spacing_are_joined(sample):
+    other = drawn_sample(2, prefix="q", name="more")
+    both = joined([sample, other], name="both")
+    assert len(both) == 48 and both.spacing == 1.5 and both.name == "both"
+    with pytest.raises(ValueError, match="drawn 1.5 mm, more 1.4 mm"):
+        joined([sample, replace(other, spacing=1.4)], name="both")

@@ -32,7 +32,7 @@ def make_archive(tmp_path, detector):
         real = people(24, prefix="real", seed=1)
         kept = real.pixels.copy()
         kept[: len(pictures)] = np.stack(pictures) if pictures else kept[:0]
-        real = Sample("real", kept, real.labels, real.rows)
+        real = Sample("real", kept, real.labels, real.rows, real.spacing)
         others = people(24, prefix="other", seed=2)
         out = tmp_path / "archive"
         *_, archive = build(

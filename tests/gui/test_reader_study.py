@@ -28,7 +28,7 @@ def study(tmp_path):
             for k in range(12)
         )
         pixels = rng.random((12, 128, 128), dtype=np.float32) * level
-        return Sample(name, pixels, np.ones((12, 128, 128), np.uint8), rows)
+        return Sample(name, pixels, np.ones((12, 128, 128), np.uint8), rows, 1.5)
 
     make_study(tmp_path / "study", sample("real", 0.5), sample("made", 1.0), images=6, seed=1)
     return tmp_path / "study"

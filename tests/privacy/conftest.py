@@ -44,7 +44,7 @@ def people(count: int, *, prefix: str, seed: int, each: int = 3) -> Sample:
                     completed=False,
                 )
             )
-    return Sample(prefix, np.stack(pixels).astype(np.float32), np.stack(labels), tuple(rows))
+    return Sample(prefix, np.stack(pixels).astype(np.float32), np.stack(labels), tuple(rows), 1.5)
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +77,6 @@ def renamed():
         rows = tuple(
             replace(a, patient=b.patient) for a, b in zip(sample.rows, like.rows, strict=True)
         )
-        return Sample(sample.name, sample.pixels, sample.labels, rows)
+        return Sample(sample.name, sample.pixels, sample.labels, rows, sample.spacing)
 
     return of

@@ -48,7 +48,7 @@ def audited(archive, real, detector) -> NeighbourAudit:
     conditions = [type("C", (), {"mask": labels}) for labels in honest.labels]
     (made,) = FromMask().sample(conditions, seed=11, indices=range(6))
     sample = joined(
-        [real.take(np.arange(2)), Sample("made", made.pixels, honest.labels, honest.rows)],
+        [real.take(np.arange(2)), Sample("made", made.pixels, honest.labels, honest.rows, 1.5)],
         name="mixed",
     )
     return audit_neighbours(sample, archive, detector, None)

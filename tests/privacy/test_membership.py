@@ -183,7 +183,7 @@ def test_the_reference_attack_forgives_what_is_easy(real, others):
 def test_groups_that_differ_by_themselves_are_reported(real, others):
     from cmr_synth.evaluation.sample import Sample, joined
 
-    darker = Sample("darker", others.pixels * 0.6, others.labels, others.rows)
+    darker = Sample("darker", others.pixels * 0.6, others.labels, others.rows, 1.5)
     member = np.arange(len(real) + len(others)) < len(real)
     for side, apart in ((others, False), (darker, True)):
         both = joined([real, side], name="both")

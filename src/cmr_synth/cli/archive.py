@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cmr_synth.cli.console import Json, progress, result
-from cmr_synth.cli.evaluate._candidates import Data, Slices, check_source
+from cmr_synth.cli.console import Json, followed, result
+from cmr_synth.cli.options import Data, Slices, check_source
 from cmr_synth.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,15 +64,14 @@ def build(
       cmr-synth archive build --data folder=patients --out archive
     """
     check_source(data, slices)
+    from cmr_synth.evaluation.events import titled
     from cmr_synth.evaluation.sample import joined, real_sample, splits_besides
     from cmr_synth.judges.copy_detector import CopyDetector
-    from cmr_synth.privacy.archive import Archive
     from cmr_synth.privacy.archive_writer import build as write
     from cmr_synth.processes import EndedElsewhere
     from cmr_synth.processes import joined as launched
 
     key = _key(key_file)
-    made: Archive | None = None
     try:
         with (
             launched() as group,
@@ -81,24 +80,21 @@ def build(
             real = real_sample(opened, split, cohort)
             others = held_out or splits_besides(opened, split)
             parts = [real_sample(opened, name, cohort) for name in others]
-            with progress("build", quiet=as_json or not group.is_main) as tell:
-                for event in write(
-                    real,
-                    out,
-                    CopyDetector.load(device=group.device or "cpu"),
-                    held_out=joined(parts, name="the held-out patients") if parts else None,
-                    pixels=pixels,
-                    key=key,
-                    group=group,
-                ):
-                    if isinstance(event, Archive):
-                        made = event
-                    else:
-                        tell(event.step / event.steps, f"{event.step} of {event.steps} slices")
+            events = write(
+                real,
+                out,
+                CopyDetector.load(device=group.device or "cpu"),
+                held_out=joined(parts, name="the held-out patients") if parts else None,
+                pixels=pixels,
+                key=key,
+                group=group,
+            )
+            quiet = as_json or not group.is_main
+            made = list(followed(titled("build", events), quiet=quiet))
     except EndedElsewhere:
         sys.exit(1)
-    if made is not None:
-        _tell(made, as_json)
+    for archive in made:  # one, on the process that writes
+        _tell(archive, as_json)
 
 
 @app.command()
@@ -118,22 +114,17 @@ def add(
       cmr-synth archive add archive --slices prepared-2026
     """
     check_source(data, slices)
+    from cmr_synth.evaluation.events import titled
     from cmr_synth.evaluation.sample import real_sample
     from cmr_synth.judges.copy_detector import CopyDetector
-    from cmr_synth.privacy.archive import Archive, open_archive
+    from cmr_synth.privacy.archive import open_archive
     from cmr_synth.privacy.archive_writer import add as write
 
     archive = open_archive(folder)
-    with (
-        _opened(data, slices, folder, alone=True, quiet=as_json) as opened,
-        progress("add", quiet=as_json) as tell,
-    ):
+    with _opened(data, slices, folder, alone=True, quiet=as_json) as opened:
         real = real_sample(opened, split, cohort)
-        for event in write(archive, real, CopyDetector.load(), key=_key(key_file)):
-            if isinstance(event, Archive):
-                archive = event
-            else:
-                tell(event.step / event.steps, f"{event.step} of {event.steps} slices")
+        events = write(archive, real, CopyDetector.load(), key=_key(key_file))
+        (archive,) = followed(titled("add", events), quiet=as_json)
     _tell(archive, as_json)
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cmr_synth.cli.console import Json, progress, remark, result
-from cmr_synth.cli.evaluate._candidates import check_options
+from cmr_synth.cli.console import Json, followed, remark, result
+from cmr_synth.cli.options import check_options
 from cmr_synth.errors import InputError
-
-if TYPE_CHECKING:
-    from cmr_synth.cohorts.slices import SliceSet
-    from cmr_synth.evaluation.comparison import Comparison, Row
 
 
 def compare(
@@ -76,12 +72,10 @@ def compare(
     if images is not None and images < 1:
         raise typer.BadParameter("--images must be 1 or more.")
 
-    from cmr_synth.generators import zoo
+    from cmr_synth.evaluation.entrants import Budget, entrants, trained
 
-    plans = [_plan(name, train=train, known=[e.name for e in zoo.entries()]) for name in candidates]
-    if len({plan[0] for plan in plans}) < len(plans):
-        raise InputError("a model or recipe is named twice; name each once.")
-    if any(stages for _, stages, _ in plans) and minutes is None and images is None:
+    found = entrants(candidates, train=train)
+    if any(one.stages for one in found) and minutes is None and images is None:
         raise InputError("recipes are trained with one budget; give --minutes or --images.")
     if (out / _FIGURES).exists() and not resume:
         raise InputError(
@@ -90,7 +84,7 @@ def compare(
 
     from cmr_synth.cli.cohort import prepare_slices
     from cmr_synth.cohorts.slices import open_slice_set
-    from cmr_synth.evaluation.comparison import Comparison
+    from cmr_synth.evaluation.comparison import Comparison, Row
     from cmr_synth.reports.comparison import describe, markdown, write_comparison
 
     if slices is None:
@@ -99,108 +93,26 @@ def compare(
             prepare_slices(data or [], slices, complete=True, quiet=as_json)
     opened = open_slice_set(slices)
     comparison = Comparison(opened, split=split, cohorts=cohort or ["acdc"])
-    rows = []
-    for name, stages, folder in plans:
-        if not stages:
-            remark(f"{name}: taken from {folder}")
+    budget = Budget(minutes=minutes, images=images, seed=seed)
+    rows: list[Row] = []
+    for one in found:
+        folder = one.folder
+        if folder is None:
+            events = trained(one, opened, out, budget, resume=resume)
+            (folder,) = followed(events, quiet=as_json)
         else:
-            folder = _trained(
-                name, stages, opened, out, minutes, images, seed, resume, quiet=as_json
-            )
-        rows.append(_measured(comparison, folder, name, quiet=as_json))
-        files = write_comparison(out, comparison.protocol, rows, show_real=real)
+            remark(f"{one.name}: taken from {folder}")
+        rows += followed(comparison.rows(folder, one.name), quiet=as_json)
+        files = write_comparison(out, comparison.basis, rows, show_real=real)
     facts = {
         "folder": str(out),
-        "protocol": comparison.protocol.as_dict(),
+        "protocol": comparison.basis.as_dict(),
         "models": [row.as_dict() for row in rows],
         "files": files,
     }
-    table = markdown(comparison.protocol, rows).split("\n\n")[0]
-    lines = [*table.splitlines(), describe(comparison.protocol).replace("`", "")]
+    table = markdown(comparison.basis, rows).split("\n\n")[0]
+    lines = [*table.splitlines(), describe(comparison.basis).replace("`", "")]
     result(facts, [*lines, f"{out / files['page']}"], as_json=as_json)
 
 
 _FIGURES = "comparison.json"
-
-
-def _plan(name: str, *, train: bool, known: list[str]) -> tuple[str, list[str], Path]:
-    """Name, the recipes to train (none for a finished model), and the folder of a model."""
-    from cmr_synth.generators import zoo
-    from cmr_synth.training.recipe import bundled_recipes, load_recipe
-    from cmr_synth.training.registry import require_task
-
-    stages = name.split("+")
-    is_recipe = all(s.endswith((".yaml", ".yml")) or s in bundled_recipes() for s in stages)
-    is_model = name in known or (Path(name) / zoo.CARD).is_file()
-    if is_model and not (train and is_recipe):
-        entry = zoo.find(name)
-        zoo.verify(entry)
-        return entry.name, [], entry.folder
-    if is_recipe:
-        for stage in stages:
-            require_task(load_recipe(stage), where=stage)
-        return "+".join(Path(stage).stem for stage in stages), stages, Path()
-    raise InputError(
-        f"{name}: neither a model nor a recipe. Models are {', '.join(known)}; recipes are "
-        f"{', '.join(bundled_recipes())}, or YAML files."
-    )
-
-
-def _trained(
-    name: str,
-    stages: list[str],
-    slices: SliceSet,
-    out: Path,
-    minutes: float | None,
-    images: int | None,
-    seed: int,
-    resume: bool,
-    *,
-    quiet: bool,
-) -> Path:
-    """Train a recipe, or one after the other; returns the folder of the last."""
-    from cmr_synth.generators.card import draft_card, write_card
-    from cmr_synth.training.loop import train
-    from cmr_synth.training.recipe import load_recipe
-    from cmr_synth.training.registry import make_task
-
-    folder, earlier = Path(), None
-    for number, stage in enumerate(stages):
-        recipe = load_recipe(stage)
-        changes: dict[str, Any] = {"seed": seed}
-        if images is not None:
-            changes |= {"images": images, "warmup_images": min(recipe.warmup_images, images // 4)}
-        if earlier is not None:
-            changes["initialize_from"] = str(earlier / "weights.safetensors")
-        recipe = recipe.model_copy(update=changes)
-        folder = out / "models" / "+".join(Path(s).stem for s in stages[: number + 1])
-        earlier = folder
-        if resume and (folder / "card.yaml").is_file():
-            remark(f"{recipe.name}: was trained before, in {folder}")
-            continue
-        budget = None if minutes is None else minutes / len(stages)
-        steps = train(
-            make_task(recipe),
-            recipe,
-            slices,
-            folder,
-            minutes=budget,
-            resume=resume and (folder / "checkpoint").exists(),
-        )
-        with progress(f"train {name}", quiet=quiet) as tell:
-            for step in steps:
-                losses = ", ".join(f"{k} {v:.4f}" for k, v in step.losses.items())
-                tell(step.share, f"{step.images_seen} images, {losses}")
-        write_card(draft_card(folder, slices, cohorts=recipe.cohorts), folder / "card.yaml")
-    return folder
-
-
-def _measured(comparison: Comparison, folder: Path, name: str, *, quiet: bool) -> Row:
-    from cmr_synth.generators.interface import Progress
-
-    with progress(f"measure {name}", quiet=quiet) as tell:
-        for event in comparison.rows(folder, name):
-            if not isinstance(event, Progress):
-                return event
-            tell(event.step / event.steps, f"{event.step} of {event.steps} slices")
-    raise AssertionError("a measurement ends with its row")

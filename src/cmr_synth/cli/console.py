@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -78,3 +78,26 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Tell]:
             bar.update(task, total=total, completed=share or 0.0, words=words)
 
         yield tell
+
+
+def followed(events: Iterable[Any], *, quiet: bool = False) -> Iterator[Any]:
+    """Results among the events of an evaluation, which are shown as a bar for every title."""
+    from cmr_synth.evaluation.events import Event, Remark
+
+    title, bars = None, ExitStack()
+    with bars:
+        for event in events:
+            if not isinstance(event, Event):
+                bars.close()  # nothing is printed into a bar
+                title = None
+                if isinstance(event, Remark):
+                    remark(event.words)
+                else:
+                    yield event
+                continue
+            if event.title != title:
+                bars.close()
+                title = event.title
+                tell = bars.enter_context(progress(title, quiet=quiet))
+            if event.share is not None or event.words:
+                tell(event.share, event.words)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,22 @@ from numpy.typing import NDArray
 
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
+from cmr_synth.evaluation.adherence.strata import StructureAdherence
+from cmr_synth.evaluation.candidates import counterparts_by
 from cmr_synth.evaluation.cost import Cost, cost
-from cmr_synth.evaluation.held_out import (
-    SEED,
-    Quality,
-    follows_masks,
-    generate,
-    quality,
-    real_slices,
-)
-from cmr_synth.evaluation.realism.coverage import Coverage, coverage, standardised
-from cmr_synth.evaluation.realism.frechet import real_floor
+from cmr_synth.evaluation.events import Event, Told, outcome
+from cmr_synth.evaluation.protocol import Protocol
+from cmr_synth.evaluation.realism.estimate import Estimate
+from cmr_synth.evaluation.realism.fidelity import LEAST_SLICES, Fidelity
+from cmr_synth.evaluation.realism.spaces import EncoderSpace, Space
 from cmr_synth.evaluation.realism.variety import pairwise_ms_ssim, seed_similarity
-from cmr_synth.evaluation.resampling import matched_rows
-from cmr_synth.generators.interface import Progress
-from cmr_synth.generators.zoo import Model, load
-from cmr_synth.judges.segmenter import Segmenter
+from cmr_synth.evaluation.sample import Sample
+from cmr_synth.evaluation.setting import SEED, Setting
+from cmr_synth.generators.interface import Generator
+from cmr_synth.generators.zoo import load
 
 SHOWN = 6  # masks on the sheet
+LEFT_OUT = ("two_sample_auc",)  # a training for each model
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,24 +37,27 @@ class Row:
     Parameters
     ----------
     name, family, sha256 : str
-    quality : Quality
-        Its adherence is empty for a family that follows no mask.
-    coverage : Coverage
-        Beside `Protocol.coverage`.
+    fidelity : Fidelity
+        As `evaluate fidelity` has it, beside other real patients' figures.
+    of_pictures : mapping of name of a metric to Estimate
+        Those that need no feature space and no pairs: to be like the patient of a mask is no aim.
+    adherence : StructureAdherence or None
+        As `evaluate adherence` has it; None for a family that follows no mask.
     similarity : float or None
         Mean MS-SSIM of pictures of one mask with different seeds; None without masks.
     cost : Cost
     images_seen, minutes : training, from the card
     steps : int or None
     pictures : (SHOWN, y, x) array
-        Counterparts of the protocol's masks.
+        Counterparts of the basis' masks.
     """
 
     name: str
     family: str
     sha256: str
-    quality: Quality
-    coverage: Coverage
+    fidelity: Fidelity
+    of_pictures: Mapping[str, Estimate]
+    adherence: StructureAdherence | None
     similarity: float | None
     cost: Cost
     images_seen: int
@@ -64,21 +65,40 @@ class Row:
     steps: int | None
     pictures: NDArray[np.float32]
 
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """Every metric of the table that was measured."""
+        return {**self.fidelity.estimates, **self.of_pictures}
+
     def as_dict(self) -> dict[str, Any]:
         """Everything but the pictures."""
-        return {k: v for k, v in asdict(self).items() if k != "pictures"}
+        return {
+            "name": self.name,
+            "family": self.family,
+            "sha256": self.sha256,
+            "fidelity": self.fidelity.as_dict(),
+            "metrics": {name: one.as_dict() for name, one in self.of_pictures.items()},
+            "adherence": self.adherence and self.adherence.as_dict(),
+            "similarity": self.similarity,
+            "cost": asdict(self.cost),
+            "images_seen": self.images_seen,
+            "minutes": self.minutes,
+            "steps": self.steps,
+        }
 
 
 @dataclass(frozen=True, eq=False)
-class Protocol:
-    """What all models are measured on, and how real pictures fare there.
+class Basis:
+    """What all models are measured on.
 
     Parameters
     ----------
     patients, slices : int
         Held-out.
-    coverage : Coverage
-        Real training against real held-out pictures, of equal size.
+    features : str
+        Name of the feature space.
+    encoder, segmenter : str
+        SHA-256 of the networks that look at the pictures.
     similarity : float
         Mean MS-SSIM of different real patients at the same level.
     masks, pictures : (SHOWN, y, x) arrays
@@ -90,8 +110,9 @@ class Protocol:
     seed: int
     patients: int
     slices: int
+    features: str
+    encoder: str
     segmenter: str
-    coverage: Coverage
     similarity: float
     masks: NDArray[np.uint8]
     pictures: NDArray[np.float32]
@@ -112,6 +133,8 @@ class Comparison:
     cohorts : sequence of str
         With all three structures drawn.
     seed : int
+    space : Space, optional
+        By default that of the bundled encoder.
 
     Raises
     ------
@@ -126,102 +149,83 @@ class Comparison:
         split: str = "test",
         cohorts: Sequence[str] = ("acdc",),
         seed: int = SEED,
-        segmenter: Segmenter | None = None,
+        space: Space | None = None,
     ):
-        self.slices, self.seed = slices, seed
-        self.index = slices.where(split=split, cohorts=cohorts)
-        patients = {slices.rows[i].patient for i in self.index}
-        if len(patients) < 2 or len(self.index) < SHOWN + 1:
-            raise InputError(
-                f"the slice set has {len(self.index)} {split} slices of {len(patients)} patients "
-                f"of {', '.join(cohorts)}; a comparison needs {SHOWN + 1} slices of 2 patients. "
-                "Prepare it from more patients, or name another split."
-            )
-        self.held_out = real_slices(slices, split, cohorts)
-        self.training = real_slices(slices, "train", cohorts)
-        if len(self.training.pixels) < len(self.held_out.pixels):
-            raise InputError(
-                f"the slice set has {len(self.training.pixels)} training slices of "
-                f"{', '.join(cohorts)} for {len(self.held_out.pixels)} {split} slices; the "
-                "distance between real pictures needs as many. Prepare it from more patients."
-            )
-        self.segmenter = segmenter or Segmenter.load()
-        self.real = self.segmenter.features(self.held_out.pixels)
-        real_training = self.segmenter.features(self.training.pixels)
-        self.floor = real_floor(real_training, self.training.patients, self.real)
-        middle = self._one_a_patient()
+        self.setting = Setting(slices=slices, split=split, cohorts=tuple(cohorts), seed=seed)
+        self._require_enough()
+        space = space or EncoderSpace()
+        self.protocol = Protocol(setting=self.setting, spaces=[space], without=LEFT_OUT)
+        held_out = self.setting.held_out
+        middle = one_a_patient(held_out)
         self.shown = middle[np.linspace(0, len(middle) - 1, SHOWN).astype(int)]
-        self.repeated = self.shown[::2]
-        pixels, masks = slices.crop(self.shown)
-        others, _ = slices.crop(middle)
-        self.protocol = Protocol(
+        self.basis = Basis(
             split=split,
             cohorts=tuple(cohorts),
             seed=seed,
-            patients=len(patients),
-            slices=len(self.index),
-            segmenter=self.segmenter.hash,
-            coverage=self._real_coverage(real_training),
-            similarity=float(pairwise_ms_ssim(others).mean()),
-            masks=masks,
-            pictures=pixels,
+            patients=len(middle),
+            slices=len(held_out),
+            features=space.name,
+            encoder=space.hash,
+            segmenter=self.protocol.segmenter.hash,
+            similarity=float(pairwise_ms_ssim(held_out.pixels[middle]).mean()),
+            masks=held_out.labels[self.shown],
+            pictures=held_out.pixels[self.shown],
         )
 
-    def rows(
-        self, folder: Path, name: str, *, steps: int | None = None
-    ) -> Iterator[Progress | Row]:
-        """Measure one model folder: yields progress over its slices, then its row."""
-        model: Model = load(folder)
-        steps = steps or model.card.default_steps
-        made: list[NDArray[np.float32]] = []
-        done = 0
-        for pictures in generate(
-            model.generator, self.slices, self.index, seed=self.seed, steps=steps
-        ):
-            made.append(pictures)
-            done += len(pictures)
-            yield Progress(done, len(self.index))
-        synthetic = np.concatenate(made)
-        masked = follows_masks(model.generator)
-        found = quality(
-            synthetic,
-            self.held_out,
-            self.training,
-            self.segmenter,
-            masked=masked,
-            floor=self.floor,
-        )
-        features = self.segmenter.features(synthetic)
-        chosen = [int(np.flatnonzero(self.index == i)[0]) for i in self.shown]
+    def rows(self, folder: Path, name: str) -> Iterator[Told | Row]:
+        """Measure one model folder: events of the work, then its row."""
+        model = load(folder)
+        setting, protocol = self.setting, self.protocol
+        one = yield from outcome(counterparts_by(name, model, folder, setting))
+        alone = replace(one, paired=False)
+        measured = yield from outcome(protocol.fidelity([alone]))
+        followed = (yield from outcome(protocol.adherence([one]))) if one.masked else None
+        yield Event(f"measure {name}", None, "variety and cost")
         yield Row(
             name=name,
             family=model.card.family,
             sha256=model.card.sha256,
-            quality=found,
-            coverage=coverage(
-                standardised(self.real, self.real), standardised(features, self.real)
-            ),
-            similarity=seed_similarity(
-                model.generator, self.slices, self.repeated, seed=self.seed, steps=steps
-            )
-            if masked
-            else None,
-            cost=cost(folder, steps=steps),
+            fidelity=measured.spaces[0],
+            of_pictures=measured.pictures.estimates,
+            adherence=None if followed is None else followed.adherence,
+            similarity=self._similarity(model.generator, one.steps) if one.masked else None,
+            cost=cost(folder, steps=one.steps),
             images_seen=model.card.training.images_seen,
             minutes=model.card.training.minutes,
-            steps=steps,
-            pictures=synthetic[chosen],
+            steps=one.steps,
+            pictures=one.sample.pixels[self.shown],
         )
 
-    def _one_a_patient(self) -> NDArray[np.int64]:
-        """A slice near the middle of each patient's heart."""
-        best: dict[str, tuple[float, int]] = {}
-        for i in self.index:
-            row = self.slices.rows[i]
-            off = abs((0.5 if row.z is None else float(row.z)) - 0.5)
-            best[row.patient] = min(best.get(row.patient, (np.inf, 0)), (off, int(i)))
-        return np.array([i for _, i in best.values()])
+    def _similarity(self, generator: Generator, steps: int | None) -> float:
+        setting = self.setting
+        few = self.shown[::2]
+        return seed_similarity(generator, setting.held_out, few, seed=setting.seed, steps=steps)
 
-    def _real_coverage(self, features: NDArray[np.float64]) -> Coverage:
-        rows = matched_rows(self.training.patients, len(self.real), seed=0)
-        return coverage(standardised(self.real, self.real), standardised(features[rows], self.real))
+    def _require_enough(self) -> None:
+        """Refuse sets that cannot be compared, before a recipe is trained on them."""
+        slices, split = self.setting.slices, self.setting.split
+        cohorts = ", ".join(self.setting.cohorts or ())
+        held_out, training = (
+            slices.where(split=name, cohorts=self.setting.cohorts) for name in (split, "train")
+        )
+        patients = {(slices.rows[i].cohort, slices.rows[i].patient) for i in held_out}
+        if len(training) < len(held_out):
+            raise InputError(
+                f"the slice set has {len(training)} training slices of {cohorts} for "
+                f"{len(held_out)} {split} slices; the distance between real pictures needs as "
+                "many. Prepare it from more patients."
+            )
+        if len(patients) < 2 or len(held_out) < LEAST_SLICES:
+            raise InputError(
+                f"the slice set has {len(held_out)} {split} slices of {len(patients)} patients "
+                f"of {cohorts}; a comparison needs {LEAST_SLICES} slices of 2 patients. "
+                "Prepare it from more patients, or name another split."
+            )
+
+
+def one_a_patient(sample: Sample) -> NDArray[np.int64]:
+    """A slice near the middle of each patient's heart, patients in the order of the sample."""
+    best: dict[str, tuple[float, int]] = {}
+    for i, (patient, row) in enumerate(zip(sample.patients, sample.rows, strict=True)):
+        best[patient] = min(best.get(patient, (np.inf, 0)), (abs(row.z - 0.5), i))
+    return np.array([i for _, i in best.values()])

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.labels import is_heart
 from cmr_synth.cohorts.slices import SliceRow, SliceSet, prepare
 from cmr_synth.errors import InputError
-from cmr_synth.generators.interface import Generator, Progress
 
 LEVELS = ("basal", "mid", "apical")
 """Thirds of the heart from base to apex, as z below 1/3, below 2/3, and the rest."""
@@ -52,7 +51,7 @@ class Sample:
     pixels: NDArray[np.float32]
     labels: NDArray[np.uint8]
     rows: tuple[SliceRow, ...]
-    spacing: float = 1.5
+    spacing: float
 
     def __post_init__(self) -> None:
         if self.pixels.shape != self.labels.shape or len(self.rows) != len(self.pixels):
@@ -121,7 +120,16 @@ def real_sample(
 
 
 def joined(samples: Sequence[Sample], *, name: str) -> Sample:
-    """Several samples as one."""
+    """Several samples as one.
+
+    Raises
+    ------
+    ValueError
+        If their pixels differ in size.
+    """
+    if len({one.spacing for one in samples}) > 1:
+        listed = ", ".join(f"{one.name} {one.spacing:g} mm" for one in samples)
+        raise ValueError(f"pixels of different sizes make no one sample: {listed}")
     return Sample(
         name,
         np.concatenate([one.pixels for one in samples]),
@@ -129,35 +137,6 @@ def joined(samples: Sequence[Sample], *, name: str) -> Sample:
         tuple(row for one in samples for row in one.rows),
         samples[0].spacing,
     )
-
-
-def counterparts_of(
-    generator: Generator,
-    slices: SliceSet,
-    index: NDArray[np.int64],
-    *,
-    name: str,
-    seed: int,
-    steps: int | None = None,
-) -> Iterator[Progress | Sample]:
-    """Synthetic slices for the masks and conditions of real ones.
-
-    Yields
-    ------
-    Progress or Sample
-        Progress in slices, then the sample, in the order of `index`.
-    """
-    from cmr_synth.evaluation.held_out import generate
-
-    made: list[NDArray[np.float32]] = []
-    done = 0
-    for pictures in generate(generator, slices, index, seed=seed, steps=steps):
-        made.append(pictures)
-        done += len(pictures)
-        yield Progress(done, len(index))
-    _, labels = slices.crop(index)
-    rows = tuple(slices.rows[i] for i in index)
-    yield Sample(name, np.concatenate(made), labels, rows, slices.spacing)
 
 
 def read_sample(cohort: str, folder: Path) -> Iterator[str | Sample]:

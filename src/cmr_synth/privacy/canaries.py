@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from cmr_synth.cohorts.slices import SliceSet, write_slice_set
 from cmr_synth.errors import InputError
+from cmr_synth.evaluation.counterparts import conditions_for
 from cmr_synth.evaluation.sample import Sample, real_sample
 from cmr_synth.generators.interface import Generator, Progress
-from cmr_synth.privacy.membership.attack import conditions_of
 from cmr_synth.privacy.membership.probes import probe_of
 
 PREFIX = "canary"
@@ -273,7 +273,8 @@ def measure(
         sample.rows,
         sample.spacing,
     )
-    both = [(one, conditions_of(one, generator), sign) for one, sign in ((sample, 1), (turned, -1))]
+    sides = ((sample, 1), (turned, -1))
+    both = [(one, conditions_for(generator, one), sign) for one, sign in sides]
     losses = np.zeros(len(sample))
     jobs = [
         (draw, level, first)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.evaluation.counterparts import counterparts
 from cmr_synth.generators.interface import Generator, Progress
 from cmr_synth.privacy.audit import NeighbourAudit
 from cmr_synth.privacy.counterfactual import Counterfactual
 from cmr_synth.privacy.queries import Queries, described
-from cmr_synth.privacy.remade import remade
 from cmr_synth.privacy.search import closest_by_patient
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def explain(
     index = [i for i in chosen for _ in range(count)]
     pictures: list[NDArray[np.float32]] = []
     done = 0
-    for batch in remade(generator, audit.sample, index, seed=seed + 1, steps=steps):
+    for batch in counterparts(generator, audit.sample, index, seed=seed + 1, steps=steps):
         pictures.append(batch)
         done += len(batch)
         yield Progress(done, len(index))

@@ -19,6 +19,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.evaluation.one_picture.placed_scan import PlacedScan
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.files import sha256
+from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.masks import Mask
 from cmr_synth.imaging.nifti import read_image
 from cmr_synth.imaging.normalise import percentile
@@ -134,7 +135,8 @@ def read_subject(path: Path, mask: Mask | None) -> Subject:
         )
         for (_, k), position in zip(places, z, strict=True)
     )
-    sample = Sample(path.name, np.clip(pictures, 0, 1).astype(np.float32), drawn, rows)
+    pictures = np.clip(pictures, 0, 1).astype(np.float32)
+    sample = Sample(path.name, pictures, drawn, rows, WorkingGrid().spacing)
     return Subject(path, scan, record, labels_sha256, tuple(places), sample, tuple(notes))
 
 

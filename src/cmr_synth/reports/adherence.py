@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cmr_synth.reports.document import Section, Table, interval, write_document
 
@@ -17,42 +15,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from cmr_synth.evaluation.adherence.anatomy import Measure
-    from cmr_synth.evaluation.adherence.strata import Stratum, StructureAdherence
+    from cmr_synth.evaluation.adherence.strata import Stratum
+    from cmr_synth.evaluation.protocol import Followed
     from cmr_synth.evaluation.sample import Sample
 
 SHOWN = 6  # slices in a picture
-
-
-@dataclass(frozen=True, eq=False)
-class Followed:
-    """How one candidate follows its masks.
-
-    Parameters
-    ----------
-    name : str
-    sha256 : str or None
-    synthetic : Sample
-    found : (n, y, x) uint8 array
-        What the segmenter finds in it.
-    adherence : StructureAdherence
-    anatomy : sequence of Measure
-    """
-
-    name: str
-    sha256: str | None
-    synthetic: Sample
-    found: NDArray[np.uint8]
-    adherence: StructureAdherence
-    anatomy: Sequence[Measure]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Figures for JSON."""
-        return {
-            "name": self.name,
-            "sha256": self.sha256,
-            "adherence": self.adherence.as_dict(),
-            "anatomy": [one.as_dict() for one in self.anatomy],
-        }
 
 
 COLUMNS = {

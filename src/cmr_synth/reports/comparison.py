@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING
 
 from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.files import write_file
+from cmr_synth.reports.document import number
 from cmr_synth.reports.html import render
 from cmr_synth.reports.sheet import SheetRow, colour_labels, contact_sheet
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from cmr_synth.evaluation.comparison import Protocol, Row
+    from cmr_synth.evaluation.comparison import Basis, Row
+    from cmr_synth.evaluation.realism.contract import Metric
 
 TABLE, PAGE, FIGURES, SHEET = "comparison.md", "comparison.html", "comparison.json", "sheet.png"
 
-COLUMNS = {
-    "Model": "name of the model or recipe, and its family",
-    "Ratio to floor": "Frechet distance over that of real training to real held-out pictures; "
-    "1 is as near as real patients are to each other",
+MODEL = {"Model": "name of the model or recipe, and its family"}
+ADHERENCE = {
     "LV": "Dice of the structure that the segmenter finds in synthetic pictures, over that in real "
     "ones; 1 is as well",
     "MYO": "",
     "RV": "",
-    "Recall": "share of real pictures within the reach of synthetic ones; low after mode collapse",
-    "Precision": "share of synthetic pictures within the reach of real ones",
+}
+OF_MODELS = {
     "Alike": "MS-SSIM of pictures of one mask with different seeds; 1 is always the same picture",
     "Steps": "network evaluations a slice",
     "Seconds": "a slice, median, the model warm",
@@ -38,23 +38,35 @@ COLUMNS = {
     "Memory": "largest, of a process that makes one slice, in MB",
     "Trained": "minutes and images seen",
 }
-"""Heading of every column and what it says."""
+"""Headings of columns that are no metric of realism, and what they say."""
 
 NONE = "–"
 
 
-def cells(row: Row) -> list[str]:
-    """One row of the table, in the order of `COLUMNS`."""
-    found = row.quality
-    adherence = [
-        f"{found.adherence[structure]:.3f}" if found.adherence else NONE for structure in STRUCTURES
-    ]
+def columns(rows: Sequence[Row]) -> dict[str, str]:
+    """Heading of every column and what it says."""
+    of_realism = {metric.heading: metric.sentence for metric in measured(rows)}
+    return MODEL | of_realism | ADHERENCE | OF_MODELS
+
+
+def measured(rows: Sequence[Row]) -> list[Metric]:
+    """Metrics of the table that a model has, in its order."""
+    from cmr_synth.evaluation.realism.metrics import load_metric, metrics
+
+    return [load_metric(name) for name in metrics() if any(name in one.estimates for one in rows)]
+
+
+def cells(row: Row, metrics: Sequence[Metric]) -> list[str]:
+    """One row of the table, in the order of `columns`."""
+    found = [(row.estimates.get(metric.name), metric.digits) for metric in metrics]
+    seen = row.adherence.overall() if row.adherence else {}
     return [
         f"{row.name} ({row.family})",
-        f"{found.ratio:.2f}",
-        *adherence,
-        f"{row.coverage.recall:.2f}",
-        f"{row.coverage.precision:.2f}",
+        *(NONE if one is None else number(one.value, digits) for one, digits in found),
+        *(
+            number(seen[structure].scores["dice"].ratio, 3) if structure in seen else NONE
+            for structure in STRUCTURES
+        ),
         NONE if row.similarity is None else f"{row.similarity:.2f}",
         NONE if row.steps is None else str(row.steps),
         f"{row.cost.seconds:.3f}",
@@ -64,65 +76,69 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def real_cells(protocol: Protocol) -> list[str]:
-    """The row of real pictures: training against held-out patients."""
-    blank = [NONE] * 5
-    return [
-        "real patients",
-        "1.00",
-        *["1.000"] * 3,
-        f"{protocol.coverage.recall:.2f}",
-        f"{protocol.coverage.precision:.2f}",
-        f"{protocol.similarity:.2f}",
-        *blank,
-    ]
+def real_cells(basis: Basis, rows: Sequence[Row], metrics: Sequence[Metric]) -> list[str]:
+    """The row of real pictures: other patients in the place of a model's slices."""
+    floors = []
+    for metric in metrics:
+        # every model stands beside the same real pictures
+        one = next(row.estimates[metric.name] for row in rows if metric.name in row.estimates)
+        floors.append(number(one.floor, metric.digits))
+    blank = [NONE] * (len(OF_MODELS) - 1)
+    return ["real patients", *floors, *["1.000"] * 3, f"{basis.similarity:.2f}", *blank]
 
 
-def markdown(protocol: Protocol, rows: Sequence[Row]) -> str:
+def markdown(basis: Basis, rows: Sequence[Row]) -> str:
     """The table, and below it what was measured on and what the columns say."""
+    named = columns(rows)
     lines = [
-        "| " + " | ".join(COLUMNS) + " |",
-        "|" + "---|" * len(COLUMNS),
-        *("| " + " | ".join(line) + " |" for line in [real_cells(protocol), *map(cells, rows)]),
+        "| " + " | ".join(named) + " |",
+        "|" + "---|" * len(named),
+        *("| " + " | ".join(line) + " |" for line in _lines(basis, rows)),
         "",
-        describe(protocol),
+        describe(basis),
         "",
-        *(f"- **{name}**: {words}" for name, words in COLUMNS.items() if words),
+        *(f"- **{name}**: {words}" for name, words in named.items() if words),
         "",
         *(f"- {row.name}: weights `{row.sha256[:16]}`" for row in rows),
     ]
     return "\n".join(lines) + "\n"
 
 
-def describe(protocol: Protocol) -> str:
-    """One sentence on the protocol."""
+def _lines(basis: Basis, rows: Sequence[Row]) -> list[list[str]]:
+    metrics = measured(rows)
+    return [real_cells(basis, rows, metrics), *(cells(row, metrics) for row in rows)]
+
+
+def describe(basis: Basis) -> str:
+    """One sentence on what was measured on."""
     return (
-        f"Measured on {protocol.slices} {protocol.split} slices of {protocol.patients} patients "
-        f"({', '.join(protocol.cohorts)}), seed {protocol.seed}, features and contours of the "
-        f"segmenter `{protocol.segmenter[:12]}`."
+        f"Measured on {basis.slices} {basis.split} slices of {basis.patients} patients "
+        f"({', '.join(basis.cohorts)}), seed {basis.seed}, features of the "
+        f"{basis.features} `{basis.encoder[:12]}`, contours of the segmenter "
+        f"`{basis.segmenter[:12]}`."
     )
 
 
-def sheet(protocol: Protocol, rows: Sequence[Row], *, show_real: bool = True) -> Image.Image:
+def sheet(basis: Basis, rows: Sequence[Row], *, show_real: bool = True) -> Image.Image:
     """Rows are models and columns masks; real pictures first, unless nobody may see them."""
-    lines = [SheetRow(pictures=[colour_labels(mask) for mask in protocol.masks], name="mask")]
+    lines = [SheetRow(pictures=[colour_labels(mask) for mask in basis.masks], name="mask")]
     if show_real:
-        lines.append(SheetRow(pictures=list(protocol.pictures), name="real", detail="held-out"))
+        lines.append(SheetRow(pictures=list(basis.pictures), name="real", detail="held-out"))
     for row in rows:
-        masked = bool(row.quality.adherence)
+        masked = row.adherence is not None
         detail = f"{row.cost.seconds:.2f} s a slice" if masked else "follows no mask"
         lines.append(SheetRow(pictures=list(row.pictures), name=row.name, detail=detail))
     return contact_sheet(
         lines,
         title="Models compared",
         subtitle="Every row below the real one is synthetic and shows no patient.",
-        footnote=describe(protocol).replace("`", ""),
+        footnote=describe(basis).replace("`", ""),
         tile=128,
     )
 
 
 def write_comparison(
-    out: Path, protocol: Protocol, rows: Sequence[Row], *, show_real: bool = True
+    out: Path, basis: Basis, rows: Sequence[Row], *, show_real: bool = True
 ) -> dict[str, str]:
     """Write table, page, figures and sheet into a folder; returns their names.
 
@@ -131,21 +147,21 @@ def write_comparison(
     InputError
         If one cannot be written.
     """
-    picture = sheet(protocol, rows, show_real=show_real)
+    picture = sheet(basis, rows, show_real=show_real)
     png = io.BytesIO()
     picture.save(png, format="PNG", optimize=True)
     html = render(
         "comparison.html",
-        columns=COLUMNS,
-        rows=[real_cells(protocol), *map(cells, rows)],
+        columns=columns(rows),
+        rows=_lines(basis, rows),
         hashes=[(row.name, row.sha256) for row in rows],
-        protocol=describe(protocol).replace("`", ""),
+        protocol=describe(basis).replace("`", ""),
         sheet=base64.b64encode(png.getvalue()).decode("ascii"),
         sheet_size=picture.size,
     )
-    facts = {"protocol": protocol.as_dict(), "models": [row.as_dict() for row in rows]}
+    facts = {"protocol": basis.as_dict(), "models": [row.as_dict() for row in rows]}
     for name, content in (
-        (TABLE, markdown(protocol, rows)),
+        (TABLE, markdown(basis, rows)),
         (PAGE, html),
         (FIGURES, json.dumps(facts, indent=2) + "\n"),
     ):

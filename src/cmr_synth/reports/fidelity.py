@@ -14,53 +14,12 @@ from cmr_synth.reports.document import Section, Table, interval, number, write_d
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from cmr_synth.evaluation.protocol import Measured
     from cmr_synth.evaluation.realism.contract import Metric
     from cmr_synth.evaluation.realism.estimate import Estimate
-    from cmr_synth.evaluation.realism.fidelity import Fidelity
-    from cmr_synth.evaluation.realism.pictures import Pictures
     from cmr_synth.evaluation.sample import Sample
 
 SHOWN = 8  # slices in the picture of the two-sample test
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """All there is about one candidate.
-
-    Parameters
-    ----------
-    name : str
-    sha256 : str or None
-    synthetic : Sample
-    spaces : sequence of Fidelity
-    pictures : Pictures
-    """
-
-    name: str
-    sha256: str | None
-    synthetic: Sample
-    spaces: Sequence[Fidelity]
-    pictures: Pictures
-
-    def as_dict(self) -> dict[str, Any]:
-        """Figures for JSON."""
-        found = self.pictures
-        return {
-            "name": self.name,
-            "sha256": self.sha256,
-            "spaces": [one.as_dict() for one in self.spaces],
-            "two_sample": found.told and found.told.as_dict(),
-            "paired": found.paired and found.paired.as_dict(),
-            "tissue": found.tissue and found.tissue.as_dict(),
-            "metrics": {name: one.as_dict() for name, one in found.estimates.items()},
-            "notes": list(found.notes),
-        }
-
-    @property
-    def remarks(self) -> list[str]:
-        """A line for each third party's metric that is at fault."""
-        every = [one for space in self.spaces for one in space.remarks]
-        return list(dict.fromkeys([*every, *self.pictures.remarks]))
 
 
 def write_fidelity(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cmr_synth.cli.console import progress
+from cmr_synth.cli.console import followed
 
 if TYPE_CHECKING:
     from cmr_synth.judges.copy_detector import CopyDetector
@@ -24,13 +24,12 @@ def certificate_of(
     archive: Archive, detector: CopyDetector, copies: int, *, quiet: bool
 ) -> Certificate | None:
     """Plant copies and look for them; none without pixels or held-out patients."""
-    from cmr_synth.privacy.certificate import Certificate, certify
+    from cmr_synth.evaluation.events import titled
+    from cmr_synth.privacy.certificate import certify
 
     if archive.calibration is None or archive.pixels is None:
         return None
-    with progress("plant copies", quiet=quiet) as tell:
-        for event in certify(archive, archive.calibration, detector, copies=copies):
-            if isinstance(event, Certificate):
-                return event
-            tell(event.step / event.steps, f"{event.step} of {event.steps} kinds")
-    raise AssertionError("planting ends with a certificate")
+    events = certify(archive, archive.calibration, detector, copies=copies)
+    certificate: Certificate
+    (certificate,) = followed(titled("plant copies", events, of="kinds"), quiet=quiet)
+    return certificate

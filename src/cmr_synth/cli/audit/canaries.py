@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cmr_synth.cli.console import Json, progress, result
+from cmr_synth.cli.console import Json, followed, result
 
 app = typer.Typer(help="Bound epsilon from below by planting canaries.", no_args_is_help=True)
 
@@ -76,29 +76,25 @@ def measure(
       cmr-synth audit canaries measure model --slices planted
     """
     from cmr_synth.cohorts.slices import open_slice_set
+    from cmr_synth.evaluation.events import titled
     from cmr_synth.generators import zoo
-    from cmr_synth.privacy.canaries import Bound
     from cmr_synth.privacy.canaries import measure as run
 
     opened = open_slice_set(slices)
     loaded = zoo.load(zoo.find(model).folder)
     account = loaded.card.training.privacy
     at = delta if delta is not None else float((account or {}).get("delta", 0.0))
-    with progress("measure", quiet=as_json) as tell:
-        for event in run(
-            loaded.generator,
-            opened,
-            guesses=guesses,
-            delta=at,
-            confidence=confidence,
-            draws=draws,
-            accountant=account,
-            seed=seed,
-        ):
-            if isinstance(event, Bound):
-                found = event
-            else:
-                tell(event.step / event.steps, f"{event.step} of {event.steps} batches")
+    events = run(
+        loaded.generator,
+        opened,
+        guesses=guesses,
+        delta=at,
+        confidence=confidence,
+        draws=draws,
+        accountant=account,
+        seed=seed,
+    )
+    (found,) = followed(titled("measure", events, of="batches"), quiet=as_json)
     lines = [
         f"{found.right} of {found.guesses} guesses right about {found.canaries} canaries",
         f"lower bound of epsilon {found.epsilon:.3f} at delta {found.delta:g}, "

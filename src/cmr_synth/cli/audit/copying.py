@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cmr_synth.cli.console import Json, progress, result
-from cmr_synth.cli.evaluate._candidates import (
+from cmr_synth.cli.console import Json, followed, result
+from cmr_synth.cli.options import (
     Candidates,
     Cohort,
     Data,
@@ -16,7 +16,6 @@ from cmr_synth.cli.evaluate._candidates import (
     Slices,
     Split,
     Steps,
-    candidates_of,
     check_options,
     open_slices,
 )
@@ -43,7 +42,10 @@ def copying(
       cmr-synth audit copying flow --slices prepared --out copying
     """
     check_options(data, slices, split)
+    from cmr_synth.evaluation.candidates import candidates as made_by
+    from cmr_synth.evaluation.events import titled
     from cmr_synth.evaluation.sample import joined, real_sample, splits_besides
+    from cmr_synth.evaluation.setting import Setting
     from cmr_synth.generators import zoo
     from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.overfitting.audit import Overfitting, audit_overfitting, real_sets
@@ -57,27 +59,20 @@ def copying(
         joined([real_sample(opened, name, cohort) for name in remaining], name="held-out"),
         detector,
     )
-    made = candidates_of(
-        candidates, opened, split=split, cohorts=cohort, seed=seed, steps=steps, quiet=as_json
-    )
-    found = []
-    for name, one in zip(candidates, made, strict=True):
-        asked = None
-        if styles and one.sha256 is not None and one.masked:
-            asked = zoo.load(zoo.find(name).folder)
-        with progress(f"test {one.name}", quiet=as_json) as tell:
-            for event in audit_overfitting(
-                one.sample,
-                real,
-                detector,
-                sha256=one.sha256,
-                generator=asked.generator if asked else None,
-                steps=steps or (asked.card.default_steps if asked else None),
-                seed=seed,
-            ):
-                if isinstance(event, Overfitting):
-                    found.append(event)
-                else:
-                    tell(event.step / event.steps, f"{event.step} of {event.steps} slices")
+    setting = Setting(slices=opened, split=split, cohorts=cohort, seed=seed, steps=steps)
+    made = list(followed(made_by(candidates, setting), quiet=as_json))
+    found: list[Overfitting] = []
+    for one in made:
+        asked = styles and one.folder is not None and one.masked
+        events = audit_overfitting(
+            one.sample,
+            real,
+            detector,
+            sha256=one.sha256,
+            generator=zoo.load(one.folder).generator if asked else None,
+            steps=one.steps,
+            seed=seed,
+        )
+        found += followed(titled(f"test {one.name}", events), quiet=as_json)
     facts, lines, files = write_overfitting(out, found)
     result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cmr_synth.cli.console import Json, progress, result
-from cmr_synth.cli.evaluate._candidates import Cohort, Data, Out, Slices, check_source, open_slices
+from cmr_synth.cli.console import Json, followed, result
+from cmr_synth.cli.options import Cohort, Data, Out, Slices, check_source, open_slices
 
 
 def membership(
@@ -43,6 +43,7 @@ def membership(
       cmr-synth audit membership flow --slices prepared --out membership
     """
     check_source(data, slices)
+    from cmr_synth.evaluation.events import titled
     from cmr_synth.evaluation.sample import joined, real_sample, splits_besides
     from cmr_synth.generators import zoo
     from cmr_synth.privacy.membership.attack import Membership, attack, spread_over
@@ -54,24 +55,20 @@ def membership(
     parts = [real_sample(opened, split, cohort) for split in remaining]
     outside = spread_over(joined(parts, name="others"), per_patient)
     second = zoo.load(reference).generator if reference is not None else None
-    found = []
+    found: list[Membership] = []
     for name in models:
         entry = zoo.find(name)
         model = zoo.load(entry.folder)
-        with progress(f"attack {entry.name}", quiet=as_json) as tell:
-            for event in attack(
-                model.generator,
-                inside,
-                outside,
-                name=entry.name,
-                sha256=model.card.sha256,
-                reference=second,
-                draws=draws,
-                seed=seed,
-            ):
-                if isinstance(event, Membership):
-                    found.append(event)
-                else:
-                    tell(event.step / event.steps, f"{event.step} of {event.steps} slices")
+        events = attack(
+            model.generator,
+            inside,
+            outside,
+            name=entry.name,
+            sha256=model.card.sha256,
+            reference=second,
+            draws=draws,
+            seed=seed,
+        )
+        found += followed(titled(f"attack {entry.name}", events), quiet=as_json)
     facts, lines, files = write_membership(out, found)
     result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)

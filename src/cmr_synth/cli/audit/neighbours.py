@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from cmr_synth.cli.audit._archive import ArchiveFolder, Copies, certificate_of
-from cmr_synth.cli.console import Json, progress, result
-from cmr_synth.cli.evaluate._candidates import (
+from cmr_synth.cli.console import Json, followed, progress, result
+from cmr_synth.cli.options import (
     Candidates,
     Cohort,
     Data,
@@ -17,7 +17,6 @@ from cmr_synth.cli.evaluate._candidates import (
     Slices,
     Split,
     Steps,
-    candidates_of,
     check_options,
     open_slices,
 )
@@ -51,38 +50,36 @@ def neighbours(
       cmr-synth audit neighbours flow --archive archive --slices prepared --out audit
     """
     check_options(data, slices, split)
+    from cmr_synth.evaluation.candidates import candidates as made_by
+    from cmr_synth.evaluation.events import titled
+    from cmr_synth.evaluation.setting import Setting
     from cmr_synth.generators import zoo
     from cmr_synth.privacy.archive import open_with_detector
-    from cmr_synth.privacy.audit import NeighbourAudit, audit_neighbours
+    from cmr_synth.privacy.audit import audit_neighbours
     from cmr_synth.privacy.explain import explain
     from cmr_synth.reports.privacy import write_neighbours
 
     opened, detector = open_with_detector(archive)
     real = open_slices(data, slices, out, complete=True, quiet=as_json)
-    made = candidates_of(
-        candidates, real, split=split, cohorts=cohort, seed=seed, steps=steps, quiet=as_json
-    )
+    setting = Setting(slices=real, split=split, cohorts=cohort, seed=seed, steps=steps)
+    made = list(followed(made_by(candidates, setting), quiet=as_json))
     certificate = certificate_of(opened, detector, copies, quiet=as_json)
     audits = []
-    for name, one in zip(candidates, made, strict=True):
+    for one in made:
         with progress(f"{one.name}: search", quiet=as_json):
             found = audit_neighbours(one.sample, opened, detector, certificate, sha256=one.sha256)
-        if counterfactuals and one.sha256 is not None and one.masked:
-            model = zoo.load(zoo.find(name).folder)
-            with progress(f"{one.name}: other pictures", quiet=as_json) as tell:
-                for event in explain(
-                    found,
-                    opened,
-                    detector,
-                    model.generator,
-                    count=counterfactuals,
-                    seed=seed,
-                    steps=steps or model.card.default_steps,
-                ):
-                    if isinstance(event, NeighbourAudit):
-                        found = event
-                    else:
-                        tell(event.step / event.steps, f"{event.step} of {event.steps} slices")
+        if counterfactuals and one.folder is not None and one.masked:
+            events = explain(
+                found,
+                opened,
+                detector,
+                zoo.load(one.folder).generator,
+                count=counterfactuals,
+                seed=seed,
+                steps=one.steps,
+            )
+            title = f"{one.name}: other pictures"
+            (found,) = followed(titled(title, events), quiet=as_json)
         audits.append(found)
     facts, lines, files = write_neighbours(out, opened, audits, certificate, pictures=pictures)
     result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)

@@ -7,15 +7,14 @@ from typing import Annotated
 
 import typer
 
-from cmr_synth.cli.console import Json, remark, result
-from cmr_synth.cli.evaluate._candidates import (
+from cmr_synth.cli.console import Json, followed, remark, result
+from cmr_synth.cli.options import (
     Cohort,
     Data,
     Seed,
     Slices,
     Split,
     Steps,
-    candidates_of,
     check_options,
     open_slices,
 )
@@ -54,15 +53,15 @@ def make(
       cmr-synth evaluate reader-study make flow --data acdc=ACDC/training --out study
     """
     check_options(data, slices, split)
+    from cmr_synth.evaluation.candidates import candidates
     from cmr_synth.evaluation.readers.study import key_of, make_study
-    from cmr_synth.evaluation.sample import real_sample
+    from cmr_synth.evaluation.setting import Setting
 
     beside = out.with_name(f"{out.name}-data")
     opened = open_slices(data, slices, beside, complete=True, quiet=as_json)
-    real = real_sample(opened, split, cohort)
-    (made,) = candidates_of(
-        [candidate], opened, split=split, cohorts=cohort, seed=seed, steps=steps, quiet=as_json
-    )
+    setting = Setting(slices=opened, split=split, cohorts=cohort, seed=seed, steps=steps)
+    real = setting.held_out
+    (made,) = followed(candidates([candidate], setting), quiet=as_json)
     counts = make_study(out, real, made.sample, images=images, seed=seed)
     key = key_of(out)
     lines = [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cmr_synth.cli.console import Json, progress, result
-from cmr_synth.cli.evaluate._candidates import Data, Out, Slices, Split, check_options, open_slices
+from cmr_synth.cli.console import Json, followed, result
+from cmr_synth.cli.options import Data, Out, Slices, Split, check_options, open_slices
 from cmr_synth.errors import InputError
 
 
@@ -53,7 +53,7 @@ def utility(
         raise typer.BadParameter("--ratio must be 1 or more.")
 
     from cmr_synth.evaluation.utility.results import compare_arms
-    from cmr_synth.evaluation.utility.study import Event, Protocol, Study
+    from cmr_synth.evaluation.utility.study import Protocol, Study
     from cmr_synth.generators import zoo
     from cmr_synth.reports.utility import write_utility
 
@@ -73,13 +73,8 @@ def utility(
     study = Study(opened, out / "runs", protocol)
     found = {}
     for entry in entries:
-        with progress("utility", quiet=as_json) as tell:
-            event: Any
-            for event in study.scores(entry.name, zoo.load(entry.folder)):
-                if isinstance(event, Event):
-                    tell(event.share, event.words)
-                else:
-                    found[entry.name] = compare_arms(event)
+        (scores,) = followed(study.scores(entry.name, zoo.load(entry.folder)), quiet=as_json)
+        found[entry.name] = compare_arms(scores)
     hashes = {entry.name: zoo.card_of(entry).sha256 for entry in entries}
     facts, lines, files = write_utility(out, protocol, found, hashes)
     result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)

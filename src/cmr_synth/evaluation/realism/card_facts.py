@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from cmr_synth.evaluation.realism.estimate import Estimate
-from cmr_synth.evaluation.realism.fidelity import Fidelity
 from cmr_synth.evaluation.realism.metrics import load_metric, metrics
 
 KEYS = {
@@ -22,23 +21,22 @@ PLAIN = ("frechet_ratio", "frechet", "precision", "recall")
 """Metrics whose value stands on a card without its interval."""
 
 
-def card_facts(near: Fidelity, of_pictures: Mapping[str, Estimate]) -> dict[str, Any]:
+def card_facts(space: str, sha256: str, estimates: Mapping[str, Estimate]) -> dict[str, Any]:
     """Every metric of the table that was measured, rounded.
 
     Parameters
     ----------
-    near : Fidelity
-        In the space that cards state.
-    of_pictures : mapping of name to Estimate
-        Of metrics of pictures.
+    space, sha256 : str
+        Name of the feature space that cards state, and what identifies it.
+    estimates : mapping of name to Estimate
+        In this space, and of pictures.
 
     Returns
     -------
     dict
         By metric, its value with the interval; after it, that of its floor.
     """
-    estimates = {**near.estimates, **of_pictures}
-    facts: dict[str, Any] = {"features": near.space, "encoder": near.hash}
+    facts: dict[str, Any] = {"features": space, "encoder": sha256}
     for name in metrics():
         if name in estimates:
             facts.update(_of(name, estimates[name], load_metric(name).digits))

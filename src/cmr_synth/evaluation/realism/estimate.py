@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +48,11 @@ class Estimate:
             for name, value in asdict(self).items()
             if name in always or np.isfinite(value)
         }
+
+    @classmethod
+    def of_dict(cls, facts: Mapping[str, Any]) -> Estimate:
+        """From what `as_dict` made."""
+        return cls(**{name: NAN if value is None else value for name, value in facts.items()})
 
 
 def float_or_none(value: float) -> float | None:

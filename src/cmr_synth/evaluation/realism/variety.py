@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from cmr_synth.cohorts.slices import SliceSet
+    from cmr_synth.evaluation.sample import Sample
     from cmr_synth.generators.interface import Generator
 
 # the first four of the five weights of Wang et al. 2003 (doi:10.1109/ACSSC.2003.1292216),
@@ -41,7 +41,7 @@ def pairwise_ms_ssim(images: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def seed_similarity(
     generator: Generator,
-    slices: SliceSet,
+    sample: Sample,
     index: NDArray[np.int64],
     *,
     seed: int,
@@ -53,15 +53,15 @@ def seed_similarity(
     Parameters
     ----------
     index : (n,) array
-        Slices of the set whose masks and conditions are repeated.
+        Slices of the sample whose masks and conditions are repeated.
     images : int
         Of each mask.
     """
-    from cmr_synth.evaluation.held_out import counterparts
+    from cmr_synth.evaluation.counterparts import counterparts
 
     means = []
     for chosen in index:
         repeated = np.full(images, chosen)
-        many = counterparts(generator, slices, repeated, seed=seed, steps=steps)
+        many = counterparts(generator, sample, repeated, seed=seed, steps=steps)
         means.append(pairwise_ms_ssim(np.concatenate(list(many))).mean())
     return float(np.mean(means))

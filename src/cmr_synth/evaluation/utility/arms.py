@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.held_out import condition_of
-from cmr_synth.generators.interface import Generator, Images, Progress
+from cmr_synth.evaluation.counterparts import condition_of, made_for
+from cmr_synth.generators.interface import Generator, Progress
 
 SHAPE = (128, 128)
 
@@ -87,19 +87,19 @@ def synthetic_copy(
     """
     _, labels = slices.crop(index, SHAPE)
     made = np.zeros((len(index), *SHAPE), np.uint8)
-    for first in range(0, len(index), batch):
-        last = min(first + batch, len(index))
-        conditions = []
-        for k in range(first, last):
-            row = slices.rows[index[k]]
-            vendor = vendor_of_copy(row, k, copy, vendors, seed=seed)
-            conditions.append(condition_of(labels[k], row, vendor=vendor))
-        # no two copies of a mask share their noise
-        numbers = range(copy * len(index) + first, copy * len(index) + last)
-        for event in generator.sample(conditions, seed=seed, indices=numbers, steps=steps):
-            if isinstance(event, Images):
-                made[first:last] = np.round(np.clip(event.pixels, 0, 1) * 255)
-        yield Progress(last, len(index))
+    conditions = []
+    for k, i in enumerate(index):
+        vendor = vendor_of_copy(slices.rows[i], k, copy, vendors, seed=seed)
+        conditions.append(condition_of(labels[k], slices.rows[i], vendor=vendor))
+    done = 0
+    # no two copies of a mask share their noise
+    start = copy * len(index)
+    for pictures in made_for(
+        generator, conditions, seed=seed, steps=steps, first=start, batch=batch
+    ):
+        made[done : done + len(pictures)] = np.round(np.clip(pictures, 0, 1) * 255)
+        done += len(pictures)
+        yield Progress(done, len(index))
     yield made
 
 

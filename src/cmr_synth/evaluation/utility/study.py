@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.adherence.patients import PatientScore, patient_scores
+from cmr_synth.evaluation.events import Event
 from cmr_synth.evaluation.sample import real_sample, require_disjoint
 from cmr_synth.evaluation.utility.arms import Arm, synthetic_copy, training_set
 from cmr_synth.files import write_file
@@ -59,14 +60,6 @@ class Protocol:
         """The reference, synthetic alone, and the mixtures."""
         mixed = [Arm(real=True, copies=k) for k in sorted(set(self.ratios))]
         return [REAL, Arm(real=False, copies=1), *mixed]
-
-
-@dataclass(frozen=True)
-class Event:
-    """Progress of the experiment: the share that is done and what is being done."""
-
-    share: float
-    words: str
 
 
 Scores = dict[str, list[list[PatientScore]]]
@@ -124,7 +117,8 @@ class Study:
                 if isinstance(event, np.ndarray):
                     copies.append(event)
                 else:
-                    yield Event((done + event) / jobs, f"{name}: synthetic slices, copy {number}")
+                    words = f"{name}: synthetic slices, copy {number}"
+                    yield Event("utility", (done + event) / jobs, words)
             done += 1
         result: Scores = {}
         for arm in arms:
@@ -138,7 +132,7 @@ class Study:
                         runs.append(share)
                     else:
                         words = f"{name}: {arm.name}, seed {seed}"
-                        yield Event((done + 3 * share) / jobs, words)
+                        yield Event("utility", (done + 3 * share) / jobs, words)
                 done += 3
             result[arm.name] = runs
         yield result

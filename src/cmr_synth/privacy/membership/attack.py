@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.held_out import condition_of, follows_masks
+from cmr_synth.evaluation.counterparts import conditions_for
 from cmr_synth.evaluation.resampling import percentile_interval
 from cmr_synth.evaluation.sample import Sample, joined, require_disjoint
 from cmr_synth.generators.interface import Condition, Generator, Progress
@@ -153,7 +153,7 @@ def attack(
     seen: list[dict[str, NDArray[np.float64]]] = []
     for model, probe in zip(models, probes, strict=True):
         found: dict[str, NDArray[np.float64]] = {}
-        asked = conditions_of(both, model)
+        asked = conditions_for(model, both)
         for level in probe.levels:
             for draw in range(draws):
                 parts: list[dict[str, NDArray[np.float64]]] = []
@@ -198,21 +198,12 @@ def attack(
             "SSIM": "Gaussian window of 11 pixels, sigma 1.5, range 1",
             "combination": "levels, and L2 with 1-SSIM, each brought to mean 0 and deviation 1 "
             "over all slices, then added",
-            "masks": "the slices' own" if follows_masks(generator) else "the model takes none",
+            "masks": "the slices' own" if "mask" in generator.takes else "the model takes none",
             "reference model": "none given" if reference is None else probes[1].words,
             "pairs": "patients of one cohort, by the mean score of their slices",
             "seed": str(seed),
         },
     )
-
-
-def conditions_of(sample: Sample, generator: Generator) -> list[Condition]:
-    """What a model is asked for, for the slices of a sample; nothing if it follows no masks."""
-    if not follows_masks(generator):
-        return [Condition()] * len(sample)
-    return [
-        condition_of(labels, row) for labels, row in zip(sample.labels, sample.rows, strict=True)
-    ]
 
 
 def _looked(

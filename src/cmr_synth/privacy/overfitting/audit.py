@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
+from cmr_synth.evaluation.counterparts import counterparts
 from cmr_synth.evaluation.sample import Sample, joined, require_disjoint
 from cmr_synth.generators.interface import Generator, Progress
 from cmr_synth.privacy.membership.figures import Figures, figures
@@ -26,7 +27,6 @@ from cmr_synth.privacy.overfitting.measures import (
     privacy_loss,
     share_estimate,
 )
-from cmr_synth.privacy.remade import remade
 
 if TYPE_CHECKING:
     from cmr_synth.judges.copy_detector import CopyDetector
@@ -214,7 +214,7 @@ def audit_overfitting(
         made: list[NDArray[np.float32]] = []
         for part, index in zip((real.training, real.held_out), real_rows, strict=True):
             pictures: list[NDArray[np.float32]] = []
-            for batch in remade(generator, part, index, seed=seed, steps=steps):
+            for batch in counterparts(generator, part, index, seed=seed, steps=steps):
                 pictures.append(batch)
                 done += len(batch)
                 yield Progress(done, total)
@@ -223,14 +223,13 @@ def audit_overfitting(
         at_covered, _ = nearest(real.covered[1], real.covered[0])
         for vendor in vendors:
             pictures = []
-            for batch in remade(
+            for batch in counterparts(
                 generator, real.held_out, rows, seed=seed, steps=steps, vendor=vendor
             ):
                 pictures.append(batch)
                 done += len(batch)
                 yield Progress(done, total)
-            styled = real.held_out.take(rows)
-            styled = Sample(vendor, np.concatenate(pictures), styled.labels, styled.rows)
+            styled = replace(real.held_out.take(rows), name=vendor, pixels=np.concatenate(pictures))
             seen, _ = detector.descriptors(heart_covered(styled))
             found, _ = nearest(seen, real.covered[0])
             same = real.held_out.vendors == vendor

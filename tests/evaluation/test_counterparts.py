@@ -1,4 +1,4 @@
-"""Counterparts of held-out slices: their conditions, their batches, and the figures on them."""
+"""Counterparts of held-out slices: their conditions, their noise, their batches."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import torch
 
 from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
-from cmr_synth.evaluation.held_out import RealSlices, counterparts, quality, real_slices
+from cmr_synth.errors import InputError
+from cmr_synth.evaluation.counterparts import (
+    conditions_for,
+    counterpart_sample,
+    counterparts,
+    made_for,
+)
+from cmr_synth.evaluation.sample import Sample, real_sample
 from cmr_synth.generators.flow.generator import FlowGenerator
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork
-from cmr_synth.generators.interface import Images
-from cmr_synth.judges.segmenter import Segmenter, SegmenterConfig, SegmenterNetwork
+from cmr_synth.generators.interface import Condition, Images, Progress
 
 SHADES = np.array([60, 220, 90, 200])
 
@@ -52,15 +58,6 @@ def generator() -> FlowGenerator:
     return FlowGenerator(network)
 
 
-@pytest.fixture(scope="module")
-def segmenter() -> Segmenter:
-    """A segmenter of random weights."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = SegmenterNetwork(SegmenterConfig(filters=(8, 8, 8)))
-    return Segmenter(network, hash="0" * 64)
-
-
 class Recorder:
     """A generator that keeps what it was asked for."""
 
@@ -76,8 +73,22 @@ class Recorder:
         yield Images(np.zeros((len(conditions), *self.shape), np.float32))
 
 
+class Unconditional(Recorder):
+    """One that follows no mask."""
+
+    takes = frozenset()
+
+    def sample(self, conditions, *, seed, indices=None, steps=None):
+        if any(one.mask is not None for one in conditions):
+            raise InputError("this family follows no mask")
+        rng = np.random.default_rng(seed)
+        self.asked += conditions
+        yield Images(rng.random((len(conditions), *self.shape), dtype=np.float32))
+
+
 def made(generator, slices, index, **options) -> np.ndarray:
-    return np.concatenate(list(counterparts(generator, slices, index, steps=1, **options)))
+    whole = real_sample(slices, None)
+    return np.concatenate(list(counterparts(generator, whole, index, steps=1, **options)))
 
 
 def test_a_counterpart_does_not_depend_on_its_batch(generator, slices) -> None:
@@ -121,34 +132,31 @@ def test_a_change_replaces_a_condition_and_none_leaves_it_open(slices) -> None:
     assert [c.pathology for c in recorder.asked] == [None, "dcm"]
 
 
-def test_real_slices_are_those_of_the_split_and_the_cohorts(slices) -> None:
-    test = real_slices(slices, "test")
-    assert list(test.patients) == ["p3", "p3", "p4", "p4"]
-    assert test.pixels.shape == test.labels.shape == (4, 128, 128)
-    assert test.pixels.min() >= 0 and test.pixels.max() <= 1
-    assert np.array_equal(test.labels, slices.labels[6:, 16:144, 16:144])
-    assert len(real_slices(slices, "train", ["acdc"]).pixels) == 5
+def test_a_slice_named_twice_is_made_twice_with_other_noise(generator, slices) -> None:
+    twice = made(generator, slices, [6, 6], seed=3)
+    assert not np.allclose(twice[0], twice[1], atol=1e-3)
 
 
-def test_the_real_slices_themselves_are_as_good_as_real(slices, segmenter) -> None:
-    test, train = real_slices(slices, "test"), real_slices(slices, "train")
-    found = quality(test.pixels, test, train, segmenter)
-    assert (found.slices, found.patients) == (4, 2)
-    assert found.frechet == pytest.approx(0, abs=1e-9)
-    assert found.ratio == pytest.approx(0, abs=1e-6)
-    assert found.dice_synthetic == found.dice_real
-    assert all(v == pytest.approx(1) for v in found.adherence.values() if np.isfinite(v))
+def test_noise_counts_on_from_the_first_number(slices) -> None:
+    recorder = Recorder()
+    asked = [Condition(z=k / 5) for k in range(5)]
+    list(made_for(recorder, asked, seed=0, first=40, batch=2))
+    assert recorder.numbers == [40, 41, 42, 43, 44] and recorder.asked == asked
 
 
-def test_noise_is_worse_than_real(slices, segmenter) -> None:
-    test, train = real_slices(slices, "test"), real_slices(slices, "train")
-    noise = np.random.default_rng(0).random(test.pixels.shape).astype(np.float32)
-    found = quality(noise, test, train, segmenter)
-    assert found.ratio > 5
-    assert found.frechet > found.floor[0]
+def test_a_family_without_masks_is_asked_for_nothing(slices) -> None:
+    real = real_sample(slices, "test")
+    family = Unconditional()
+    assert conditions_for(family, real) == [Condition()] * 4
+    *progress, found = counterpart_sample(family, real, name="none", seed=0)
+    assert progress == [Progress(4, 4)] and family.asked == [Condition()] * 4
+    assert isinstance(found, Sample) and found.rows == real.rows and found.name == "none"
 
 
-def test_patients_are_counted_not_slices(slices, segmenter) -> None:
-    test, train = real_slices(slices, "test"), real_slices(slices, "train")
-    one = RealSlices(test.pixels, test.labels, np.array(["p"] * 4))
-    assert quality(test.pixels, one, train, segmenter).patients == 1
+def test_a_sample_of_counterparts_has_masks_rows_and_spacing(generator, slices) -> None:
+    real = real_sample(slices, "test")
+    *_, found = counterpart_sample(generator, real, name="flow", seed=3, steps=1)
+    np.testing.assert_array_equal(found.labels, real.labels)
+    assert (found.rows, found.spacing) == (real.rows, real.spacing)
+    index = slices.where(split="test")
+    np.testing.assert_allclose(found.pixels, made(generator, slices, index, seed=3), atol=2e-5)
