@@ -11,7 +11,7 @@ from cmr_synth.evaluation.events import Told
 from cmr_synth.evaluation.protocol import Protocol
 from cmr_synth.evaluation.setting import Setting
 from cmr_synth.generators import zoo
-from cmr_synth.reports.comparison import COLUMNS, cells, real_cells
+from cmr_synth.reports.comparison import cells, columns, measured, real_cells
 
 from .conftest import drawn_sample
 from .test_protocol import Bands, of, slice_set
@@ -31,19 +31,22 @@ def test_a_model_has_the_figures_that_evaluate_gives_it(slices):
     *told, row = comparison.rows(zoo.find("flow-fast").folder, "flow-fast")
     assert isinstance(row, Row) and all(isinstance(one, Told) for one in told)
     setting = Setting(slices=slices, cohorts=COHORTS)
-    protocol = Protocol(setting=setting, spaces=[Bands()], two_sample=False)
+    protocol = Protocol(setting=setting, spaces=[Bands()], without=["two_sample_auc"])
     *_, one = candidates(["flow-fast"], setting)
     *_, near = protocol.fidelity([one])
     *_, seen = protocol.adherence([one])
-    assert row.fidelity == near.spaces[0] and row.adherence == seen.adherence
+    (space,) = near.spaces
+    assert row.fidelity == space and row.adherence == seen.adherence
     assert row.pictures.shape == (SHOWN, 128, 128) and 0 < row.similarity < 1
     assert row.cost.parameters > 1e6 and row.sha256 == one.sha256
-    shown = dict(zip(COLUMNS, cells(row), strict=True))
-    assert shown["Ratio to floor"] == f"{near.spaces[0].frechet.ratio:.2f}"
+    metrics = measured([row])
+    assert {metric.name for metric in metrics} == {*space.estimates, "tissue_within"}
+    shown = dict(zip(columns([row]), cells(row, metrics), strict=True))
+    assert shown["Ratio"] == f"{space.estimates['frechet_ratio'].value:.2f}"
     assert shown["LV"] == f"{seen.adherence.overall()['LV'].scores['dice'].ratio:.3f}"
-    real = dict(zip(COLUMNS, real_cells(comparison.basis, [row]), strict=True))
-    assert (real["Ratio to floor"], real["LV"]) == ("1.00", "1.000")
-    assert real["Kernel"] == f"{near.spaces[0].kernel_floor.value:.3f}"
+    real = dict(zip(columns([row]), real_cells(comparison.basis, [row], metrics), strict=True))
+    assert (real["Ratio"], real["LV"]) == ("1.00", "1.000")
+    assert real["Kernel"] == f"{space.estimates['kernel'].floor:.3f}"
 
 
 def test_the_basis_counts_patients_by_cohort(slices):

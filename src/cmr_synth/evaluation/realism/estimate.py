@@ -52,7 +52,8 @@ class Estimate:
     @classmethod
     def of_dict(cls, facts: Mapping[str, Any]) -> Estimate:
         """From what `as_dict` made."""
-        return cls(**{name: NAN if value is None else value for name, value in facts.items()})
+        known: dict[str, Any] = {k: NAN if v is None else v for k, v in facts.items()}
+        return cls(**known)
 
 
 def float_or_none(value: float) -> float | None:
