@@ -278,14 +278,12 @@ def test_guidance_changes_the_image_or_is_refused(generator, three):
 
 
 def test_guidance_stresses_nothing_where_everything_is_open(generator):
-    if "guidance" not in generator.takes:
-        return
-    # the condition that is dropped to is the one of a picture of which nothing is specified
+    """What training drops conditions to is what guidance leads away from."""
+    if "guidance" not in generator.takes or "prompt" in generator.takes:
+        return  # a model of text is led away from another text, which is none of its conditions
     plain, guided = (
         final(generator.sample([Condition()], seed=0, guidance=g)) for g in (None, 3.0)
     )
-    if isinstance(generator.config, StableDiffusionConfig):
-        return  # guides away from a negative text, which is none of its conditions
     np.testing.assert_allclose(guided, plain, atol=1e-4, rtol=0)
 
 
