@@ -128,7 +128,7 @@ def test_ranges_are_those_of_the_vendor():
     """One vendor's slices are brighter: they are usual for it, and would be for no other."""
     held_out, other = (
         brighter(drawn_sample(n, 6, prefix=prefix, seed=seed), "ge", 0.3)
-        for n, prefix, seed in ((4, "h", 0), (8, "o", 50))
+        for n, prefix, seed in ((12, "h", 0), (8, "o", 50))
     )
     found = tissue_sample(held_out, held_out, other)
     myocardium = {one.vendor: one for one in found.figures if one.figure == "myo_mean"}
@@ -137,6 +137,6 @@ def test_ranges_are_those_of_the_vendor():
     assert low.high < high.low and (low.patients, high.patients) == (4, 4)
     assert myocardium["ge"].inside == myocardium["ge"].real_inside > 0.5
     # synthetic slices of one vendor in the shades of the other lie outside, though within all
-    swapped = brighter(drawn_sample(4, 6, prefix="h", seed=0), "siemens", 0.3)
+    swapped = brighter(drawn_sample(12, 6, prefix="h", seed=0), "siemens", 0.3)
     found = tissue_sample(swapped, held_out, other)
     assert [one.inside for one in found.figures if one.figure == "myo_mean"] == [0, 0]
