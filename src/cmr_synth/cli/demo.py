@@ -59,10 +59,10 @@ def demo(
         sheet = _sheet(pictures, masks, vendors, seed, card)
         sheet.save(folder / "contact_sheet.png", optimize=True)
 
-        from cmr_synth.reports.page import write_page
+        from cmr_synth.reports.images import images_content
+        from cmr_synth.reports.output import write_content
 
-        write_page(
-            folder / "index.html",
+        content = images_content(
             title="Synthetic cardiac MRI from drawn hearts",
             lead=f"{len(masks)} masks drawn in code, in the style of "
             f"{len(vendors)} scanner vendors, with {SEEDS} seeds each.",
@@ -71,6 +71,7 @@ def demo(
             records=records,
             folder="images",
         )
+        write_content(content, folder / "index.html")
     files = [str(out / "images" / record["file"]) for record in records]
     facts = {
         "page": str(out / "index.html"),

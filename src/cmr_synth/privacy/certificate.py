@@ -49,6 +49,11 @@ class Certificate:
     found: dict[str, dict[str, tuple[int, int]]]
     held_out: int
 
+    def share(self, kind: str, detector: str = "any") -> tuple[float, float, float]:
+        """Share of the copies of a kind that a detector found, with its 95 % interval."""
+        hits, of = self.found[kind][detector]
+        return hits / of, *wilson_interval(hits, of)
+
     def reason(self) -> str:
         """Why no verdict can be given, or nothing."""
         if self.held_out < ENOUGH:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from cmr_synth.privacy.overfitting.audit import Overfitting
-from cmr_synth.privacy.overfitting.measures import Estimate
-from cmr_synth.reports.document import Section, Table, interval, number, write_document
+from cmr_synth.reports.content import Content, Section, Table
+from cmr_synth.reports.numbers import interval, number
 
 LEAD = "Does a synthetic set lie closer to its training patients than new patients do?"
 MEANINGS = {
@@ -24,18 +22,19 @@ MEANINGS = {
 }
 
 
-def write_overfitting(
-    out: Path, found: Sequence[Overfitting]
-) -> tuple[dict[str, Any], list[str], dict[str, str]]:
-    """Write page and JSON; returns the facts, lines for a terminal, and the files."""
+def overfitting_content(found: Sequence[Overfitting]) -> Content:
+    """Seven measures of every set beside what real patients give."""
     sections = [_section(one) for one in found]
-    facts: dict[str, Any] = {"sets": [one.as_dict() for one in found]}
-    files = write_document(out, "Privacy: overfitting and copying", LEAD, sections, facts)
-    lines: list[str] = []
+    brief: list[str | Table] = []
     for one, section in zip(found, sections, strict=True):
-        lines += [*([""] if lines else []), f"{one.name}: {section.words[0]}"]
-        lines += [*section.tables[0].text(), *section.tables[1].text()]
-    return facts, lines, files
+        brief += [*([""] if brief else []), f"{one.name}: {section.words[0]}", *section.tables]
+    return Content(
+        title="Privacy: overfitting and copying",
+        lead=LEAD,
+        sections=sections,
+        data={"sets": [one.as_dict() for one in found]},
+        brief=brief,
+    )
 
 
 def _section(one: Overfitting) -> Section:
@@ -51,7 +50,12 @@ def _section(one: Overfitting) -> Section:
         one.diversity,
     )
     rows = [
-        [name, _shown(estimate), number(estimate.real), meaning]
+        [
+            name,
+            interval(estimate.value, estimate.low, estimate.high),
+            number(estimate.real),
+            meaning,
+        ]
         for (name, meaning), estimate in zip(MEANINGS.items(), estimates, strict=True)
     ]
     measures = Table(
@@ -68,25 +72,22 @@ def _section(one: Overfitting) -> Section:
             "patient": "",
         },
         [
-            [name, number(c.share), number(c.real), f"{c.p:.3f}", c.patient]
+            [name, number(c.share), number(c.real), number(c.p), c.patient]
             for name, c in around.items()
         ],
     )
-    notes = [
+    remarks = [
         "Slices are compared by descriptors of the copy detector, never with the patient whose "
         "mask they follow. Patients are the units of intervals.",
         "Styles: slices made in one vendor's style, the heart painted over, so that scanner and "
         "site remain; one test for each.",
     ]
     if one.texture is not None:
-        notes.append(
+        remarks.append(
             "Texture: slices from masks of training patients lie nearer to these patients' own "
             "pictures than slices from other masks to theirs with an AUC of "
             f"{interval(*one.texture.auc)} (0.5: all resemblance is the mask's; p "
-            f"{one.texture.p:.3f})."
+            f"{number(one.texture.p)})."
         )
-    return Section(one.name, words=[f"{words}."], tables=[measures, clusters], notes=notes)
-
-
-def _shown(one: Estimate) -> str:
-    return interval(one.value, one.low, one.high)
+    tables = [measures, clusters]
+    return Section(title=one.name, words=[f"{words}."], tables=tables, remarks=remarks)

@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cmr_synth.evaluation.readers.statistics import wilson_interval
 from cmr_synth.files import write_file
 from cmr_synth.imaging.masks import stem_of
 from cmr_synth.privacy.calibration import STATISTICS
 from cmr_synth.privacy.passport import NOT_KNOWN, Subject, passport
 from cmr_synth.privacy.signature import fingerprint, signed
-from cmr_synth.reports.document import Section, Table, interval, png_text
-from cmr_synth.reports.html import render
-from cmr_synth.reports.privacy import nearest_cells, nearest_pairs
+from cmr_synth.reports.content import Content, Plot, Section, Table
+from cmr_synth.reports.html import page
+from cmr_synth.reports.privacy import PLANTED, nearest_cells, nearest_pairs, planted_table
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -62,55 +61,70 @@ def write_passport(
     """
     name = f"{stem_of(subject.path)}.passport"
     bare = passport(subject, audit, archive, certificate, card=card, page=("", ""))
-    shown = [int(i) for i in audit.order[:SHOWN]]
-    sections = [
-        Section("Image", tables=[Table({"": "", " ": ""}, _identity(bare, key))]),
-        _slices(subject, audit, archive, shown),
-        _proof(certificate),
-    ]
-    figures = []
-    if pictures and archive.pixels is not None:
-        names = [f"slice {audit.sample.rows[i].slice}" for i in shown]
-        figure = nearest_pairs(audit, archive, shown, names, inches=2.0)
-        figures = [("this image above the nearest patients", figure)]
-    rendered = [
-        (section, [(words, png_text(figure)) for words, figure in (figures if i == 1 else [])])
-        for i, section in enumerate(sections)
-    ]
-    html = render(
-        "document.html",
-        title=f"Privacy passport: {subject.path.name}",
-        lead=f"{bare['verdict'][0].upper()}{bare['verdict'][1:]}.",
-        sections=rendered,
+    signer = fingerprint(key.public_key())
+    content = passport_content(
+        bare, signer, subject, audit, archive, certificate, pictures=pictures
     )
-    page = f"{name}.html"
-    document = signed(
-        bare | {"page": {"file": page, "sha256": hashlib.sha256(html.encode()).hexdigest()}}, key
-    )
+    html = page(content)
+    own = {"file": f"{name}.html", "sha256": hashlib.sha256(html.encode()).hexdigest()}
+    document = signed(bare | {"page": own}, key)
     path = Path(out) / f"{name}.json"
-    with write_file(Path(out) / page) as temporary:
+    with write_file(Path(out) / own["file"]) as temporary:
         temporary.write_bytes(html.encode())
     with write_file(path) as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return document, path
 
 
-def _identity(bare: Mapping[str, Any], key: Ed25519PrivateKey) -> list[list[str]]:
+def passport_content(
+    bare: Mapping[str, Any],
+    signer: str,
+    subject: Subject,
+    audit: NeighbourAudit,
+    archive: Archive,
+    certificate: Certificate | None,
+    *,
+    pictures: bool = False,
+) -> Content:
+    """Lay a passport out.
+
+    Parameters
+    ----------
+    bare : mapping
+        The document before it is signed.
+    signer : str
+        Fingerprint of the key.
+    pictures : bool
+        Show the nearest patients, if the archive holds pixels.
+    """
+    return Content(
+        title=f"Privacy passport: {subject.path.name}",
+        lead=f"{bare['verdict'][0].upper()}{bare['verdict'][1:]}.",
+        sections=[
+            Section(title="Image", facts=_identity(bare, signer)),
+            _slices(subject, audit, archive, pictures=pictures),
+            _proof(certificate),
+        ],
+        data=bare,
+    )
+
+
+def _identity(bare: Mapping[str, Any], signer: str) -> list[tuple[str, str]]:
     model, epsilon, archive = bare["model"], bare["epsilon"], bare["archive"]
-    rows = [
-        ["image", f"{bare['image']['file']}, SHA-256 {bare['image']['sha256']}"],
-        [
+    return [
+        ("image", f"{bare['image']['file']}, SHA-256 {bare['image']['sha256']}"),
+        (
             "model",
             f"{model['name']} {model['version']}, SHA-256 {model['sha256']}"
             if model
             else "not known: the image has no sidecar",
-        ],
-        [
+        ),
+        (
             "archive",
             f"{archive['slices']} slices of {archive['patients']} patients, calibrated on "
             f"{archive['held_out_patients']} others, SHA-256 {archive['sha256']}",
-        ],
-        [
+        ),
+        (
             "differential privacy",
             "not known: the model is not installed here"
             if epsilon == NOT_KNOWN
@@ -118,14 +132,16 @@ def _identity(bare: Mapping[str, Any], key: Ed25519PrivateKey) -> list[list[str]
             f"{epsilon['unit']}"
             if epsilon
             else "the model was trained without it",
-        ],
-        ["date", bare["date"]],
-        ["signed by", fingerprint(key.public_key())],
+        ),
+        ("date", bare["date"]),
+        ("signed by", signer),
     ]
-    return rows
 
 
-def _slices(subject: Subject, audit: NeighbourAudit, archive: Archive, shown: list[int]) -> Section:
+def _slices(
+    subject: Subject, audit: NeighbourAudit, archive: Archive, *, pictures: bool
+) -> Section:
+    shown = [int(i) for i in audit.order[:SHOWN]]
     rows = [
         [
             str(subject.places[i][1])
@@ -142,31 +158,33 @@ def _slices(subject: Subject, audit: NeighbourAudit, archive: Archive, shown: li
         "": "",
     }
     rest = len(subject.places) - len(shown)
-    notes = [*subject.notes]
+    remarks = [*subject.notes]
     if rest:
-        notes.append(f"{rest} more slices, less near, are in the JSON file")
+        remarks.append(f"{rest} more slices, less near, are in the JSON file")
     if audit.inconclusive:
-        notes.append(f"inconclusive: {audit.inconclusive}")
+        remarks.append(f"inconclusive: {audit.inconclusive}")
+    plots: list[Plot] = []
+    if pictures and archive.pixels is not None:
+        names = [f"slice {audit.sample.rows[i].slice}" for i in shown]
+        says = "this image above the nearest patients"
+        plots = [nearest_pairs(audit, archive, shown, names, says=says, inches=2.0)]
     return Section(
-        "Nearest patients", tables=[Table(columns, rows)], notes=[f"{n}." for n in notes]
+        title="Nearest patients",
+        tables=[Table(columns, rows)],
+        plots=plots,
+        remarks=[f"{words}." for words in remarks],
     )
 
 
 def _proof(certificate: Certificate | None) -> Section:
     if certificate is None:
-        return Section(
-            "What would have been found",
-            words=["Nothing was planted, so that this audit has not proved to see copies."],
-        )
-    rows = []
-    for kind, row in certificate.found.items():
-        hits, of = row["any"]
-        rows.append([kind, str(of), interval(hits / of, *wilson_interval(hits, of), 2)])
+        words = "Nothing was planted, so that this audit has not proved to see copies."
+        return Section(title=PLANTED, words=[words])
     return Section(
-        "What would have been found",
+        title=PLANTED,
         words=[
             f"Copies of archived slices, planted and looked for at {certificate.alarms:.0%} false "
             "alarms by patient."
         ],
-        tables=[Table({"copy": "", "planted": "", "found": "with its 95 % interval"}, rows)],
+        tables=[planted_table(certificate, {"found": "with its 95 % interval"}, ["any"])],
     )

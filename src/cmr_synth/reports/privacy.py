@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.evaluation.readers.statistics import wilson_interval
 from cmr_synth.privacy.audit import RATE, NeighbourAudit
 from cmr_synth.privacy.calibration import STATISTICS
 from cmr_synth.privacy.certificate import EMBEDDINGS
 from cmr_synth.privacy.counterfactual import MUCH_NEARER
-from cmr_synth.reports.document import Section, Table, interval, number, write_document
+from cmr_synth.reports.content import Cell, Content, Plot, Section, Table
+from cmr_synth.reports.numbers import NONE, interval, number
+from cmr_synth.reports.plots import Tile, grid
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from cmr_synth.privacy.archive import Archive
     from cmr_synth.privacy.certificate import Certificate
 
+P_VALUES = (
+    "P-values count slices of a patient as draws of their own. Of slices nearer than every "
+    "held-out one they are continued with an exponential tail.",
+    "A slice made from the mask of a patient resembles that patient's anatomy.",
+)
+PLANTED = "What would have been found"
 LIKENESS = "likeness by"
 COUNTERFACTUAL = (
     "other pictures of the same mask with other seeds, by distance to the same patient: what they "
@@ -32,15 +36,14 @@ SHOWN = 8
 """Slices of each set that are listed, the nearest first."""
 
 
-def write_neighbours(
-    out: Path,
+def neighbours_content(
     archive: Archive,
     audits: Sequence[NeighbourAudit],
     certificate: Certificate | None,
     *,
     pictures: bool = False,
-) -> tuple[dict[str, Any], list[str], dict[str, str]]:
-    """Write page and JSON; returns the facts, lines for a terminal, and the files.
+) -> Content:
+    """Slices of sets beside the nearest patients, and what copies would have been found.
 
     Parameters
     ----------
@@ -48,102 +51,115 @@ def write_neighbours(
         Show slices of the nearest patients, if the archive holds any.
     """
     held_out = archive.calibration.count if archive.calibration else 0
-    table = Table(
-        {
-            "set": "",
-            "slices": "",
-            "flagged": f"too close to a patient; at most {RATE:.0%} of the flags are false",
-            "below the 1 % point": "share nearer than all but 1 % of real held-out slices",
-            "verdict": "",
-        },
-        [
-            [
-                one.sample.name,
-                str(len(one.sample)),
-                str(int(one.flagged.sum())),
-                number(one.near),
-                one.verdict,
-            ]
-            for one in audits
-        ],
+    verdicts = _verdicts(audits)
+    compared = (
+        f"Compared with {len(archive)} slices of {len(archive.starts)} patients; distances are "
+        f"placed among those of {held_out} held-out patients to the same archive, every patient "
+        "weighing the same."
     )
     sections = [
-        Section(
-            "Verdict",
-            words=[
-                f"Compared with {len(archive)} slices of {len(archive.starts)} patients; distances "
-                f"are placed among those of {held_out} held-out patients to the same archive, "
-                "every patient weighing the same."
-            ],
-            tables=[table],
-            notes=[
-                "P-values count slices of a patient as draws of their own. Of slices nearer than "
-                "every held-out one they are continued with an exponential tail.",
-                "A slice made from the mask of a patient resembles that patient's anatomy.",
-            ],
-        )
+        Section(title="Verdict", words=[compared], tables=[verdicts], remarks=P_VALUES),
+        *([_planted(certificate)] if certificate else []),
+        *(_nearest(one, archive, pictures=pictures) for one in audits),
     ]
-    certified = _certificate_section(certificate) if certificate else None
-    if certified:
-        sections.append(certified)
-    for one in audits:
-        sections.append(_nearest_section(one, archive, pictures=pictures))
-    facts: dict[str, Any] = {
-        "archive": {
-            "sha256": archive.hash,
-            "detector": archive.about["detector"],
-            "patients": len(archive.starts),
-            "slices": len(archive),
-            "held_out_patients": held_out,
+    brief: list[str | Table] = [verdicts]
+    if certificate:
+        brief += ["", "found of planted copies:", sections[1].tables[0]]
+    return Content(
+        title="Privacy: nearest patients",
+        lead="Is a synthetic slice too close to a real patient, and could this audit have seen it?",
+        sections=sections,
+        brief=brief,
+        data={
+            "archive": {
+                "sha256": archive.hash,
+                "detector": archive.about["detector"],
+                "patients": len(archive.starts),
+                "slices": len(archive),
+                "held_out_patients": held_out,
+            },
+            "certificate": certificate.as_dict() if certificate else None,
+            "statistics": dict(STATISTICS),
+            "sets": [one.as_dict(archive) for one in audits],
         },
-        "certificate": certificate.as_dict() if certificate else None,
-        "statistics": dict(STATISTICS),
-        "sets": [one.as_dict(archive) for one in audits],
-    }
-    lead = "Is a synthetic slice too close to a real patient, and could this audit have seen it?"
-    files = write_document(out, "Privacy: nearest patients", lead, sections, facts)
-    lines = [*table.text()]
-    if certified:
-        lines += ["", "found of planted copies:", *certified.tables[0].text()]
-    short = facts | {
-        "sets": [{k: v for k, v in one.items() if k != "each"} for one in facts["sets"]]
-    }
-    return short, lines, files
+    )
 
 
-def _certificate_section(certificate: Certificate) -> Section:
+def without_slices(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of a report without what it says of every single slice."""
+    sets = [{k: v for k, v in one.items() if k != "each"} for one in facts["sets"]]
+    return {**facts, "sets": sets}
+
+
+def _verdicts(audits: Sequence[NeighbourAudit]) -> Table:
+    columns = {
+        "set": "",
+        "slices": "",
+        "flagged": f"too close to a patient; at most {RATE:.0%} of the flags are false",
+        "below the 1 % point": "share nearer than all but 1 % of real held-out slices",
+        "verdict": "",
+    }
+    rows: list[list[Cell]] = [
+        [
+            one.sample.name,
+            len(one.sample),
+            int(one.flagged.sum()),
+            number(one.near),
+            one.verdict,
+        ]
+        for one in audits
+    ]
+    return Table(columns, rows)
+
+
+def planted_table(
+    certificate: Certificate, columns: Mapping[str, str], detectors: Sequence[str]
+) -> Table:
+    """Shares of planted copies that were found.
+
+    Parameters
+    ----------
+    columns : mapping of heading to explanation
+        One for each detector.
+    detectors : sequence of str
+        As a certificate names them.
+    """
+    rows: list[list[Cell]] = [
+        [
+            kind,
+            row["any"][1],
+            *(interval(*certificate.share(kind, name), 2) for name in detectors),
+        ]
+        for kind, row in certificate.found.items()
+    ]
+    return Table({"copy": "", "planted": "", **columns}, rows)
+
+
+def _planted(certificate: Certificate) -> Section:
     columns = {
         **STATISTICS,
         EMBEDDINGS: "the first three together",
         "any": "all together, by which slices are flagged",
     }
-    rows = []
-    for kind, row in certificate.found.items():
-        cells = []
-        for name in columns:
-            hits, of = row[name]
-            low, high = wilson_interval(hits, of)
-            cells.append(interval(hits / of, low, high, 2))
-        rows.append([kind, str(row["any"][1]), *cells])
     reason = certificate.reason()
     return Section(
-        "What would have been found",
+        title=PLANTED,
         words=[
             "Copies of archived slices were planted and looked for in the same way, at "
             f"{certificate.alarms:.0%} false alarms by patient."
         ],
-        tables=[Table({"copy": "", "planted": ""} | columns, rows)],
-        notes=[f"Inconclusive: {reason}."] if reason else [],
+        tables=[planted_table(certificate, columns, list(columns))],
+        remarks=[f"Inconclusive: {reason}."] if reason else [],
     )
 
 
-def _nearest_section(one: NeighbourAudit, archive: Archive, *, pictures: bool) -> Section:
+def _nearest(one: NeighbourAudit, archive: Archive, *, pictures: bool) -> Section:
     order = one.order[:SHOWN]
     rows = [
         [
             f"{i} (mask of {one.sample.patients[i]})",
             *nearest_cells(one, archive, i),
-            one.counterfactuals[i].words if i in one.counterfactuals else "–",
+            one.counterfactuals[i].words if i in one.counterfactuals else NONE,
             "flagged" if one.flagged[i] else "",
         ]
         for i in order
@@ -151,12 +167,12 @@ def _nearest_section(one: NeighbourAudit, archive: Archive, *, pictures: bool) -
     columns = {"slice": "", "nearest patient": "", **STATISTICS}
     columns |= {"p": "calibrated", "matched with": "held-out slices"}
     columns |= {LIKENESS: COUNTERFACTUAL, "": ""}
-    figures: dict[str, Any] = {}
+    plots = []
     if pictures and archive.pixels is not None:
         names = [f"{one.sample.name} {i}" for i in order]
-        figures["nearest pairs"] = nearest_pairs(one, archive, order, names)
+        plots = [nearest_pairs(one, archive, order, names, says="nearest pairs")]
     return Section(
-        f"{one.sample.name}: nearest slices", tables=[Table(columns, rows)], figures=figures
+        title=f"{one.sample.name}: nearest slices", tables=[Table(columns, rows)], plots=plots
     )
 
 
@@ -165,8 +181,8 @@ def nearest_cells(audit: NeighbourAudit, archive: Archive, i: int) -> list[str]:
     return [
         archive.name(int(audit.found.nearest[i, 0])),
         *(number(float(v)) for v in audit.found.statistics[i]),
-        "–" if audit.p is None else f"{audit.p[i]:.4f}",
-        audit.matched[i] or "–",
+        NONE if audit.p is None else number(float(audit.p[i]), 4),
+        audit.matched[i] or NONE,
     ]
 
 
@@ -176,8 +192,9 @@ def nearest_pairs(
     order: Sequence[int] | NDArray[np.int64],
     names: Sequence[str],
     *,
+    says: str,
     inches: float = 1.5,
-) -> Figure:
+) -> Plot:
     """Slices above the nearest patient's slice that differs least in pixels, flagged ones in red.
 
     Parameters
@@ -186,20 +203,21 @@ def nearest_pairs(
         Slices of the audit by number.
     names : sequence of str
         Of these slices.
+    says : str
+        The caption.
     inches : float
         Width of a picture.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(inches * max(len(order), 3), 2.2 * inches), layout="constrained")
-    axes = figure.subplots(2, len(order), squeeze=False)
-    for column, (i, name) in enumerate(zip(order, names, strict=True)):
+    columns = []
+    for i, name in zip(order, names, strict=True):
         who = int(audit.found.nearest[i, 0])
         nearest = archive.picture(archive.most_alike(audit.sample.pixels[i], who))
         assert nearest is not None
-        shown = ((name, audit.sample.pixels[i]), (archive.name(who)[:18], nearest))
-        for axis, (title, picture) in zip(axes[:, column], shown, strict=True):
-            axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
-            axis.set_title(title, fontsize=7, color="red" if audit.flagged[i] else "black")
-            axis.set_axis_off()
-    return figure
+        flagged = bool(audit.flagged[i])
+        columns.append(
+            [
+                Tile(pixels=audit.sample.pixels[i], title=name, marked=flagged),
+                Tile(pixels=nearest, title=archive.name(who)[:18], marked=flagged),
+            ]
+        )
+    return grid(columns, says=says, inches=inches)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cmr_synth.cli.console import Json, followed, result
+from cmr_synth.cli.console import Json, followed
 from cmr_synth.cli.options import (
     Candidates,
     Cohort,
@@ -19,6 +19,7 @@ from cmr_synth.cli.options import (
     check_options,
     open_slices,
 )
+from cmr_synth.cli.report import report
 
 
 def copying(
@@ -49,7 +50,7 @@ def copying(
     from cmr_synth.generators import zoo
     from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.overfitting.audit import Overfitting, audit_overfitting, real_sets
-    from cmr_synth.reports.overfitting import write_overfitting
+    from cmr_synth.reports.overfitting import overfitting_content
 
     opened = open_slices(data, slices, out, complete=True, quiet=as_json)
     detector = CopyDetector.load()
@@ -74,5 +75,4 @@ def copying(
             seed=seed,
         )
         found += followed(titled(f"test {one.name}", events), quiet=as_json)
-    facts, lines, files = write_overfitting(out, found)
-    result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)
+    report(overfitting_content(found), out, as_json=as_json)

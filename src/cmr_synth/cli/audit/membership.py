@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cmr_synth.cli.console import Json, followed, result
+from cmr_synth.cli.console import Json, followed
 from cmr_synth.cli.options import Cohort, Data, Out, Slices, check_source, open_slices
+from cmr_synth.cli.report import report
 
 
 def membership(
@@ -47,7 +48,7 @@ def membership(
     from cmr_synth.evaluation.sample import joined, real_sample, splits_besides
     from cmr_synth.generators import zoo
     from cmr_synth.privacy.membership.attack import Membership, attack, spread_over
-    from cmr_synth.reports.membership import write_membership
+    from cmr_synth.reports.membership import membership_content
 
     opened = open_slices(data, slices, out, complete=True, quiet=as_json)
     remaining = others or splits_besides(opened, members)
@@ -70,5 +71,4 @@ def membership(
             seed=seed,
         )
         found += followed(titled(f"attack {entry.name}", events), quiet=as_json)
-    facts, lines, files = write_membership(out, found)
-    result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)
+    report(membership_content(found), out, as_json=as_json)

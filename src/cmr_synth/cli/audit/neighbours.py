@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cmr_synth.cli.audit._archive import ArchiveFolder, Copies, certificate_of
-from cmr_synth.cli.console import Json, followed, progress, result
+from cmr_synth.cli.console import Json, followed, progress
 from cmr_synth.cli.options import (
     Candidates,
     Cohort,
@@ -20,6 +20,7 @@ from cmr_synth.cli.options import (
     check_options,
     open_slices,
 )
+from cmr_synth.cli.report import report
 
 
 def neighbours(
@@ -57,7 +58,7 @@ def neighbours(
     from cmr_synth.privacy.archive import open_with_detector
     from cmr_synth.privacy.audit import audit_neighbours
     from cmr_synth.privacy.explain import explain
-    from cmr_synth.reports.privacy import write_neighbours
+    from cmr_synth.reports.privacy import neighbours_content, without_slices
 
     opened, detector = open_with_detector(archive)
     real = open_slices(data, slices, out, complete=True, quiet=as_json)
@@ -81,5 +82,5 @@ def neighbours(
             title = f"{one.name}: other pictures"
             (found,) = followed(titled(title, events), quiet=as_json)
         audits.append(found)
-    facts, lines, files = write_neighbours(out, opened, audits, certificate, pictures=pictures)
-    result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)
+    content = neighbours_content(opened, audits, certificate, pictures=pictures)
+    report(content, out, as_json=as_json, facts=without_slices(content.data))

@@ -18,6 +18,7 @@ from cmr_synth.cli.options import (
     check_options,
     open_slices,
 )
+from cmr_synth.cli.report import report
 
 app = typer.Typer(
     help="Can readers tell synthetic slices from real ones? Read a study in the app.",
@@ -86,10 +87,9 @@ def score(
 ) -> None:
     """Accuracy, detectability and agreement of the readers, overall and by vendor."""
     from cmr_synth.evaluation.readers.study import score_study
-    from cmr_synth.reports.reader_study import write_reader_study
+    from cmr_synth.reports.reader_study import reader_study_content
 
     found = score_study(study, key)
     if found.shared < found.images:
         remark(f"all readers have read {found.shared} of {found.images} pictures so far")
-    facts, lines, files = write_reader_study(out, found)
-    result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)
+    report(reader_study_content(found), out, as_json=as_json, show_page=True)

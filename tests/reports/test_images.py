@@ -7,7 +7,8 @@ from pathlib import Path
 from PIL import Image
 
 from cmr_synth.generators.card import Card
-from cmr_synth.reports.page import write_page
+from cmr_synth.reports.images import images_content
+from cmr_synth.reports.output import write_content
 
 CARD = Card(
     name="tiny",
@@ -41,9 +42,10 @@ RECORD = {
 def test_a_page_is_one_file_that_states_the_facts(tmp_path: Path) -> None:
     path = tmp_path / "index.html"
     sheet = Image.new("RGB", (20, 10))
-    write_page(
-        path, title="T", lead="L.", sheet=sheet, card=CARD, records=[RECORD], folder="images"
+    content = images_content(
+        title="T", lead="L.", sheet=sheet, card=CARD, records=[RECORD], folder="images"
     )
+    write_content(content, path)
     html = path.read_text(encoding="utf-8")
     assert 'src="data:image/png;base64,' in html and 'src="http' not in html
     assert 'href="images/a&amp;b.nii.gz"' in html
