@@ -124,7 +124,7 @@ TINY = {
         **{"decoder.out.weight": 0.01},
     ),
     "dcgan": standard(
-        "dcgan.network:make_generator",
+        "dcgan.build:make_generator",
         "dcgan.network:DcganConfig",
         {"latent": 6, "width": 4, "channels": (8, 8, 4), "kernel": 3, "groups": 4},
     ),

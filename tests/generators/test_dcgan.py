@@ -11,11 +11,10 @@ import torch
 from torch.nn import functional
 
 from cmr_synth.errors import InputError
+from cmr_synth.generators.dcgan.build import make_discriminator, make_generator
 from cmr_synth.generators.dcgan.generator import DcganGenerator
 from cmr_synth.generators.dcgan.network import (
     DcganConfig,
-    make_discriminator,
-    make_generator,
     projected,
 )
 from cmr_synth.generators.dcgan.progressive import Scaled, at_growth, deviation, level_of
@@ -222,11 +221,12 @@ def test_a_growth_is_a_level_and_its_share(growth, expected):
 
 
 def test_a_model_that_has_not_grown_up_makes_enlarged_pictures(growing):
-    of = config(True, growth=1.0)
-    coarse = pictures(DcganGenerator(growing, of), THREE)
+    growing.config = config(True, growth=1.0)
+    coarse = pictures(DcganGenerator(growing), THREE)
     assert coarse.shape == (3, 32, 32)
     np.testing.assert_array_equal(coarse, coarse[:, ::2, ::2].repeat(2, axis=1).repeat(2, axis=2))
-    grown = pictures(DcganGenerator(growing, config(True)), THREE)
+    growing.config = config(True)
+    grown = pictures(DcganGenerator(growing), THREE)
     assert np.abs(grown[:, ::2] - grown[:, 1::2]).max() > 1e-3
 
 

@@ -157,7 +157,7 @@ def test_the_mask_shows_in_the_latents_too(generator):
     latents = []
     for labels in (np.full_like(drawn, 255), drawn):
         shown = torch.nn.functional.one_hot(torch.from_numpy(labels).long().clamp(max=4), 5)
-        steps = generator.latent.solve(
+        steps = generator.solve(
             torch.zeros(1, 4, 8, 8),
             shown[None, ..., :4].permute(0, 3, 1, 2).float(),
             known,
@@ -170,7 +170,7 @@ def test_the_mask_shows_in_the_latents_too(generator):
 
 def test_it_samples_like_the_latent_model_that_it_holds(generator):
     condition = Condition(vendor="ge")
-    wanted = pictures(LatentGenerator(generator.latent.model), condition, sampler="heun")
+    wanted = pictures(LatentGenerator(generator.model), condition, sampler="heun")
     np.testing.assert_array_equal(pictures(generator, condition, sampler="heun"), wanted)
     assert np.abs(pictures(generator, condition) - wanted).max() > 1e-4
 

@@ -1,8 +1,8 @@
-"""What the built-in families share: conditions as tensors, and one vector of their words."""
+"""Conditions as tensors, for the networks of the built-in families."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,7 @@ class Conditions(nn.Module):
 
     def __init__(self, vocabulary: Vocabulary, width: int):
         super().__init__()
-        self.words = {
-            "vendor": vocabulary.vendors,
-            "phase": vocabulary.phases,
-            "pathology": vocabulary.pathologies,
-        }
+        self.words = vocabulary.known_words
         # row 0 of each table is "unspecified"
         self.tables = nn.ModuleDict(
             {name: nn.Embedding(len(words) + 1, width) for name, words in self.words.items()}
@@ -84,13 +80,6 @@ def mappings(conditions: Sequence[Condition], vocabulary: Vocabulary) -> list[di
     return [_mapping(condition, vocabulary) for condition in conditions]
 
 
-def words_of(vocabulary: Vocabulary) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Name of each condition that has words, and the words."""
-    yield "vendor", vocabulary.vendors
-    yield "phase", vocabulary.phases
-    yield "pathology", vocabulary.pathologies
-
-
 def _labels(condition: Condition, shape: tuple[int, int]) -> NDArray[np.uint8]:
     if condition.mask is None:
         return np.full(shape, UNLABELLED, dtype=np.uint8)
@@ -101,7 +90,7 @@ def _labels(condition: Condition, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 def _mapping(condition: Condition, vocabulary: Vocabulary) -> dict[str, Any]:
     mapping: dict[str, Any] = {"z": condition.z}
-    for name, known in words_of(vocabulary):
+    for name, known in vocabulary.known_words.items():
         given = getattr(condition, name)
         if given is not None and given not in known:
             raise InputError(

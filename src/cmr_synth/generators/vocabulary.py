@@ -23,3 +23,8 @@ class Vocabulary(BaseModel):
     vendors: tuple[str, ...] = VENDORS
     phases: tuple[str, ...] = PHASES
     pathologies: tuple[str, ...] = tuple(PATHOLOGIES)
+
+    @property
+    def known_words(self) -> dict[str, tuple[str, ...]]:
+        """Name of each condition that has words, and the words."""
+        return {"vendor": self.vendors, "phase": self.phases, "pathology": self.pathologies}

@@ -3,60 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings
-from cmr_synth.generators.dcgan.network import DcganConfig, make_generator
-from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
+from cmr_synth.generators.dcgan.build import make_generator
+from cmr_synth.generators.dcgan.network import DcganConfig
+from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.probing import Drawing
 from cmr_synth.generators.refusals import refuse_guidance, refuse_prompt, refuse_sampler
-from cmr_synth.networks.folder import read_config, with_weights
 
 FAMILY = "dcgan"
 
 
-class DcganGenerator:
+class DcganGenerator(LoadedNetwork[nn.Module, DcganConfig]):
     """A DCGAN or progressive GAN with trained weights on a device.
 
     It makes pictures of no particular anatomy: leave `Condition.mask` and `Condition.reference`
     out. Vendor, phase, pathology and z may be stated, or left open too.
     """
 
+    family = FAMILY
+    config_kind = DcganConfig
+    network_kind = staticmethod(make_generator)
     takes = frozenset({"vendor", "phase", "pathology", "z"})
     probe = Drawing()
-
-    def __init__(self, network: nn.Module, config: DcganConfig, *, device: str = "cpu"):
-        self.device = torch.device(device)
-        self.network = network.eval().to(self.device)
-        # faster convolutions; torch's annotations do not know this overload
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.config = config
-
-    @classmethod
-    def load(cls, folder: Path, *, device: str | None = None) -> DcganGenerator:
-        """Read `config.json` and `weights.safetensors` of a model folder.
-
-        Raises
-        ------
-        InputError
-            If one is missing, damaged, or does not fit the other.
-        """
-        config = read_config(folder, DcganConfig, family=FAMILY)
-        device = device or "cpu"
-        return cls(
-            with_weights(make_generator(config), folder, device=device), config, device=device
-        )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the working grid."""
-        return self.config.shape
 
     @torch.no_grad()
     def sample(
@@ -86,16 +61,15 @@ class DcganGenerator:
         _refuse_pictures(conditions)
         indices = range(len(conditions)) if indices is None else indices
         given = mappings(conditions, self.config)
-        drawn = np.stack([noise_for(seed, i, (self.config.latent,)) for i in indices])
         growth = self.config.growth
         pictures = self.network(
-            torch.from_numpy(drawn).to(self.device),
+            self.noise(seed, indices, (self.config.latent,)),
             given,
             self.config.fully_grown if growth is None else growth,
         )
         pictures = functional.interpolate(pictures, size=self.shape, mode="nearest")
         yield Progress(1, 1)
-        yield Images(((pictures[:, 0].clamp(-1, 1) + 1) / 2).cpu().numpy())
+        yield as_images(pictures)
 
 
 def _refuse_pictures(conditions: Sequence[Condition]) -> None:

@@ -167,17 +167,3 @@ def projected(found: Tensor, asked: Tensor) -> Tensor:
     """
     fit = (found[:, 1:] * asked).mean(dim=1)
     return (found[:, 0] + fit).float()
-
-
-def make_generator(config: DcganConfig) -> nn.Module:
-    """The generator of a configuration."""
-    from cmr_synth.generators.dcgan.progressive import ProgressiveNetwork
-
-    return ProgressiveNetwork(config) if config.progressive else DcganNetwork(config)
-
-
-def make_discriminator(config: DcganConfig) -> nn.Module:
-    """The discriminator of a configuration."""
-    from cmr_synth.generators.dcgan.progressive import ProgressiveDiscriminator
-
-    return ProgressiveDiscriminator(config) if config.progressive else DcganDiscriminator(config)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,46 +17,24 @@ from cmr_synth.generators.diffusion.sampler import (
     noised,
     own_draws,
 )
-from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
+from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Denoising
 from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
-from cmr_synth.networks.folder import read_config, with_weights
 
 FAMILY = "diffusion"
 
 
-class DiffusionGenerator:
+class DiffusionGenerator(LoadedNetwork[DiffusionNetwork, DiffusionConfig]):
     """A diffusion with trained weights on a device."""
 
+    family = FAMILY
+    config_kind = DiffusionConfig
+    network_kind = DiffusionNetwork
     takes = frozenset(
         {"mask", "vendor", "phase", "pathology", "z", "reference", "steps", "guidance", "sampler"}
     )
-
-    def __init__(self, network: DiffusionNetwork, *, device: str = "cpu"):
-        self.device = torch.device(device)
-        self.network = network.eval().to(self.device)
-        # faster convolutions; torch's annotations do not know this overload
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.config: DiffusionConfig = network.config
-
-    @classmethod
-    def load(cls, folder: Path, *, device: str | None = None) -> DiffusionGenerator:
-        """Read `config.json` and `weights.safetensors` of a model folder.
-
-        Raises
-        ------
-        InputError
-            If one is missing, damaged, or does not fit the other.
-        """
-        network = DiffusionNetwork(read_config(folder, DiffusionConfig, family=FAMILY))
-        device = device or "cpu"
-        return cls(with_weights(network, folder, device=device), device=device)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the working grid."""
-        return self.config.shape
 
     @property
     def probe(self) -> Denoising:
@@ -98,8 +74,7 @@ class DiffusionGenerator:
         indices = range(len(conditions)) if indices is None else indices
         given = mappings(conditions, self.config)
         mask = mask_tensor(conditions, self.config).to(self.device)
-        start_noise = np.stack([noise_for(seed, i, (1, *self.shape)) for i in indices])
-        noise = torch.from_numpy(start_noise).to(self.device)
+        noise = self.noise(seed, indices, (1, *self.shape))
         look = Look(conditions, self.shape, self.device)
         later = later_starts(conditions, look, steps)
         total = steps + sum(steps - start for start in later)
@@ -132,4 +107,4 @@ class DiffusionGenerator:
             for estimate in run(rows, noisy, start):
                 pictures[rows], done = estimate, done + 1
                 yield Progress(done, total)
-        yield Images(((pictures[:, 0].clamp(-1, 1) + 1) / 2).cpu().numpy())
+        yield as_images(pictures)

@@ -12,30 +12,22 @@ from functools import cached_property
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.generators.conditioning import CLASSES, Conditions
 from cmr_synth.generators.diffusion.schedule import signal_shares
-from cmr_synth.generators.vocabulary import Vocabulary
+from cmr_synth.generators.unet import UNetConfig, make_unet
 
 
-class DiffusionConfig(Vocabulary):
+class DiffusionConfig(UNetConfig):
     """Size and vocabulary of the network, and the noise that it was trained with.
 
     Parameters
     ----------
     fold : 1, 2 or 4
         Pixels are folded so many to a side into channels.
-    channels : tuple of int
-        Channels at 1, 1/2, ... of the folded resolution.
-    attention : tuple of bool
-        Whether a level has self-attention.
-    layers : int
-        Residual blocks a level.
-    head_width, groups : int
-        Channels of an attention head; groups of the normalisation.
     prediction : "sample", "epsilon" or "v_prediction"
         What the network gives: the clean picture, the noise, or the velocity of Salimans and Ho
         2022, arXiv:2202.00512; named as in diffusers.
@@ -49,33 +41,19 @@ class DiffusionConfig(Vocabulary):
     """
 
     fold: Literal[1, 2, 4] = 4
-    channels: tuple[PositiveInt, ...] = (64, 96, 128)
-    attention: tuple[bool, ...] = (False, False, True)
-    layers: int = Field(1, gt=0)
-    head_width: int = Field(16, gt=0)
-    groups: int = Field(16, gt=0)
     prediction: Literal["sample", "epsilon", "v_prediction"] = "sample"
     betas: Literal["cosine", "linear"] = "cosine"
     noise_shift: float = Field(2.0, gt=0)
     train_steps: int = Field(1000, ge=50)
     sigma_data: float = Field(0.5, gt=0)
 
+    @property
+    def position(self) -> int:
+        """Pixels to a side of a position."""
+        return self.fold
+
     @model_validator(mode="after")
     def _fits_together(self) -> DiffusionConfig:
-        levels = len(self.channels)
-        if levels != len(self.attention) or not levels:
-            raise ValueError(
-                f"channels has {levels} levels and attention {len(self.attention)}; both need one "
-                "entry a level"
-            )
-        if any(width % self.groups for width in self.channels):
-            raise ValueError(f"channels {self.channels} do not divide by groups {self.groups}")
-        attended = [c for c, a in zip(self.channels, self.attention, strict=True) if a]
-        if self.head_width > min([*attended, self.channels[-1]]):
-            raise ValueError(f"head_width {self.head_width} is more than the channels attended to")
-        factor = self.fold * 2 ** (levels - 1)
-        if any(side % factor for side in self.shape):
-            raise ValueError(f"shape {self.shape} does not divide by {factor}, for {levels} levels")
         if self.fold == 4 and self.prediction != "sample":
             raise ValueError(
                 f"prediction {self.prediction!r} needs fold 1 or 2: the noise of 16 pixels does "
@@ -98,24 +76,8 @@ class DiffusionNetwork(nn.Module):
 
     def __init__(self, config: DiffusionConfig | None = None):
         super().__init__()
-        from diffusers import UNet2DModel
-
         self.config = config = config or DiffusionConfig()
-        down = ["AttnDownBlock2D" if a else "DownBlock2D" for a in config.attention]
-        up = ["AttnUpBlock2D" if a else "UpBlock2D" for a in config.attention[::-1]]
-        self.unet = UNet2DModel(
-            sample_size=config.shape[0] // config.fold,
-            in_channels=(1 + CLASSES) * config.fold**2,
-            out_channels=config.fold**2,
-            block_out_channels=config.channels,
-            layers_per_block=config.layers,
-            down_block_types=tuple(down),
-            up_block_types=tuple(up),
-            resnet_time_scale_shift="scale_shift",
-            class_embed_type="identity",
-            attention_head_dim=config.head_width,
-            norm_num_groups=config.groups,
-        )
+        self.unet = make_unet(config, inputs=(1 + CLASSES) * config.fold**2, outputs=config.fold**2)
         self.conditions = Conditions(config, 4 * config.channels[0])
 
     def forward(

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.flow.adapter import load_flow
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
 from cmr_synth.generators.flow.sampler import SOLVERS
-from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
+from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Denoising
 from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
@@ -22,19 +20,15 @@ FAMILY = "flow"
 DEFAULT_STEPS = 4
 
 
-class FlowGenerator:
+class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
     """A flow with trained weights on a device."""
 
+    family = FAMILY
+    config_kind = FlowConfig
+    network_kind = FlowNetwork
     takes = frozenset(
         {"mask", "vendor", "phase", "pathology", "z", "reference", "steps", "guidance", "sampler"}
     )
-
-    def __init__(self, network: FlowNetwork, *, device: str = "cpu"):
-        self.device = torch.device(device)
-        self.network = network.eval().to(self.device)
-        # faster convolutions; torch's annotations do not know this overload
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.config: FlowConfig = network.config
 
     @classmethod
     def load(cls, folder: Path, *, device: str | None = None) -> FlowGenerator:
@@ -48,11 +42,6 @@ class FlowGenerator:
         """
         device = device or "cpu"
         return cls(load_flow(folder, device=device), device=device)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the working grid."""
-        return self.config.shape
 
     @property
     def probe(self) -> Denoising:
@@ -97,8 +86,7 @@ class FlowGenerator:
         indices = range(len(conditions)) if indices is None else indices
         given = mappings(conditions, self.config)
         mask = mask_tensor(conditions, self.config).to(self.device)
-        noise = np.stack([noise_for(seed, i, (1, *self.shape)) for i in indices])
-        start = start_of(self.config, torch.from_numpy(noise).to(self.device), mask)
+        start = start_of(self.config, self.noise(seed, indices, (1, *self.shape)), mask)
         look = Look(conditions, self.shape, self.device, times=steps)
         state = start
         run = solver(
@@ -114,7 +102,7 @@ class FlowGenerator:
         for step, estimate in enumerate(run, start=1):
             state = estimate
             yield Progress(step, steps)
-        yield Images(((state[:, 0].clamp(-1, 1) + 1) / 2).cpu().numpy())
+        yield as_images(state)
 
     def _steps(self, asked: int | None) -> int:
         """Steps to take: a student has learned no more than its own."""

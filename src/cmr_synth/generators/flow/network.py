@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.generators.conditioning import CLASSES, Conditions
-from cmr_synth.generators.vocabulary import Vocabulary
+from cmr_synth.generators.unet import UNetConfig, make_unet
 
 FOLD = 4
 
@@ -46,17 +46,11 @@ class AdapterOf(BaseModel):
     steps: int = Field(1, gt=0)
 
 
-class FlowConfig(Vocabulary):
-    """Size and vocabulary of the network.
+class FlowConfig(UNetConfig):
+    """Size and vocabulary of the network; the U-Net's own resolution is 1/4.
 
     Parameters
     ----------
-    channels : tuple of int
-        Channels at 1/4, 1/8, ... of the resolution.
-    attention : tuple of bool
-        Whether a level has self-attention.
-    layers : int
-        Residual blocks a level.
     sigma_data : float
         Standard deviation of the pixels on the network's scale of [-1, 1].
     source : "noise" or "condition"
@@ -74,8 +68,6 @@ class FlowConfig(Vocabulary):
     """
 
     channels: tuple[PositiveInt, ...] = (64, 128, 192)
-    attention: tuple[bool, ...] = (False, False, True)
-    layers: int = Field(1, gt=0)
     head_width: int = Field(32, gt=0)
     groups: int = Field(32, gt=0)
     sigma_data: float = Field(0.5, gt=0)
@@ -85,23 +77,10 @@ class FlowConfig(Vocabulary):
     crowding: float = Field(1.0, ge=1, le=4)
     adapter: AdapterOf | None = None
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> FlowConfig:
-        levels = len(self.channels)
-        if levels != len(self.attention) or not levels:
-            raise ValueError(
-                f"channels has {levels} levels and attention {len(self.attention)}; both need one "
-                "entry a level"
-            )
-        if any(width % self.groups for width in self.channels):
-            raise ValueError(f"channels {self.channels} do not divide by groups {self.groups}")
-        attended = [c for c, a in zip(self.channels, self.attention, strict=True) if a]
-        if self.head_width > min([*attended, self.channels[-1]]):
-            raise ValueError(f"head_width {self.head_width} is more than the channels attended to")
-        factor = FOLD * 2 ** (levels - 1)
-        if any(side % factor for side in self.shape):
-            raise ValueError(f"shape {self.shape} does not divide by {factor}, for {levels} levels")
-        return self
+    @property
+    def position(self) -> int:
+        """Pixels to a side of a position."""
+        return FOLD
 
 
 class FlowNetwork(nn.Module):
@@ -114,24 +93,9 @@ class FlowNetwork(nn.Module):
 
     def __init__(self, config: FlowConfig | None = None):
         super().__init__()
-        from diffusers import UNet2DModel
-
         self.config = config = config or FlowConfig()
-        down = ["AttnDownBlock2D" if a else "DownBlock2D" for a in config.attention]
-        up = ["AttnUpBlock2D" if a else "UpBlock2D" for a in config.attention[::-1]]
-        self.unet = UNet2DModel(
-            sample_size=config.shape[0] // FOLD,
-            in_channels=(1 if config.source == "condition" else 1 + CLASSES) * FOLD**2,
-            out_channels=FOLD**2,
-            block_out_channels=config.channels,
-            layers_per_block=config.layers,
-            down_block_types=tuple(down),
-            up_block_types=tuple(up),
-            resnet_time_scale_shift="scale_shift",
-            class_embed_type="identity",
-            attention_head_dim=config.head_width,
-            norm_num_groups=config.groups,
-        )
+        seen = 1 if config.source == "condition" else 1 + CLASSES
+        self.unet = make_unet(config, inputs=seen * FOLD**2, outputs=FOLD**2)
         self.conditions = Conditions(config, 4 * config.channels[0])
 
     def forward(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,12 +12,12 @@ from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.diffusion.sampler import denoise, own_draws
 from cmr_synth.generators.flow.sampler import SOLVERS
-from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
+from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.latent.network import TRAIN_STEPS, LatentConfig, LatentModel
+from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
-from cmr_synth.generators.probing import Denoising
+from cmr_synth.generators.probing import Denoising, Probe
 from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
-from cmr_synth.networks.folder import read_config, with_weights
 
 FAMILY = "latent"
 SAMPLERS = {"flow": ("euler", "heun"), "diffusion": ("dpm-solver++", "ddim", "ddpm")}
@@ -27,40 +25,23 @@ SAMPLERS = {"flow": ("euler", "heun"), "diffusion": ("dpm-solver++", "ddim", "dd
 DEFAULT_STEPS = {"flow": 8, "diffusion": 15}
 
 
-class LatentGenerator:
+class LatentGenerator(LoadedNetwork[LatentModel, LatentConfig]):
     """A latent flow or diffusion with trained weights on a device."""
 
+    family = FAMILY
+    config_kind = LatentConfig
+    network_kind = LatentModel
     takes = frozenset(
         {"mask", "vendor", "phase", "pathology", "z", "reference", "steps", "guidance", "sampler"}
     )
 
-    def __init__(self, model: LatentModel, *, device: str = "cpu"):
-        self.device = torch.device(device)
-        self.model = model.eval().to(self.device)
-        # faster convolutions; torch's annotations do not know this overload
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.config: LatentConfig = model.config
-
-    @classmethod
-    def load(cls, folder: Path, *, device: str | None = None) -> LatentGenerator:
-        """Read `config.json` and `weights.safetensors` of a model folder.
-
-        Raises
-        ------
-        InputError
-            If one is missing, damaged, or does not fit the other.
-        """
-        model = LatentModel(read_config(folder, LatentConfig, family=FAMILY))
-        device = device or "cpu"
-        return cls(with_weights(model, folder, device=device), device=device)
+    @property
+    def model(self) -> LatentModel:
+        """Network and autoencoder."""
+        return self.network
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the working grid."""
-        return self.config.shape
-
-    @property
-    def probe(self) -> Denoising:
+    def probe(self) -> Probe:
         """What a membership attack may use; see `cmr_synth.generators.probing`."""
         return Denoising(
             network=self.model.network,
@@ -93,8 +74,8 @@ class LatentGenerator:
             its grid, or a sampler or prompt is asked for that it has not.
         """
         objective = self.config.objective
-        refuse_sampler(FAMILY, sampler, SAMPLERS[objective])
-        refuse_prompt(FAMILY, conditions)
+        refuse_sampler(self.family, sampler, SAMPLERS[objective])
+        refuse_prompt(self.family, conditions)
         steps = DEFAULT_STEPS[objective] if steps is None else steps
         if not 1 <= steps <= TRAIN_STEPS:
             raise InputError(f"steps: {steps} given; give a whole number from 1 to {TRAIN_STEPS}.")
@@ -102,9 +83,8 @@ class LatentGenerator:
         given = mappings(conditions, self.config)
         mask = mask_tensor(conditions, self.config).to(self.device)
         look = Look(conditions, self.shape, self.device)
-        noise = np.stack([noise_for(seed, i, self.config.latent_shape) for i in indices])
         run = self.solve(
-            torch.from_numpy(noise).to(self.device),
+            self.noise(seed, indices, self.config.latent_shape),
             mask,
             given,
             steps=steps,
@@ -118,7 +98,7 @@ class LatentGenerator:
         assert latents is not None  # there is a step at least
         pictures = look(self.model.autoencoder.decode(latents, mask))
         yield Progress(steps + 1, steps + 1)
-        yield Images(((pictures[:, 0].clamp(-1, 1) + 1) / 2).cpu().numpy())
+        yield as_images(pictures)
 
     def solve(
         self,

@@ -13,19 +13,19 @@ from functools import cached_property
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.generators.conditioning import CLASSES, Conditions
 from cmr_synth.generators.diffusion.schedule import signal_shares
 from cmr_synth.generators.latent.autoencoder import DOWN, Autoencoder, AutoencoderConfig
-from cmr_synth.generators.vocabulary import Vocabulary
+from cmr_synth.generators.unet import UNetConfig, make_unet
 
 TRAIN_STEPS = 1000
 
 
-class LatentConfig(Vocabulary):
+class LatentConfig(UNetConfig):
     """Size and vocabulary of the network, its objective, and its autoencoder.
 
     Parameters
@@ -33,39 +33,18 @@ class LatentConfig(Vocabulary):
     objective : "flow" or "diffusion"
     autoencoder : AutoencoderConfig
         On the same grid.
-    channels : tuple of int
-        Channels at 1/4, 1/8, ... of the resolution.
-    attention : tuple of bool
-        Whether a level has self-attention.
-    layers : int
-        Residual blocks a level.
-    head_width, groups : int
-        Channels of an attention head; groups of the normalisation.
     """
 
     objective: Literal["flow", "diffusion"] = "flow"
     autoencoder: AutoencoderConfig = AutoencoderConfig()
-    channels: tuple[PositiveInt, ...] = (64, 96, 128)
-    attention: tuple[bool, ...] = (False, False, True)
-    layers: int = Field(1, gt=0)
-    head_width: int = Field(16, gt=0)
-    groups: int = Field(16, gt=0)
+
+    @property
+    def position(self) -> int:
+        """Pixels to a side of a position."""
+        return DOWN
 
     @model_validator(mode="after")
     def _fits_together(self) -> LatentConfig:
-        levels = len(self.channels)
-        if levels != len(self.attention) or not levels:
-            raise ValueError(
-                f"channels has {levels} levels and attention {len(self.attention)}; both need one "
-                "entry a level"
-            )
-        if any(width % self.groups for width in self.channels):
-            raise ValueError(f"channels {self.channels} do not divide by groups {self.groups}")
-        if self.head_width > self.channels[-1]:
-            raise ValueError(f"head_width {self.head_width} is more than the deepest channels")
-        factor = DOWN * 2 ** (levels - 1)
-        if any(side % factor for side in self.shape):
-            raise ValueError(f"shape {self.shape} does not divide by {factor}, for {levels} levels")
         if self.autoencoder.shape != self.shape:
             raise ValueError(f"shape {self.shape} is not the autoencoder's")
         return self
@@ -92,25 +71,9 @@ class LatentNetwork(nn.Module):
 
     def __init__(self, config: LatentConfig):
         super().__init__()
-        from diffusers import UNet2DModel
-
         self.config = config
         latent = config.autoencoder.latent
-        down = ["AttnDownBlock2D" if a else "DownBlock2D" for a in config.attention]
-        up = ["AttnUpBlock2D" if a else "UpBlock2D" for a in config.attention[::-1]]
-        self.unet = UNet2DModel(
-            sample_size=config.latent_shape[1],
-            in_channels=latent + CLASSES * DOWN**2,
-            out_channels=latent,
-            block_out_channels=config.channels,
-            layers_per_block=config.layers,
-            down_block_types=tuple(down),
-            up_block_types=tuple(up),
-            resnet_time_scale_shift="scale_shift",
-            class_embed_type="identity",
-            attention_head_dim=config.head_width,
-            norm_num_groups=config.groups,
-        )
+        self.unet = make_unet(config, inputs=latent + CLASSES * DOWN**2, outputs=latent)
         self.conditions = Conditions(config, 4 * config.channels[0])
 
     def forward(

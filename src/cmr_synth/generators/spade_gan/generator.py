@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cmr_synth.generators.conditioning import mappings, mask_tensor
-from cmr_synth.generators.interface import Condition, Images, Progress, noise_for
+from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.probing import Encoding
 from cmr_synth.generators.refusals import refuse_guidance, refuse_prompt, refuse_sampler
 from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
-from cmr_synth.networks.folder import read_config, with_weights
 
 
-class SpadeGanGenerator:
+class SpadeGanGenerator(LoadedNetwork[SpadeGan, SpadeConfig]):
     """A SPADE GAN with trained weights on a device."""
 
     family = "spade-gan"
+    config_kind = SpadeConfig
+    network_kind = SpadeGan
     takes = frozenset({"mask", "vendor", "phase", "pathology", "z", "reference"})
-
-    def __init__(self, network: SpadeGan, *, device: str = "cpu"):
-        self.device = torch.device(device)
-        self.network = network.eval().to(self.device)
-        # faster convolutions; torch's annotations do not know this overload
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.config: SpadeConfig = network.config
-
-    @classmethod
-    def load(cls, folder: Path, *, device: str | None = None) -> SpadeGanGenerator:
-        """Read `config.json` and `weights.safetensors` of a model folder.
-
-        Raises
-        ------
-        InputError
-            If one is missing, damaged, or does not fit the other.
-        """
-        network = SpadeGan(read_config(folder, SpadeConfig, family=cls.family))
-        device = device or "cpu"
-        return cls(with_weights(network, folder, device=device), device=device)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the working grid."""
-        return self.config.shape
 
     @property
     def probe(self) -> Encoding:
@@ -85,14 +61,13 @@ class SpadeGanGenerator:
         mask = mask_tensor(conditions, self.config).to(self.device)
         rows, columns = self.shape
         width = self.config.style
-        numbers = np.stack([noise_for(seed, i, (width + rows * columns,)) for i in indices])
-        drawn = torch.from_numpy(numbers).to(self.device)
+        drawn = self.noise(seed, indices, (width + rows * columns,))
         style = self.network.prior(drawn[:, :width], mask, given)
         noise = drawn[:, width:].reshape(-1, 1, rows, columns)
         style = self._with_references(style, conditions)
         pictures = self.network.generator(style, noise, mask, given)
         yield Progress(1, 1)
-        yield Images(((pictures[:, 0].clamp(-1, 1) + 1) / 2).cpu().numpy())
+        yield as_images(pictures)
 
     def _with_references(self, style: Tensor, conditions: Sequence[Condition]) -> Tensor:
         """Drawn styles, moved towards those of the references."""

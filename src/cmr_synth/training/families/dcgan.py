@@ -17,8 +17,9 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cmr_synth.generators.dcgan.build import make_discriminator, make_generator
 from cmr_synth.generators.dcgan.generator import FAMILY
-from cmr_synth.generators.dcgan.network import DcganConfig, make_discriminator, make_generator
+from cmr_synth.generators.dcgan.network import DcganConfig
 from cmr_synth.generators.dcgan.progressive import at_growth
 from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch
@@ -75,11 +76,7 @@ class DcganTask(FamilyTask):
             "generator": self.growing,
         }
         self.rates = {"discriminator": self.loss.rate, "generator": 1.0}
-        self.words = {
-            "vendor": self.config.vendors,
-            "phase": self.config.phases,
-            "pathology": self.config.pathologies,
-        }
+        self.words = self.config.known_words
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """The discriminator first, then the generator against the one so improved."""
