@@ -234,8 +234,10 @@ class Questions(Generic[T]):
         return self._closed
 
     def ask(self, question: T) -> None:
-        """Answer this next; what still waits is dropped."""
+        """Answer this next; what still waits is dropped. Nothing comes of it after `close`."""
         with self._changed:
+            if self._closed:
+                return
             self.dropped += self._next is not None
             self._next = question
             self._changed.notify()

@@ -65,6 +65,22 @@ def test_the_fields_ask_for_what_they_say(widget) -> None:
     assert (widget.request.steps, widget.request.labels) == (2, "acdc")
 
 
+def test_position_and_guidance_reach_the_records(widget, qtbot, tmp_path: Path) -> None:
+    widget.form.position.setValue(0.25)
+    widget.form.guidance.setValue(1.5)
+    widget.form.steps.setValue(1)
+    run(widget, qtbot)
+    records = [json.loads(p.read_text()) for p in sorted((tmp_path / "out").glob("*.json"))]
+    assert [(r["z"], r["guidance"]) for r in records] == [(0.25, 1.5)] * 4
+
+
+def test_a_seed_that_is_no_number_is_said_and_nothing_starts(widget, told) -> None:
+    widget.form.seed.setText("seven")
+    widget.start_button.click()
+    assert widget.job is None
+    assert any("seed 'seven': give a whole number" in message for message in told)
+
+
 def test_a_folder_becomes_a_data_set(widget, qtbot, viewer, tmp_path: Path) -> None:
     widget.form.vendor.setCurrentIndex(widget.form.vendor.findData("siemens"))
     run(widget, qtbot)

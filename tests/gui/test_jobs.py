@@ -208,6 +208,8 @@ def test_of_questions_that_wait_the_last_is_answered(viewer, qtbot):
     with qtbot.waitSignal(job.finished):
         job.cancel()
     assert not job.running and job not in _jobs._running
+    job.questions.ask(7)
+    assert job.questions.waiting is None
 
 
 def test_what_fails_in_an_answer_ends_it_and_is_told(viewer, qtbot, told):
