@@ -1,7 +1,11 @@
-"""Writing without leaving halves behind: a temporary name first, a rename at the end."""
+"""Writing without leaving halves behind, and what reading meets where somebody did.
+
+Written is under a temporary name first, which is changed at the end.
+"""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import shutil
@@ -13,6 +17,17 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from cmr_synth.errors import InputError
+
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    csv.Error,
+)
+"""What reading JSON, CSV and NumPy arrays raises where they are damaged or hold something else."""
 
 
 @contextmanager

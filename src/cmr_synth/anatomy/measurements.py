@@ -73,8 +73,7 @@ def lv_to_myocardium_ratio(labels: NDArray[Any]) -> float:
     float
         NaN if the slice has no myocardium, or if either is unknown.
     """
-    areas = areas_mm2(labels, (1.0, 1.0))
-    return areas["LV"] / areas["MYO"] if areas["MYO"] else float("nan")
+    return _ratio(labels, "LV", "MYO")
 
 
 def rv_to_lv_ratio(labels: NDArray[Any]) -> float:
@@ -90,8 +89,7 @@ def rv_to_lv_ratio(labels: NDArray[Any]) -> float:
     float
         NaN if the slice has no LV, or if either is unknown.
     """
-    areas = areas_mm2(labels, (1.0, 1.0))
-    return areas["RV"] / areas["LV"] if areas["LV"] else float("nan")
+    return _ratio(labels, "RV", "LV")
 
 
 def volumes_ml(labels: NDArray[Any], spacing: tuple[float, float, float]) -> dict[str, float]:
@@ -267,6 +265,11 @@ def anterior_insertion_angle(labels: NDArray[Any], spacing: tuple[float, float])
     angles = np.sort(np.arctan2(offset[:, 0], offset[:, 1]))
     gaps = np.diff(angles, append=angles[0] + 2 * np.pi)
     return float(angles[np.argmax(gaps)])  # the largest gap is the free wall; it starts here
+
+
+def _ratio(labels: NDArray[Any], of: str, to: str) -> float:
+    areas = areas_mm2(labels, (1.0, 1.0))
+    return areas[of] / areas[to] if areas[to] else float("nan")
 
 
 def _centre_mm(labels: NDArray[Any], spacing: tuple[float, float]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cmr_synth.cli.console import Json, followed, remark, result
-from cmr_synth.cli.options import check_options
+from cmr_synth.cli.options import Slices, Split, TrainingData, check_options
 from cmr_synth.errors import InputError
 
 
@@ -22,15 +22,8 @@ def compare(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for models, table, page and figures.")],
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--data", metavar="NAME=PATH", help="A cohort and its folder; may be repeated."
-        ),
-    ] = None,
-    slices: Annotated[
-        Path | None, typer.Option(help="A slice set from `cohort prepare`, in place of --data.")
-    ] = None,
+    data: TrainingData = None,
+    slices: Slices = None,
     minutes: Annotated[
         float | None, typer.Option(help="Budget of each training, all its stages together.")
     ] = None,
@@ -38,9 +31,7 @@ def compare(
         int | None, typer.Option(help="Budget of each stage in images seen, in place of minutes.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of every training.")] = 0,
-    split: Annotated[
-        str, typer.Option(help="Patients to measure on: test or validation.")
-    ] = "test",
+    split: Split = "test",
     cohort: Annotated[
         list[str] | None,
         typer.Option("--cohort", help="Cohorts to measure on, with all three structures drawn."),

@@ -22,6 +22,10 @@ Data = Annotated[
     list[str] | None,
     typer.Option("--data", metavar="NAME=PATH", help="Real patients; may be repeated."),
 ]
+TrainingData = Annotated[
+    list[str] | None,
+    typer.Option("--data", metavar="NAME=PATH", help="A cohort and its folder; may be repeated."),
+]
 Slices = Annotated[
     Path | None, typer.Option(help="A slice set from `cohort prepare`, in place of --data.")
 ]

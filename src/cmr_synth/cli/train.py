@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cmr_synth.cli.console import Interrupted, Json, fail, progress, remark, result
+from cmr_synth.cli.options import Slices, TrainingData
 from cmr_synth.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,15 +29,8 @@ def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a bundled recipe.")
     ],
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--data", metavar="NAME=PATH", help="A cohort and its folder; may be repeated."
-        ),
-    ] = None,
-    slices: Annotated[
-        Path | None, typer.Option(help="A slice set from `cohort prepare`, in place of --data.")
-    ] = None,
+    data: TrainingData = None,
+    slices: Slices = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for model, checkpoint, log and samples.")
     ] = None,

@@ -23,7 +23,7 @@ from cmr_synth.cohorts.examination import Examination
 from cmr_synth.cohorts.registry import load_cohort
 from cmr_synth.cohorts.splits import check_shares, split_patients
 from cmr_synth.errors import InputError
-from cmr_synth.files import require_replaceable, write_folder
+from cmr_synth.files import UNREADABLE, require_replaceable, write_folder
 from cmr_synth.imaging.grid import WorkingGrid, place
 from cmr_synth.imaging.normalise import NORMALISATIONS, UNIT_RANGE, normalised, percentile
 
@@ -121,15 +121,7 @@ def open_slice_set(folder: Path) -> SliceSet:
         ]
         with (folder / "slices.csv").open(newline="") as file:
             rows = tuple(_parse_row(row) for row in csv.DictReader(file))
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        csv.Error,
-    ) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{folder}: not a readable slice set ({error}); make one with `cmr-synth cohort "
             "prepare NAME=PATH --out DIR`."

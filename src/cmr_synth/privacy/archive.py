@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
-from cmr_synth.files import sha256
+from cmr_synth.files import UNREADABLE, sha256
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.calibration import STATISTICS, Calibration
 from cmr_synth.privacy.pixels import COMPONENTS, SIDE
@@ -170,15 +170,7 @@ def open_archive(folder: Path, *, verify: bool = True) -> Archive:
             if verify and sha256(path) != digest:
                 raise ValueError(f"{name} was changed after the archive was built")
         return _opened(folder, about)
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        csv.Error,
-    ) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{folder}: not a readable archive ({error}); build it again with `cmr-synth archive "
             "build`."
