@@ -124,7 +124,7 @@ def write_sunnybrook(root: Path, *, large: bool = True) -> Expected:
     endo = (labels == LV).astype(np.uint8)
     common = {"image": image, "name": name, "patient": patient}
     if large:
-        epi = ((endo > 0) | (labels == MYO)) & has_epi[:, None, None]
+        epi = (endo > 0) | (labels == MYO)  # also where `has_epi` says that it is not to be used
         contours = {"endo": endo, "epi": epi.astype(np.uint8), "has_epi": has_epi}
         np.savez_compressed(root / "sunnybrook_slices.npz", **common, **contours)
     else:
