@@ -76,7 +76,7 @@ def compare(
     from cmr_synth.cli.cohort import prepare_slices
     from cmr_synth.cohorts.slices import open_slice_set
     from cmr_synth.evaluation.comparison import Comparison, Row
-    from cmr_synth.reports.comparison import describe, markdown, write_comparison
+    from cmr_synth.reports.comparison import brief, write_comparison
 
     if slices is None:
         slices = out / "slices"
@@ -101,9 +101,8 @@ def compare(
         "models": [row.as_dict() for row in rows],
         "files": files,
     }
-    table = markdown(comparison.basis, rows).split("\n\n")[0]
-    lines = [*table.splitlines(), describe(comparison.basis).replace("`", "")]
-    result(facts, [*lines, f"{out / files['page']}"], as_json=as_json)
+    lines = [*brief(comparison.basis, rows), f"{out / files['page']}"]
+    result(facts, lines, as_json=as_json)
 
 
 _FIGURES = "comparison.json"

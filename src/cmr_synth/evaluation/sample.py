@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +85,15 @@ class Sample:
     def levels(self) -> NDArray[np.str_]:
         """One of `LEVELS` for each slice."""
         return np.array([level_of(row.z) for row in self.rows])
+
+    def one_a_patient(self, order: Iterable[int], most: int) -> list[int]:
+        """The first slices of an order by number, one of each patient."""
+        chosen: dict[str, int] = {}
+        for i in order:
+            if len(chosen) == most:
+                break
+            chosen.setdefault(str(self.patients[i]), int(i))
+        return list(chosen.values())
 
     def take(self, index: NDArray[np.integer] | NDArray[np.bool_], *, name: str = "") -> Sample:
         """Some of the slices, by number or by a mask."""

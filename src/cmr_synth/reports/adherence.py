@@ -1,18 +1,19 @@
-"""Mask adherence and anatomy as a page, a JSON file and plots."""
+"""Mask adherence and anatomy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cmr_synth.reports.document import Section, Table, interval, write_document
+from cmr_synth.evaluation.adherence.dice import dice_of_slices
+from cmr_synth.reports.content import Content, Picture, Plot, Section, Table
+from cmr_synth.reports.numbers import beside, interval, significant
+from cmr_synth.reports.plots import BLUE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from PIL import Image
 
     from cmr_synth.evaluation.adherence.anatomy import Measure
     from cmr_synth.evaluation.adherence.strata import Stratum
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cmr_synth.evaluation.sample import Sample
 
 SHOWN = 6  # slices in a picture
-
+DRAWN, FOUND = (86, 180, 233), (240, 228, 66)  # blue and yellow outlines
 
 COLUMNS = {
     "Candidate": "",
@@ -51,10 +52,10 @@ MEASURE_COLUMNS = {
 }
 
 
-def write_adherence(
-    out: Path, held_out: Sample, followed: Sequence[Followed], *, split: str, seed: int
-) -> tuple[dict[str, Any], list[str], dict[str, str]]:
-    """Write the report; returns its facts, lines for a terminal, and the names of its files."""
+def adherence_content(
+    held_out: Sample, followed: Sequence[Followed], *, split: str, seed: int
+) -> Content:
+    """How well candidates follow their masks, by structure, level and vendor, and their anatomy."""
     patients = len(np.unique(held_out.patients))
     segmenter = followed[0].adherence.segmenter
     lead = (
@@ -63,33 +64,30 @@ def write_adherence(
         "mask, beside what it finds on real slices. Every figure is over patients."
     )
     main = Table(COLUMNS, [_cells(one.name, s) for one in followed for s in _strata(one, "all")])
-    pictures: dict[str, Image.Image] = {
-        f"{one.name}: slices on which the outline that was found (yellow) is furthest from the "
-        "mask (blue), one of each patient": _worst(one)
-        for one in followed
-    }
-    sections = [Section("Mask adherence", tables=[main], figures=pictures)]
+    pictures = [_worst(one) for one in followed]
+    sections = [Section(title="Mask adherence", tables=[main], plots=pictures)]
     for by, title in (("level", "By slice level"), ("vendor", "By vendor")):
         rows = [_cells(one.name, s) for one in followed for s in _strata(one, by)]
         if len({row[1] for row in rows}) > 1:
-            sections.append(Section(title, tables=[Table(dict.fromkeys(COLUMNS, ""), rows)]))
+            sections.append(Section(title=title, tables=[Table(list(COLUMNS), rows)]))
     rows = [_measure_cells(one.name, m) for one in followed for m in one.anatomy]
     if rows:
-        plots = {
-            f"{one.name}: measurements of real (grey) and synthetic (blue) patients": _plot(one)
-            for one in followed
-            if one.anatomy
-        }
-        sections.append(Section("Anatomy", tables=[Table(MEASURE_COLUMNS, rows)], figures=plots))
-    facts = {
-        "split": split,
-        "seed": seed,
-        "slices": len(held_out),
-        "patients": patients,
-        "candidates": [one.as_dict() for one in followed],
-    }
-    files = write_document(out, "Does it follow its mask", lead, sections, facts)
-    return facts, [*main.text(), "", lead, str(out / files["page"])], files
+        plots = [_boxes(one) for one in followed if one.anatomy]
+        tables = [Table(MEASURE_COLUMNS, rows)]
+        sections.append(Section(title="Anatomy", tables=tables, plots=plots))
+    return Content(
+        title="Does it follow its mask",
+        lead=lead,
+        sections=sections,
+        brief=[main, "", lead],
+        data={
+            "split": split,
+            "seed": seed,
+            "slices": len(held_out),
+            "patients": patients,
+            "candidates": [one.as_dict() for one in followed],
+        },
+    )
 
 
 def _strata(one: Followed, by: str) -> list[Stratum]:
@@ -97,24 +95,14 @@ def _strata(one: Followed, by: str) -> list[Stratum]:
 
 
 def _cells(name: str, one: Stratum) -> list[str]:
-    scores = one.scores
-    dice = scores["dice"]
-
-    def beside(score: str, digits: int) -> str:
-        found = scores[score]
-        return f"{found.synthetic:.{digits}f} ({found.real:.{digits}f})"
-
+    dice = one.scores["dice"]
+    digits = {"dice": 3, "surface_dice": 3, "hd95": 1, "hd95_directed": 1, "hd": 1, "asd": 2}
     return [
         name,
         one.value or "unknown",
         one.structure,
         interval(dice.ratio, dice.ratio_low, dice.ratio_high),
-        beside("dice", 3),
-        beside("surface_dice", 3),
-        beside("hd95", 1),
-        beside("hd95_directed", 1),
-        beside("hd", 1),
-        beside("asd", 2),
+        *(beside(one.scores[k].synthetic, one.scores[k].real, n) for k, n in digits.items()),
         f"{one.missed} ({one.real_missed}) of {one.slices}",
         str(one.patients),
     ]
@@ -125,69 +113,68 @@ def _measure_cells(name: str, one: Measure) -> list[str]:
     return [
         name,
         one.words,
-        f"{apart.real:.3g}",
-        f"{apart.synthetic:.3g}",
+        significant(apart.real),
+        significant(apart.synthetic),
         interval(apart.effect, apart.low, apart.high, 2),
-        f"{apart.distance:.3g}",
+        significant(apart.distance),
         f"{apart.real_patients}, {apart.synthetic_patients}",
     ]
 
 
-def _worst(one: Followed) -> Image.Image:
+def _worst(one: Followed) -> Picture:
     """Slices with the lowest Dice over all structures, with both outlines."""
     from PIL import Image
     from skimage.segmentation import find_boundaries
 
     truth, found = one.synthetic.labels, one.found
-    heart = (truth > 0) & (truth < 255)
-    same = (heart & (found == truth)).sum(axis=(1, 2))
-    total = heart.sum(axis=(1, 2)) + (found > 0).sum(axis=(1, 2))
-    order = np.argsort(2 * same / np.maximum(total, 1), kind="stable")
-    chosen: list[int] = []
-    for i in order:
-        if one.synthetic.patients[i] not in one.synthetic.patients[chosen]:
-            chosen.append(int(i))
-        if len(chosen) == SHOWN:
-            break
+    order = np.argsort(dice_of_slices(found, truth), kind="stable")
     tiles = []
-    for i in chosen:
+    for i in one.synthetic.one_a_patient(order, SHOWN):
         grey = np.kron(one.synthetic.pixels[i], np.ones((2, 2)))
         rgb = np.repeat((grey * 255).astype(np.uint8)[..., None], 3, axis=2)
-        for labels, colour in ((truth[i], (86, 180, 233)), (found[i], (240, 228, 66))):
+        for labels, colour in ((truth[i], DRAWN), (found[i], FOUND)):
             edges = find_boundaries(np.kron(labels, np.ones((2, 2), np.uint8)), mode="inner")
             rgb[edges] = colour
         tiles.append(rgb)
-    return Image.fromarray(np.concatenate(tiles, axis=1))
+    return Picture(
+        says=f"{one.name}: slices on which the outline that was found (yellow) is furthest from "
+        "the mask (blue), one of each patient",
+        image=Image.fromarray(np.concatenate(tiles, axis=1)),
+    )
 
 
-def _plot(one: Followed) -> Figure:
+def _boxes(one: Followed) -> Plot:
     """A box with the patients of every measurement, real beside synthetic."""
-    from matplotlib.figure import Figure
-
     columns = 4
     rows = -(-len(one.anatomy) // columns)
-    figure = Figure(figsize=(2.9 * columns, 2.2 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    draw = np.random.default_rng(0)
-    for ax, measure in zip(axes.flat, one.anatomy, strict=False):
-        for place, (values, colour) in enumerate(
-            ((measure.real, "0.5"), (measure.synthetic, "#0072b2"))
-        ):
-            ax.boxplot(
-                values,
-                positions=[place],
-                widths=0.5,
-                showfliers=False,
-                medianprops={"color": colour, "lw": 2},
-            )
-            across = place + draw.uniform(-0.15, 0.15, len(values))
-            ax.plot(across, values, ".", color=colour, ms=4, alpha=0.7)
-        ax.set_xticks([0, 1], ["real", "synthetic"], fontsize=8)
-        ax.set_title(
-            f"{measure.words}\ng = {measure.difference.effect:+.2f}", fontsize=7.5, wrap=True
-        )
-        ax.tick_params(labelsize=8)
-        ax.spines[["top", "right"]].set_visible(False)
-    for ax in list(axes.flat)[len(one.anatomy) :]:
-        ax.set_axis_off()
-    return figure
+
+    def drawn(figure: Figure) -> None:
+        axes = figure.subplots(rows, columns, squeeze=False)
+        jitter = np.random.default_rng(0)
+        for ax, measure in zip(axes.flat, one.anatomy, strict=False):
+            sides = ((measure.real, "0.5"), (measure.synthetic, BLUE))
+            for place, (values, colour) in enumerate(sides):
+                lines = {part: {"color": colour} for part in ("boxprops", "whiskerprops")}
+                ax.boxplot(
+                    values,
+                    positions=[place],
+                    widths=0.5,
+                    showfliers=False,
+                    medianprops={"color": colour, "lw": 2},
+                    capprops={"color": colour},
+                    **lines,
+                )
+                across = place + jitter.uniform(-0.15, 0.15, len(values))
+                ax.plot(across, values, ".", color=colour, ms=4, alpha=0.7)
+            ax.set_xticks([0, 1], ["real", "synthetic"], fontsize=8)
+            effect = measure.difference.effect
+            ax.set_title(f"{measure.words}\ng = {effect:+.2f}", fontsize=7.5, wrap=True)
+            ax.tick_params(labelsize=8)
+        for ax in list(axes.flat)[len(one.anatomy) :]:
+            ax.set_axis_off()
+
+    return Plot(
+        says=f"{one.name}: measurements of real (grey) and synthetic (blue) patients",
+        draw=drawn,
+        inches=(2.9 * columns, 2.2 * rows),
+    )

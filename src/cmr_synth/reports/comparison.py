@@ -1,19 +1,18 @@
-"""A comparison of models: one table, one sheet, one page, one JSON file."""
+"""A comparison of models: one table and one sheet."""
 
 from __future__ import annotations
 
-import base64
-import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.files import write_file
-from cmr_synth.reports.document import number
-from cmr_synth.reports.html import render
+from cmr_synth.reports.content import Content, Picture, Section, Table
+from cmr_synth.reports.numbers import NONE, number
+from cmr_synth.reports.output import write_report
 from cmr_synth.reports.sheet import SheetRow, colour_labels, contact_sheet
+from cmr_synth.reports.text import markdown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from cmr_synth.evaluation.comparison import Basis, Row
     from cmr_synth.evaluation.realism.contract import Metric
 
-TABLE, PAGE, FIGURES, SHEET = "comparison.md", "comparison.html", "comparison.json", "sheet.png"
+TABLE, SHEET = "comparison.md", "sheet.png"
 
 MODEL = {"Model": "name of the model or recipe, and its family"}
 ADHERENCE = {
@@ -39,8 +38,6 @@ OF_MODELS = {
     "Trained": "minutes and images seen",
 }
 """Headings of columns that are no metric of realism, and what they say."""
-
-NONE = "–"
 
 
 def columns(rows: Sequence[Row]) -> dict[str, str]:
@@ -67,11 +64,11 @@ def cells(row: Row, metrics: Sequence[Metric]) -> list[str]:
             number(seen[structure].scores["dice"].ratio, 3) if structure in seen else NONE
             for structure in STRUCTURES
         ),
-        NONE if row.similarity is None else f"{row.similarity:.2f}",
+        number(row.similarity, 2),
         NONE if row.steps is None else str(row.steps),
-        f"{row.cost.seconds:.3f}",
-        f"{row.cost.parameters / 1e6:.1f}",
-        f"{row.cost.memory_mb:.0f}",
+        number(row.cost.seconds),
+        number(row.cost.parameters / 1e6, 1),
+        number(row.cost.memory_mb, 0),
         f"{row.minutes:.0f} min, {row.images_seen:,}",
     ]
 
@@ -84,29 +81,29 @@ def real_cells(basis: Basis, rows: Sequence[Row], metrics: Sequence[Metric]) -> 
         one = next(row.estimates[metric.name] for row in rows if metric.name in row.estimates)
         floors.append(number(one.floor, metric.digits))
     blank = [NONE] * (len(OF_MODELS) - 1)
-    return ["real patients", *floors, *["1.000"] * 3, f"{basis.similarity:.2f}", *blank]
+    return ["real patients", *floors, *["1.000"] * 3, number(basis.similarity, 2), *blank]
 
 
-def markdown(basis: Basis, rows: Sequence[Row]) -> str:
+def table(basis: Basis, rows: Sequence[Row]) -> Table:
+    """A row for real patients, then one for each model."""
+    metrics = measured(rows)
+    lines = [real_cells(basis, rows, metrics), *(cells(row, metrics) for row in rows)]
+    return Table(columns(rows), lines)
+
+
+def in_markdown(basis: Basis, rows: Sequence[Row]) -> str:
     """The table, and below it what was measured on and what the columns say."""
-    named = columns(rows)
+    shown = table(basis, rows)
     lines = [
-        "| " + " | ".join(named) + " |",
-        "|" + "---|" * len(named),
-        *("| " + " | ".join(line) + " |" for line in _lines(basis, rows)),
+        *markdown(shown),
         "",
         describe(basis),
         "",
-        *(f"- **{name}**: {words}" for name, words in named.items() if words),
+        *(f"- **{name}**: {words}" for name, words in shown.meanings.items()),
         "",
         *(f"- {row.name}: weights `{row.sha256[:16]}`" for row in rows),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _lines(basis: Basis, rows: Sequence[Row]) -> list[list[str]]:
-    metrics = measured(rows)
-    return [real_cells(basis, rows, metrics), *(cells(row, metrics) for row in rows)]
 
 
 def describe(basis: Basis) -> str:
@@ -117,6 +114,10 @@ def describe(basis: Basis) -> str:
         f"{basis.features} `{basis.encoder[:12]}`, contours of the segmenter "
         f"`{basis.segmenter[:12]}`."
     )
+
+
+def _plain(basis: Basis) -> str:
+    return describe(basis).replace("`", "")
 
 
 def sheet(basis: Basis, rows: Sequence[Row], *, show_real: bool = True) -> Image.Image:
@@ -132,8 +133,33 @@ def sheet(basis: Basis, rows: Sequence[Row], *, show_real: bool = True) -> Image
         lines,
         title="Models compared",
         subtitle="Every row below the real one is synthetic and shows no patient.",
-        footnote=describe(basis).replace("`", ""),
+        footnote=_plain(basis),
         tile=128,
+    )
+
+
+def brief(basis: Basis, rows: Sequence[Row]) -> list[str]:
+    """What a terminal is told."""
+    return [*markdown(table(basis, rows)), _plain(basis)]
+
+
+def comparison_content(basis: Basis, rows: Sequence[Row], *, show_real: bool = True) -> Content:
+    """Models in one table, beside each other on one sheet."""
+    shown = table(basis, rows)
+    picture = Picture(
+        says="One row for each model, one column for each mask.",
+        image=sheet(basis, rows, show_real=show_real),
+        name=SHEET.removesuffix(".png"),
+    )
+    hashes = [(row.name, f"sha256 {row.sha256}") for row in rows]
+    return Content(
+        title="Models compared",
+        lead=_plain(basis),
+        tables=[shown],
+        plots=[picture],
+        sections=[Section(title="The models", facts=hashes)],
+        brief=brief(basis, rows),
+        data={"protocol": basis.as_dict(), "models": [row.as_dict() for row in rows]},
     )
 
 
@@ -147,26 +173,7 @@ def write_comparison(
     InputError
         If one cannot be written.
     """
-    picture = sheet(basis, rows, show_real=show_real)
-    png = io.BytesIO()
-    picture.save(png, format="PNG", optimize=True)
-    html = render(
-        "comparison.html",
-        columns=columns(rows),
-        rows=_lines(basis, rows),
-        hashes=[(row.name, row.sha256) for row in rows],
-        protocol=describe(basis).replace("`", ""),
-        sheet=base64.b64encode(png.getvalue()).decode("ascii"),
-        sheet_size=picture.size,
-    )
-    facts = {"protocol": basis.as_dict(), "models": [row.as_dict() for row in rows]}
-    for name, content in (
-        (TABLE, markdown(basis, rows)),
-        (PAGE, html),
-        (FIGURES, json.dumps(facts, indent=2) + "\n"),
-    ):
-        with write_file(out / name) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    with write_file(out / SHEET) as temporary:
-        temporary.write_bytes(png.getvalue())
-    return {"table": TABLE, "page": PAGE, "figures": FIGURES, "sheet": SHEET}
+    with write_file(out / TABLE) as temporary:
+        temporary.write_text(in_markdown(basis, rows), encoding="utf-8")
+    content = comparison_content(basis, rows, show_real=show_real)
+    return {"table": TABLE, **write_report(out, content, name="comparison")}

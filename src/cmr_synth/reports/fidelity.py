@@ -1,18 +1,17 @@
-"""Fidelity as a page, a JSON file and pictures of what gives synthetic slices away."""
+"""Fidelity: how near to real patients, and what gives synthetic slices away."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cmr_synth.reports.document import Section, Table, interval, number, write_document
+from cmr_synth.reports.content import Cell, Content, Plot, Section, Table
+from cmr_synth.reports.numbers import NONE, interval, number, share, significant
+from cmr_synth.reports.plots import Tile, grid
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from cmr_synth.evaluation.protocol import Measured
     from cmr_synth.evaluation.realism.contract import Metric
     from cmr_synth.evaluation.realism.estimate import Estimate
@@ -21,45 +20,43 @@ if TYPE_CHECKING:
 SHOWN = 8  # slices in the picture of the two-sample test
 
 
-def write_fidelity(
-    out: Path,
-    held_out: Sample,
-    other: Sample,
-    measured: Sequence[Measured],
-    *,
-    split: str,
-    seed: int,
-) -> tuple[dict[str, Any], list[str], dict[str, str]]:
-    """Write the report; returns its facts, lines for a terminal, and the names of its files."""
+def fidelity_content(
+    held_out: Sample, other: Sample, measured: Sequence[Measured], *, split: str, seed: int
+) -> Content:
+    """Every metric of realism of the candidates, beside what other real patients give."""
     patients = len(np.unique(held_out.patients))
     lead = (
         f"{len(held_out)} {split} slices of {patients} patients that no model has seen; other real "
         f"patients: {len(np.unique(other.patients))} of the training; synthetic slices with seed "
         f"{seed}. Every figure is over patients."
     )
-    sections, lines = [], []
-    for number_of_space in range(len(measured[0].spaces)):
-        section = _space_section(measured, number_of_space)
-        found = measured[0].spaces[number_of_space]
+    sections: list[Section] = []
+    brief: list[str | Table] = []
+    for k, found in enumerate(measured[0].spaces):
+        section = _space_section(measured, k)
         sections.append(section)
-        lines += [f"{found.space} ({found.hash[:12]})", *section.tables[0].text(), ""]
+        brief += [f"{found.space} ({found.hash[:12]})", section.tables[0], ""]
     for section in _picture_sections(held_out, measured):
         sections.append(section)
         if section.title == TOLD:
-            lines += [*section.tables[0].text(), ""]
+            brief += [section.tables[0], ""]
     remarks = list(dict.fromkeys(remark for one in measured for remark in one.remarks))
     if remarks:
-        sections.append(Section("Left out", notes=remarks))
-    facts = {
-        "split": split,
-        "seed": seed,
-        "slices": len(held_out),
-        "patients": patients,
-        "candidates": [one.as_dict() for one in measured],
-        "remarks": remarks,
-    }
-    files = write_document(out, "How near to real patients", lead, sections, facts)
-    return facts, [*lines, lead, str(out / files["page"])], files
+        sections.append(Section(title="Left out", remarks=remarks))
+    return Content(
+        title="How near to real patients",
+        lead=lead,
+        sections=sections,
+        brief=[*brief, lead],
+        data={
+            "split": split,
+            "seed": seed,
+            "slices": len(held_out),
+            "patients": patients,
+            "candidates": [one.as_dict() for one in measured],
+            "remarks": remarks,
+        },
+    )
 
 
 def table_of(
@@ -78,7 +75,7 @@ def table_of(
 
     found = [name for name in metrics() if any(name in one for one in estimates.values())]
     columns: dict[str, str] = {"Candidate": ""}
-    rows: dict[str, list[str]] = {name: [name] for name in estimates}
+    rows: dict[str, list[Cell]] = {name: [name] for name in estimates}
     for metric in map(load_metric, found):
         of_metric = {name: one.get(metric.name) for name, one in estimates.items()}
         for heading, words, cells in _columns(metric, of_metric):
@@ -88,7 +85,7 @@ def table_of(
     for heading, (words, texts) in (more or {}).items():
         columns[heading] = words
         for name in estimates:
-            rows[name].append(texts.get(name, "–"))
+            rows[name].append(texts.get(name, NONE))
     return Table(columns, list(rows.values()))
 
 
@@ -104,15 +101,15 @@ def _columns(
     """
     known = [one for one in found.values() if one is not None]
     apart = any(np.isfinite([one.floor_low, one.floor_sd]).any() for one in known)
-    beside = not apart and any(np.isfinite(one.floor) for one in known)
+    in_brackets = not apart and any(np.isfinite(one.floor) for one in known)
     words = f"{metric.sentence}; with the 95 % interval by patient"
-    if beside:
+    if in_brackets:
         words += ", other real patients' in brackets"
     digits = metric.digits
     cells = {}
     for name, one in found.items():
-        cells[name] = "–" if one is None else interval(one.value, one.low, one.high, digits)
-        if one is not None and beside:
+        cells[name] = NONE if one is None else interval(one.value, one.low, one.high, digits)
+        if one is not None and in_brackets:
             cells[name] += f" ({number(one.floor, digits)})"
     yield metric.heading, words, cells
     if apart:
@@ -125,8 +122,8 @@ def _columns(
 
 def _floor(one: Estimate | None, digits: int) -> str:
     if one is None:
-        return "–"
-    spread = f" (sd {one.floor_sd:.{digits}f})" if np.isfinite(one.floor_sd) else ""
+        return NONE
+    spread = f" (sd {number(one.floor_sd, digits)})" if np.isfinite(one.floor_sd) else ""
     return interval(one.floor, one.floor_low, one.floor_high, digits) + spread
 
 
@@ -140,7 +137,8 @@ def _space_section(measured: Sequence[Measured], number_of_space: int) -> Sectio
     ]
     table = table_of({name: found.estimates for name, found in spaces.items()})
     notes = [f"{name}: {note}" for name, found in spaces.items() for note in found.notes]
-    return Section(f"Realism: {first.space}", words, [table], notes=notes)
+    title = f"Realism: {first.space}"
+    return Section(title=title, words=words, tables=[table], remarks=notes)
 
 
 TOLD, PAIRED, TISSUE = "Two-sample test", "Pixel by pixel", "Tissue"
@@ -171,63 +169,45 @@ def _picture_sections(held_out: Sample, measured: Sequence[Measured]) -> Iterato
         tables = [table_of(estimates, more)]
         if title == TISSUE:
             tables += _of_vendors(measured)
-        figures = _of_what_speaks(held_out, measured) if title == TOLD else {}
+        plots = []
+        if title == TOLD:
+            tested = [one for one in measured if one.pictures.told is not None]
+            plots = [_saliency(one, len(held_out)) for one in tested]
         words = [WORDS[title]] if title in WORDS else []
-        yield Section(title, words, tables, figures)
+        yield Section(title=title, words=words, tables=tables, plots=plots)
     notes = [f"{one.name}: {note}" for one in measured for note in one.pictures.notes]
     if notes:
-        yield Section("Not measured", notes=notes)
+        yield Section(title="Not measured", remarks=notes)
 
 
 def _of_the_test(measured: Sequence[Measured]) -> dict[str, tuple[str, Cells]]:
     told = {one.name: one.pictures.told for one in measured if one.pictures.told is not None}
     return {
-        "Accuracy": ("at even odds", {name: f"{one.accuracy:.1%}" for name, one in told.items()}),
+        "Accuracy": ("at even odds", {name: share(one.accuracy, 1) for name, one in told.items()}),
         "Slices": ("of each kind", {name: str(one.slices) for name, one in told.items()}),
         "Patients": ("", {name: str(one.patients) for name, one in told.items()}),
     }
 
 
-def _of_what_speaks(held_out: Sample, measured: Sequence[Measured]) -> dict[str, Figure]:
-    return {
-        f"{one.name}: synthetic slices that gave themselves away most, and what speaks for "
-        "synthetic (orange) and for real (blue)": _saliency(one, len(held_out))
-        for one in measured
-        if one.pictures.told is not None
-    }
-
-
-def _saliency(one: Measured, real: int) -> Figure:
-    from matplotlib.figure import Figure
+def _saliency(one: Measured, real: int) -> Plot:
+    """Slices above what speaks for synthetic or real in them; the first scores are of real ones."""
     from scipy import ndimage
 
     told = one.pictures.told
     assert told is not None
     scores = told.scores[real:]
-    chosen: list[int] = []
-    for i in np.argsort(scores)[::-1]:  # one slice a patient
-        if one.synthetic.patients[i] not in one.synthetic.patients[chosen]:
-            chosen.append(int(i))
-        if len(chosen) == SHOWN:
-            break
-    figure = Figure(figsize=(1.5 * len(chosen), 3.3), layout="constrained", facecolor="#101214")
-    axes = figure.subplots(2, len(chosen), squeeze=False)
-    for column, i in enumerate(chosen):
+    columns = []
+    for i in one.synthetic.one_a_patient(np.argsort(scores)[::-1], SHOWN):
+        pixels = one.synthetic.pixels[i]
         speaks = ndimage.gaussian_filter(told.saliency[real + i], 1.5)
-        reach = float(np.quantile(np.abs(speaks), 0.995)) or 1.0
-        axes[0, column].imshow(one.synthetic.pixels[i], cmap="gray", vmin=0, vmax=1)
-        axes[1, column].imshow(one.synthetic.pixels[i], cmap="gray", vmin=0, vmax=1)
-        axes[1, column].imshow(
-            speaks,
-            cmap="PuOr_r",
-            vmin=-reach,
-            vmax=reach,
-            alpha=np.clip(np.abs(speaks) / reach, 0, 1) * 0.8,
+        columns.append(
+            [Tile(pixels=pixels, title=number(scores[i], 2)), Tile(pixels=pixels, over=speaks)]
         )
-        axes[0, column].set_title(f"{scores[i]:.2f}", color="#f2f3f5", fontsize=9)
-    for ax in axes.flat:
-        ax.set_axis_off()
-    return figure
+    return grid(
+        columns,
+        says=f"{one.name}: synthetic slices that gave themselves away most, and what speaks for "
+        "synthetic (orange) and for real (blue)",
+    )
 
 
 TISSUE_COLUMNS = {
@@ -254,11 +234,11 @@ def _of_vendors(measured: Sequence[Measured]) -> list[Table]:
                     one.name,
                     found.vendor or "unknown",
                     FIGURES[found.figure],
-                    f"{found.range.low:.3g} to {found.range.high:.3g}",
-                    f"{found.inside:.0%} ({found.real_inside:.0%})",
-                    "–" if apart is None else f"{apart.real:.3g}",
-                    "–" if apart is None else f"{apart.synthetic:.3g}",
-                    "–" if apart is None else interval(apart.effect, apart.low, apart.high, 2),
+                    f"{significant(found.range.low)} to {significant(found.range.high)}",
+                    f"{share(found.inside)} ({share(found.real_inside)})",
+                    NONE if apart is None else significant(apart.real),
+                    NONE if apart is None else significant(apart.synthetic),
+                    NONE if apart is None else interval(apart.effect, apart.low, apart.high, 2),
                 ]
             )
     return [Table(TISSUE_COLUMNS, rows)] if rows else []

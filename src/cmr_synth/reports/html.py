@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
 
 from cmr_synth.reports.content import Content, Link
 from cmr_synth.reports.numbers import show
@@ -28,17 +27,6 @@ def page(content: Content, *, footer: str = "") -> str:
         HTML; text is escaped, nothing is loaded from elsewhere, and nothing in it depends on when
         it was made unless the footer does.
     """
-    return render(
-        "page.html",
-        content=content,
-        show=show,
-        png=lambda plot: base64.b64encode(png(plot)).decode("ascii"),
-        footer=footer,
-    )
-
-
-def render(template: str, **values: Any) -> str:
-    """Fill in a template; text is escaped, and a name that is missing is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -49,4 +37,9 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.tests["link"] = lambda cell: isinstance(cell, Link)
-    return environment.get_template(template).render(**values)
+    return environment.get_template("page.html").render(
+        content=content,
+        show=show,
+        png=lambda plot: base64.b64encode(png(plot)).decode("ascii"),
+        footer=footer,
+    )

@@ -56,6 +56,11 @@ def interval_in_words(value: float | None, low: float | None, high: float | None
     return f"{show(value)} ({show(low)} to {show(high)})"
 
 
+def share(value: float | None, digits: int = 0) -> str:
+    """A share in percent; a dash where there is none."""
+    return NONE if value is None or math.isnan(value) else f"{value:.{digits}%}"
+
+
 def beside(value: float, other: float, digits: int = 2) -> str:
     """A number, and in brackets the one to compare it with."""
     return f"{number(value, digits)} ({number(other, digits)})"

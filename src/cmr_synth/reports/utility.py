@@ -1,17 +1,16 @@
-"""The utility experiment as a page, a JSON file and a plot."""
+"""The utility experiment: what a segmenter learns from synthetic slices."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cmr_synth.reports.document import Section, Table, interval, number, write_document
+from cmr_synth.reports.content import Content, Plot, Section, Table
+from cmr_synth.reports.numbers import NONE, interval, number, share
+from cmr_synth.reports.plots import SHADES, Span, intervals
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from cmr_synth.evaluation.utility.results import Result
     from cmr_synth.evaluation.utility.study import Protocol
 
@@ -38,15 +37,12 @@ STRATA = {
 }
 
 
-def write_utility(
-    out: Path,
-    protocol: Protocol,
-    found: Mapping[str, Sequence[Result]],
-    hashes: Mapping[str, str],
-) -> tuple[dict[str, Any], list[str], dict[str, str]]:
-    """Write the report; returns its facts, lines for a terminal, and the names of its files."""
+def utility_content(
+    protocol: Protocol, found: Mapping[str, Sequence[Result]], hashes: Mapping[str, str]
+) -> Content:
+    """Dice of every training on every group of patients, and what it gained or lost."""
     sections = []
-    main: Table | None = None
+    brief: list[str | Table] = []
     for by, title in STRATA.items():
         rows = [
             _cells(model, one, results)
@@ -56,26 +52,24 @@ def write_utility(
         ]
         if not rows:
             continue
-        table = Table(COLUMNS if by == "cohort" else dict.fromkeys(COLUMNS, ""), rows)
-        figures = {}
-        if by in ("cohort", "pathology"):
-            figures = {
-                f"Dice gained or lost against real slices alone, {title.lower()}, mean and 95 % "
-                "interval by patient": _plot(found, by)
-            }
-        sections.append(Section(title, tables=[table], figures=figures))
-        main = main or table
+        table = Table(COLUMNS if by == "cohort" else list(COLUMNS), rows)
+        plots = [_gains(found, by, title.lower())] if by in ("cohort", "pathology") else []
+        sections.append(Section(title=title, tables=[table], plots=plots))
+        brief = brief or [table]
     lead = describe(protocol)
-    facts = {
-        "protocol": asdict(protocol),
-        "models": {
-            model: {"sha256": hashes[model], "results": [one.as_dict() for one in results]}
-            for model, results in found.items()
+    return Content(
+        title="What a segmenter learns from it",
+        lead=lead,
+        sections=sections,
+        brief=[*brief, lead],
+        data={
+            "protocol": asdict(protocol),
+            "models": {
+                model: {"sha256": hashes[model], "results": [one.as_dict() for one in results]}
+                for model, results in found.items()
+            },
         },
-    }
-    files = write_document(out, "What a segmenter learns from it", lead, sections, facts)
-    lines = [*(main.text() if main else []), lead, str(out / files["page"])]
-    return facts, lines, files
+    )
 
 
 def describe(protocol: Protocol) -> str:
@@ -95,7 +89,6 @@ def _wanted(by: str, one: Result) -> bool:
 def _cells(model: str, one: Result, results: Sequence[Result]) -> list[str]:
     wanted = (one.arm, one.stratum, "hd95")
     far = next((r for r in results if (r.arm, r.stratum, r.score) == wanted), None)
-    gained = one.difference is not None
     return [
         model,
         one.arm,
@@ -103,48 +96,38 @@ def _cells(model: str, one: Result, results: Sequence[Result]) -> list[str]:
         one.stratum.structure,
         str(one.patients),
         interval(one.mean, one.low, one.high),
-        _signed(one) if gained else "–",
+        interval(one.difference, one.difference_low, one.difference_high, sign=True),
         number(one.p),
-        "–" if far is None else interval(far.mean, far.low, far.high, 1),
-        f"{one.missed:.1%}",
+        NONE if far is None else interval(far.mean, far.low, far.high, 1),
+        share(one.missed, 1),
         number(one.seed_spread),
     ]
 
 
-def _signed(one: Result) -> str:
-    assert one.difference is not None
-    text = f"{one.difference:+.3f}"
-    if one.difference_low is None or one.difference_high is None:
-        return text
-    return f"{text} [{one.difference_low:+.3f}, {one.difference_high:+.3f}]"
-
-
-def _plot(found: Mapping[str, Sequence[Result]], by: str) -> Figure:
-    from matplotlib.figure import Figure
-
+def _gains(found: Mapping[str, Sequence[Result]], by: str, title: str) -> Plot:
     rows = [
-        (f"{one.stratum.value}: {model}, {one.arm} (n={one.patients})", one)
+        (one.stratum.value, f"{model}, {one.arm} (n={one.patients})", one)
         for model, results in found.items()
         for one in results
-        if one.stratum.by == by
-        and one.score == "dice"
-        and one.stratum.structure == "mean"
-        and one.difference is not None
+        if one.stratum.by == by and one.score == "dice" and one.stratum.structure == "mean"
     ]
-    rows.sort(key=lambda row: row[1].stratum.value)
-    figure = Figure(figsize=(9, 1.0 + 0.28 * max(len(rows), 1)), layout="constrained")
-    axes = figure.add_subplot()
-    shades = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"]
-    values = list(dict.fromkeys(row[1].stratum.value for row in rows))
-    for k, (_, one) in enumerate(rows):
-        colour = shades[values.index(one.stratum.value) % len(shades)]
-        if one.difference_low is not None and one.difference_high is not None:
-            axes.plot([one.difference_low, one.difference_high], [k, k], color=colour, lw=2)
-        if one.difference is not None:
-            axes.plot([one.difference], [k], "o", color=colour, ms=5)
-    axes.axvline(0, color="0.6", lw=1)
-    axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xlabel("mean Dice, less that of real slices alone")
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
+    rows.sort(key=lambda row: row[0])
+    values = list(dict.fromkeys(value for value, _, one in rows if one.difference is not None))
+    spans = [
+        Span(
+            name=f"{value}: {words}",
+            value=one.difference,
+            low=one.difference_low,
+            high=one.difference_high,
+            colour=SHADES[values.index(value) % len(SHADES)],
+        )
+        for value, words, one in rows
+        if one.difference is not None
+    ]
+    return intervals(
+        spans,
+        says=f"Dice gained or lost against real slices alone, {title}, mean and 95 % interval by "
+        "patient",
+        label="mean Dice, less that of real slices alone",
+        centre=0,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cmr_synth.cli.console import Json, followed, remark, result
+from cmr_synth.cli.console import Json, followed, remark
 from cmr_synth.cli.options import (
     Candidates,
     Cohort,
@@ -15,6 +15,7 @@ from cmr_synth.cli.options import (
     check_options,
     open_slices,
 )
+from cmr_synth.cli.report import report
 
 
 def adherence(
@@ -40,7 +41,7 @@ def adherence(
     from cmr_synth.evaluation.candidates import candidates as made_by
     from cmr_synth.evaluation.protocol import Protocol
     from cmr_synth.evaluation.setting import Setting
-    from cmr_synth.reports.adherence import write_adherence
+    from cmr_synth.reports.adherence import adherence_content
 
     opened = open_slices(data, slices, out, complete=False, quiet=as_json)
     setting = Setting(slices=opened, split=split, cohorts=cohort, seed=seed, steps=steps)
@@ -51,5 +52,5 @@ def adherence(
         )
     events = Protocol(setting=setting).adherence(made_by(candidates, setting))
     found = list(followed(events, quiet=as_json))
-    facts, lines, files = write_adherence(out, setting.held_out, found, split=split, seed=seed)
-    result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)
+    content = adherence_content(setting.held_out, found, split=split, seed=seed)
+    report(content, out, as_json=as_json, show_page=True)

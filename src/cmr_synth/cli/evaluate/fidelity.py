@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cmr_synth.cli.console import Json, followed, remark, result
+from cmr_synth.cli.console import Json, followed, remark
 from cmr_synth.cli.options import (
     Candidates,
     Cohort,
@@ -20,6 +20,7 @@ from cmr_synth.cli.options import (
     check_options,
     open_slices,
 )
+from cmr_synth.cli.report import report
 
 
 def fidelity(
@@ -67,7 +68,7 @@ def fidelity(
     from cmr_synth.evaluation.protocol import Protocol
     from cmr_synth.evaluation.realism.spaces import open_space
     from cmr_synth.evaluation.setting import Setting
-    from cmr_synth.reports.fidelity import write_fidelity
+    from cmr_synth.reports.fidelity import fidelity_content
 
     spaces = [open_space(name) for name in dict.fromkeys(features or ["encoder"])]
     opened = open_slices(data, slices, out, complete=True, quiet=as_json)
@@ -80,7 +81,5 @@ def fidelity(
     measured = list(followed(protocol.fidelity(asked), quiet=as_json))
     if any(one.pictures.paired is None for one in measured):
         remark("images of no counterparts have no paired metrics")
-    facts, lines, files = write_fidelity(
-        out, setting.held_out, setting.training, measured, split=split, seed=seed
-    )
-    result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)
+    content = fidelity_content(setting.held_out, setting.training, measured, split=split, seed=seed)
+    report(content, out, as_json=as_json, show_page=True)

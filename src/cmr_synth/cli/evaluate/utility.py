@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cmr_synth.cli.console import Json, followed, result
+from cmr_synth.cli.console import Json, followed
 from cmr_synth.cli.options import Data, Out, Slices, Split, check_options, open_slices
+from cmr_synth.cli.report import report
 from cmr_synth.errors import InputError
 
 
@@ -55,7 +56,7 @@ def utility(
     from cmr_synth.evaluation.utility.results import compare_arms
     from cmr_synth.evaluation.utility.study import Protocol, Study
     from cmr_synth.generators import zoo
-    from cmr_synth.reports.utility import write_utility
+    from cmr_synth.reports.utility import utility_content
 
     entries = [zoo.find(name) for name in models]
     names = [entry.name for entry in entries]
@@ -76,5 +77,4 @@ def utility(
         (scores,) = followed(study.scores(entry.name, zoo.load(entry.folder)), quiet=as_json)
         found[entry.name] = compare_arms(scores)
     hashes = {entry.name: zoo.card_of(entry).sha256 for entry in entries}
-    facts, lines, files = write_utility(out, protocol, found, hashes)
-    result({"folder": str(out), "files": files, **facts}, lines, as_json=as_json)
+    report(utility_content(protocol, found, hashes), out, as_json=as_json, show_page=True)

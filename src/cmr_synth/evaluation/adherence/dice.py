@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import STRUCTURES, UNLABELLED
+from cmr_synth.anatomy.labels import STRUCTURES, UNLABELLED, is_heart
 
 
 def dice_by_patient(
@@ -39,3 +39,11 @@ def dice_by_patient(
             values.append(2 * int((f & t).sum()) / total if total else np.nan)
         scores[structure] = np.array(values)
     return scores
+
+
+def dice_of_slices(found: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Dice (n,) of every slice over all structures together; 0 where neither shows one."""
+    heart = is_heart(truth)
+    same = (heart & (found == truth)).sum(axis=(1, 2))
+    total = heart.sum(axis=(1, 2)) + (found > 0).sum(axis=(1, 2))
+    return np.asarray(2 * same / np.maximum(total, 1))
