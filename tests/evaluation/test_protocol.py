@@ -13,6 +13,7 @@ from cmr_synth.evaluation.candidates import Candidate, candidates
 from cmr_synth.evaluation.comparison import one_a_patient
 from cmr_synth.evaluation.events import Event, Remark, Told
 from cmr_synth.evaluation.protocol import Protocol
+from cmr_synth.evaluation.realism.pictures import Pictures
 from cmr_synth.evaluation.sample import Sample, joined
 from cmr_synth.evaluation.setting import Setting
 
@@ -108,6 +109,17 @@ def test_what_is_told_is_passed_on_and_every_work_has_a_title(protocol):
     told = [one for one in protocol.fidelity(given) if isinstance(one, Told)]
     assert told[:2] == given[:2]
     assert [one.title for one in told[2:]] == ["real: bands", "real: pictures"]
+
+
+def test_a_metric_at_fault_is_told_of_once_for_all_candidates(setting, monkeypatch):
+    seen = Pictures({}, None, None, None, notes=(), remarks=("metric 'x' of package y fails",))
+    monkeypatch.setattr("cmr_synth.evaluation.protocol.pictures", lambda *_, **__: iter([seen]))
+    both = [Candidate(name, None, setting.held_out, paired=True) for name in ("one", "other")]
+    events = list(Protocol(setting=setting).fidelity(both))
+    remarks = [one for one in events if isinstance(one, Remark)]
+    assert remarks == [Remark("metric 'x' of package y fails")]
+    assert [one.name for one in results(events)] == ["one", "other"]
+    assert all(one.remarks == [remarks[0].words] for one in results(events))
 
 
 def test_patients_of_two_cohorts_with_one_number_stay_two(setting):

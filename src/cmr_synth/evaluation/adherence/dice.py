@@ -1,4 +1,4 @@
-"""Mask adherence: does a segmenter find the heart where the mask put it."""
+"""Dice of what a segmenter finds with what the mask asked for, pooled over a patient's slices."""
 
 from __future__ import annotations
 
