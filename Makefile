@@ -71,6 +71,7 @@ docs-cli: $(ENGINE)
 	$(BIN)/python docs/make_cli_reference.py
 
 docs-images: $(APP) screen
+	$(BIN)/python docs/make_architecture.py
 	$(ON_SCREEN) $(BIN)/python docs/make_images.py
 	$(ON_SCREEN) $(BIN)/python docs/make_app_images.py
 

@@ -1,0 +1,1 @@
+"""Where scans come from: one file per public data set, prepared slice sets, splits."""

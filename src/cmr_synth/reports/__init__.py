@@ -1,1 +1,1 @@
-"""Results for people: contact sheets and short pages; nothing is computed here."""
+"""Results for people and programs: one content, three faces; nothing is computed here."""
