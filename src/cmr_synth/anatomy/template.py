@@ -1,21 +1,25 @@
 """Hearts drawn in code: short-axis label maps with realistic sizes, from a seed and no data.
 
 They serve as test fixtures, as the bundled masks of the demonstration and as a first canvas to
-paint on. Sizes follow the medians of 100 manually segmented patients of the ACDC challenge (Bernard
-et al. 2018, doi:10.1109/TMI.2018.2837502); pixels are engine labels in the canonical radiological
-display: the RV lies on the left side of the picture.
+paint on. Outlines follow the medians of 100 manually segmented patients of the ACDC challenge
+(Bernard et al. 2018, doi:10.1109/TMI.2018.2837502); volumes, masses and ejection fractions of normal
+hearts lie within `reference.NORMAL`. Pixels are engine labels in the canonical radiological display:
+the RV lies on the left side of the picture.
 
 Geometry, in mm: the LV blood pool is a disc about the long axis whose radius falls from base to
 apex; the myocardium is a band around it; the RV blood pool is a bent oval on the septal side, of
 which the band cuts off the inner part. Low Fourier orders, drawn once per heart, make the outlines
 irregular and change smoothly from slice to slice.
+
+From ED to ES both ventricles become shorter, because the base moves towards the apex: the most basal
+slice of a stack then lies above them and shows none. The wall keeps its volume, as muscle does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +53,8 @@ class Sizes:
         From the septum to the RV free wall.
     rv_height : float
         Half the extent of the RV across that direction.
+    length : float
+        Of the long axis, as a share of that at ED.
     """
 
     cavity: float
@@ -56,23 +62,30 @@ class Sizes:
     septal_excess: float
     rv_depth: float
     rv_height: float
+    length: float = 1.0
 
 
 SIZES: dict[str, dict[str, Sizes]] = {
     "normal": {
-        "ED": Sizes(cavity=29.4, wall=8.6, septal_excess=0.06, rv_depth=36, rv_height=46),
-        "ES": Sizes(cavity=18.4, wall=12.8, septal_excess=0.03, rv_depth=29, rv_height=37),
+        "ED": Sizes(cavity=29.4, wall=7.3, septal_excess=0.06, rv_depth=44, rv_height=48),
+        "ES": Sizes(
+            cavity=19.8, wall=11.6, septal_excess=0.03, rv_depth=27, rv_height=38, length=0.87
+        ),
     },
     "dilated": {
-        "ED": Sizes(cavity=37.0, wall=7.6, septal_excess=0.02, rv_depth=34, rv_height=50),
-        "ES": Sizes(cavity=32.5, wall=8.8, septal_excess=0.02, rv_depth=28, rv_height=44),
+        "ED": Sizes(cavity=37.0, wall=6.7, septal_excess=0.02, rv_depth=42, rv_height=52),
+        "ES": Sizes(
+            cavity=32.6, wall=7.6, septal_excess=0.02, rv_depth=31, rv_height=44, length=0.98
+        ),
     },
     "hypertrophic": {
-        "ED": Sizes(cavity=25.8, wall=13.0, septal_excess=0.30, rv_depth=34, rv_height=44),
-        "ES": Sizes(cavity=14.4, wall=19.5, septal_excess=0.20, rv_depth=24, rv_height=36),
+        "ED": Sizes(cavity=25.8, wall=13.0, septal_excess=0.30, rv_depth=42, rv_height=45),
+        "ES": Sizes(
+            cavity=15.4, wall=19.0, septal_excess=0.20, rv_depth=26, rv_height=36.5, length=0.88
+        ),
     },
 }
-"""Every anatomy by name, then by phase."""
+"""Every anatomy by name, then by phase; the wall at ES is what the one at ED comes to."""
 
 _ORDERS = np.arange(2, 6)  # an outline's order 1 is a shift of its centre
 _SMALLEST_RV_MM2 = 25.0  # nobody draws fewer than about ten pixels
@@ -180,9 +193,14 @@ def draw_stack(
     _known("phase", phase, PHASES)
     _check_grid((slices, *shape), spacing)
     individual = _individual(anatomy, seed)
-    positions = (np.arange(slices) + 0.5) / slices
+    # the apex stays where it is, the base moves towards it; a ventricle ends between slices
+    spanned = max(round(slices * individual.sizes[phase].length), 1)
     in_plane = (spacing[1], spacing[2])
-    return np.stack([_draw(float(z), phase, individual, shape, in_plane) for z in positions])
+    stack = np.full((slices, *shape), BACKGROUND, dtype=np.uint8)
+    for k in range(spanned):
+        z = (k + 0.5) / spanned
+        stack[slices - spanned + k] = _draw(z, phase, individual, shape, in_plane)
+    return stack
 
 
 def _individual(anatomy: str, seed: int) -> _Individual:
@@ -190,8 +208,8 @@ def _individual(anatomy: str, seed: int) -> _Individual:
     rng = np.random.default_rng([seed, list(SIZES).index(anatomy)])
 
     size = _about_one(rng, 0.02)
-    wall = size * _about_one(rng, 0.06)
-    rv = size * _about_one(rng, 0.05)
+    wall = size * _about_one(rng, 0.04)
+    rv = size * _about_one(rng, 0.02)
     # Drawn per phase, because this is what moves the ejection fraction.
     cavity = {"ED": size * _about_one(rng, 0.015), "ES": size * _about_one(rng, 0.025)}
     sizes = {
@@ -201,9 +219,11 @@ def _individual(anatomy: str, seed: int) -> _Individual:
             septal_excess=of.septal_excess,
             rv_depth=of.rv_depth * rv,
             rv_height=of.rv_height * rv,
+            length=of.length,
         )
         for phase, of in typical.items()
     }
+    sizes["ES"] = replace(sizes["ES"], wall=_wall_of_equal_volume(sizes["ED"], sizes["ES"]))
     tilt = float(rng.uniform(-0.65, 0.3))
     return _Individual(
         sizes=sizes,
@@ -217,6 +237,31 @@ def _individual(anatomy: str, seed: int) -> _Individual:
         wall=_outline(rng, 0.05),
         rv=_outline(rng, 0.03),
     )
+
+
+def _wall_of_equal_volume(before: Sizes, after: Sizes) -> float:
+    """Thickness at which the wall has the volume that it had before, in mm at the base."""
+    from scipy.optimize import brentq
+
+    z = (np.arange(64) + 0.5) / 64
+
+    def volume(sizes: Sizes, wall: float) -> float:
+        cavity, thickness = _cavity_mm(sizes, z), wall * _wall_share(z)
+        return sizes.length * float(((cavity + thickness) ** 2 - cavity**2).mean())
+
+    return float(
+        brentq(lambda w: volume(after, w) - volume(before, before.wall), 0, 10 * before.wall)
+    )
+
+
+def _cavity_mm(sizes: Sizes, z: Any) -> Any:
+    """Radius of the LV blood pool at a position."""
+    return sizes.cavity * np.sqrt(1 - 0.85 * z**2.6)
+
+
+def _wall_share(z: Any) -> Any:
+    """Thickness of the wall at a position, as a share of that at the base."""
+    return 1 - 0.25 * z**2
 
 
 def _outline(rng: np.random.Generator, roughness: float) -> NDArray[np.complex128]:
@@ -241,8 +286,8 @@ def _draw(
 ) -> NDArray[np.uint8]:
     """Label the pixels of one slice by where they lie relative to the outlines."""
     sizes = individual.sizes[phase]
-    cavity_mm = sizes.cavity * np.sqrt(1 - 0.85 * z**2.6)
-    wall_mm = sizes.wall * (1 - 0.25 * z**2)
+    cavity_mm = _cavity_mm(sizes, z)
+    wall_mm = sizes.wall * _wall_share(z)
 
     centre = individual.centre + individual.drift * z
     rows = (np.arange(shape[0]) - (shape[0] - 1) / 2) * spacing[0] - centre[0]
