@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from cmr_synth.anatomy.labels import LV, MYO, STRUCTURES, is_heart
-from cmr_synth.cohorts.registry import load_cohort, parse_sources
+from cmr_synth.cohorts.registry import parse_sources
 from cmr_synth.cohorts.slices import open_slice_set, prepare
 from cmr_synth.evaluation.adherence.patients import patient_scores
 from cmr_synth.evaluation.sample import Sample, joined, real_sample

@@ -7,7 +7,7 @@ import pytest
 
 from cmr_synth.anatomy.labels import MYO, RV
 from cmr_synth.anatomy.measurements import SECTORS, areas_mm2, ejection_fraction, volumes_ml
-from cmr_synth.anatomy.overview import beat, overview
+from cmr_synth.anatomy.overview import beat, overview, slices_drawn
 from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.errors import InputError
 
@@ -51,6 +51,28 @@ def test_the_beat_goes_from_the_largest_lv_to_the_smallest():
     assert (found.ed, found.es) == (2, 1)
     assert found.fraction["LV"] == ejection_fraction(ed["LV"], es["LV"])
     assert 0.3 < found.fraction["RV"] < 0.7
+    assert found.doubts == {}
+
+
+def test_a_frame_that_is_half_drawn_gives_no_ejection_fraction():
+    ed, es = draw_stack(phase="ED"), draw_stack(phase="ES")
+    painted = np.zeros_like(ed)
+    painted[4] = es[4]
+    measured = [volumes_ml(frame, SPACING) for frame in (ed, es, painted)]
+    drawn = [slices_drawn(frame) for frame in (ed, es, painted)]
+    assert beat(measured[:2], drawn[:2]).doubts == {}  # the base moved by a slice
+    half = beat(measured[::2], drawn[::2])
+    assert np.isnan(half.fraction["LV"])
+    assert half.doubts["LV"] == "LV: drawn on 8 slices at ED and 1 at ES; finish both phases."
+
+
+@pytest.mark.parametrize(("es_ml", "said"), [(9.0, "91 %"), (120.0, "-20 %")])
+def test_what_no_ventricle_ejects_is_a_doubt_and_no_number(es_ml, said):
+    # the LV decides which is which; the RV of a swapped or unfinished phase cannot be believed
+    ed, es = {"LV": 100.0, "RV": 100.0}, {"LV": 40.0, "RV": es_ml}
+    found = beat([ed, es])
+    assert found.fraction["LV"] == pytest.approx(0.6)
+    assert np.isnan(found.fraction["RV"]) and said in found.doubts["RV"]
 
 
 def test_no_beat_without_two_phases():

@@ -229,9 +229,16 @@ def test_slices_beside_each_other_are_no_stack(folder, oblique):
 
 def test_the_affine_of_a_sheared_stack_is_true(folder, oblique):
     sheared = oblique.copy()
-    sheared[:3, 2] += 0.5 * oblique[:3, 0]
+    sheared[:3, 2] += 3 * oblique[:3, 0]
     make_stack(folder, sheared)
-    np.testing.assert_allclose(read_dicom(folder)[0].affine, sheared, atol=1e-4)
+    scan = read_dicom(folder)[0]
+    np.testing.assert_allclose(scan.affine, sheared, atol=1e-4)
+    # volumes are measured with the distance along the normal, not with the length of the step
+    assert scan.spacing[0] == pytest.approx(GAP_MM, rel=1e-4)
+    assert np.linalg.norm(sheared[:3, 2]) > 1.05 * GAP_MM
+    assert "the stack is sheared" in " ".join(scan.notes)
+    write_nifti(scan, folder / "sheared.nii.gz")
+    assert read_image(folder / "sheared.nii.gz").spacing[0] == pytest.approx(GAP_MM, rel=1e-4)
 
 
 BAD = {

@@ -235,6 +235,18 @@ def test_where_spacing_and_affine_disagree_spacing_counts(tmp_path):
     assert "1.5 x 1.6 x 10 in the header, 1 x 1 x 1 in its affine" in scan.notes[0]
 
 
+def test_slices_of_a_sheared_stack_are_as_far_apart_as_their_planes(tmp_path, oblique):
+    sheared = oblique.copy()
+    sheared[:3, 2] += 3 * oblique[:3, 0]
+    between = np.linalg.norm(oblique[:3, 2])
+    scan = read_image(save(tmp_path / "a.nii", voxels((6, 5, 4)), sheared))
+    assert scan.spacing[0] == pytest.approx(between, rel=1e-4)
+    assert "the stack is sheared" in scan.notes[-1]
+    straight = read_image(save(tmp_path / "b.nii", voxels((6, 5, 4)), oblique))
+    assert straight.spacing[0] == pytest.approx(between, rel=1e-4)
+    assert not any("sheared" in note for note in straight.notes)
+
+
 def test_where_nobody_filled_in_the_spacing_the_affine_counts(tmp_path, oblique):
     file = save(tmp_path / "in.nii", voxels((6, 5, 3)), oblique, pixdim=[1] * 8)
     scan = read_image(file)

@@ -7,7 +7,7 @@ for one slice of one frame, with NaN where there is nothing to measure instead o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,9 @@ from cmr_synth.anatomy.measurements import (
 )
 from cmr_synth.anatomy.plausibility import Finding, stack_findings
 from cmr_synth.errors import InputError
+
+MOST_EJECTED = 0.9  # no ventricle empties itself further
+BASE_MOVES_SLICES = 2  # that the base leaves behind from ED to ES: 10 to 16 mm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +64,16 @@ class Beat:
     ed, es : int
         Places in the list of volumes that was given.
     fraction : dict
-        Ejection fraction by ventricle, "LV" and "RV"; NaN where one is not drawn in both.
+        Ejection fraction by ventricle, "LV" and "RV"; NaN where one is not drawn in both, or where
+        `doubts` says why no such number can be given.
+    doubts : dict
+        For each ventricle without a number, why in one sentence.
     """
 
     ed: int
     es: int
     fraction: dict[str, float]
+    doubts: dict[str, str] = field(default_factory=dict)
 
 
 def overview(
@@ -109,13 +116,29 @@ def overview(
     )
 
 
-def beat(volumes: Sequence[dict[str, float]]) -> Beat | None:
+def slices_drawn(labels: NDArray[Any]) -> dict[str, int]:
+    """On how many slices of a stack, (z, y, x) engine labels, each structure is drawn."""
+    return {
+        structure: int((labels == label).any(axis=(1, 2)).sum())
+        for structure, label in STRUCTURES.items()
+    }
+
+
+def beat(
+    volumes: Sequence[dict[str, float]], slices: Sequence[dict[str, int]] | None = None
+) -> Beat | None:
     """Find end-diastole and end-systole: the frames with the largest and the smallest LV.
+
+    An ejection fraction of less than nothing or of more than `MOST_EJECTED`, or one from stacks of
+    which one is drawn on far more slices than the other, is no measurement but a sign of a frame
+    that is not finished: there is a doubt then, and no number.
 
     Parameters
     ----------
     volumes : sequence of dict
         Volumes in mL by structure, one for each frame; frames without LV are left out.
+    slices : sequence of dict, optional
+        Of each frame, on how many slices each structure is drawn; see `slices_drawn`.
 
     Returns
     -------
@@ -129,14 +152,31 @@ def beat(volumes: Sequence[dict[str, float]]) -> Beat | None:
     ed, es = int(drawn[lv[drawn].argmax()]), int(drawn[lv[drawn].argmin()])
     if ed == es:
         return None
-    return Beat(
-        ed=ed,
-        es=es,
-        fraction={
-            ventricle: _ejected(volumes[ed].get(ventricle, 0.0), volumes[es].get(ventricle, 0.0))
-            for ventricle in ("LV", "RV")
-        },
-    )
+    fraction, doubts = {}, {}
+    for ventricle in ("LV", "RV"):
+        fraction[ventricle] = _ejected(volumes[ed].get(ventricle, 0), volumes[es].get(ventricle, 0))
+        drawn_on = slices and (slices[ed].get(ventricle, 0), slices[es].get(ventricle, 0))
+        doubt = _doubt(ventricle, fraction[ventricle], drawn_on)
+        if doubt:
+            fraction[ventricle], doubts[ventricle] = float("nan"), doubt
+    return Beat(ed=ed, es=es, fraction=fraction, doubts=doubts)
+
+
+def _doubt(ventricle: str, fraction: float, drawn_on: tuple[int, int] | None) -> str:
+    """Why an ejection fraction is none, or nothing."""
+    if np.isnan(fraction):
+        return ""
+    if drawn_on and abs(drawn_on[0] - drawn_on[1]) > BASE_MOVES_SLICES:
+        return (
+            f"{ventricle}: drawn on {drawn_on[0]} slices at ED and {drawn_on[1]} at ES; finish "
+            "both phases."
+        )
+    if not 0 <= fraction <= MOST_EJECTED:
+        return (
+            f"{ventricle}: an ejection fraction of {100 * fraction:.0f} % cannot be; check that "
+            "both phases are drawn on all their slices, and which is ED."
+        )
+    return ""
 
 
 def _ejected(ed_ml: float, es_ml: float) -> float:

@@ -1,9 +1,9 @@
 """What healthy hearts measure: published reference ranges, for drawn and sampled hearts to meet.
 
-Women of 45 to 74 years, 1.5 T, short-axis bSSFP, papillary muscles counted as blood: the 95 % ranges
-of Petersen et al. 2017, table 3 (doi:10.1186/s12968-017-0327-9), one of the studies that the ranges
-of Kawel-Boehm et al. 2020 rest on (doi:10.1186/s12968-020-00683-3). Men's ranges lie higher and
-overlap with them.
+Women of 45 to 74 years, 1.5 T, short-axis bSSFP, papillary muscles counted as blood: the 95 %
+ranges of Petersen et al. 2017, table 3 (doi:10.1186/s12968-017-0327-9), one of the studies that the
+ranges of Kawel-Boehm et al. 2020 rest on (doi:10.1186/s12968-020-00683-3). Men's ranges lie higher
+and overlap with them.
 """
 
 from __future__ import annotations

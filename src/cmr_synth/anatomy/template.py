@@ -2,17 +2,18 @@
 
 They serve as test fixtures, as the bundled masks of the demonstration and as a first canvas to
 paint on. Outlines follow the medians of 100 manually segmented patients of the ACDC challenge
-(Bernard et al. 2018, doi:10.1109/TMI.2018.2837502); volumes, masses and ejection fractions of normal
-hearts lie within `reference.NORMAL`. Pixels are engine labels in the canonical radiological display:
-the RV lies on the left side of the picture.
+(Bernard et al. 2018, doi:10.1109/TMI.2018.2837502); volumes, masses and ejection fractions of
+normal hearts lie within `reference.NORMAL`. Pixels are engine labels in the canonical radiological
+display: the RV lies on the left side of the picture.
 
 Geometry, in mm: the LV blood pool is a disc about the long axis whose radius falls from base to
 apex; the myocardium is a band around it; the RV blood pool is a bent oval on the septal side, of
 which the band cuts off the inner part. Low Fourier orders, drawn once per heart, make the outlines
 irregular and change smoothly from slice to slice.
 
-From ED to ES both ventricles become shorter, because the base moves towards the apex: the most basal
-slice of a stack then lies above them and shows none. The wall keeps its volume, as muscle does.
+From ED to ES both ventricles become shorter, because the base moves towards the apex: the most
+basal slice of a stack then lies above them and shows none. The wall keeps its volume, as muscle
+does.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmr_synth.errors import InputError
-from cmr_synth.imaging.scan import MAX_VOXELS, Scan, scan_name
+from cmr_synth.imaging.scan import MAX_VOXELS, Scan, between_slices_mm, scan_name, shear_note
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -368,6 +368,8 @@ def _scan(stack: Sequence[Sequence[_Slice]], name: str, notes: tuple[str, ...]) 
     affine[:3, 1] = first.column * first.pixel[0]
     affine[:3, 2] = step
     affine[:3, 3] = first.position
+    between = between_slices_mm(affine)
+    notes += shear_note(name, float(np.linalg.norm(step)), between)
     array = np.empty((n_t, n_z, *first.shape), dtype=np.float32)
     for z, frames in enumerate(stack):
         for t, s in enumerate(frames):
@@ -378,7 +380,7 @@ def _scan(stack: Sequence[Sequence[_Slice]], name: str, notes: tuple[str, ...]) 
         frame_ms = (times[-1] - times[0]) / (n_t - 1)
     return Scan(
         array=array if n_t > 1 else array[0],
-        spacing=(float(np.linalg.norm(step)), first.pixel[0], first.pixel[1]),
+        spacing=(between, first.pixel[0], first.pixel[1]),
         affine=_LPS_TO_RAS @ affine,
         name=name,
         origin=DicomOrigin(

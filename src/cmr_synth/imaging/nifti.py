@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from cmr_synth.errors import InputError
 from cmr_synth.imaging import nifti_header
-from cmr_synth.imaging.scan import Scan, scan_name
+from cmr_synth.imaging.scan import Scan, between_slices_mm, scan_name, shear_note
 
 if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Header
@@ -218,17 +218,21 @@ def _read(path: Path) -> tuple[npt.NDArray[Any], Scan]:
         values = values * slope + intercept
     affine = affine[:, [*axes, 3]]
     affine.setflags(write=False)
+    step, between = float(np.linalg.norm(affine[:3, 2])), between_slices_mm(affine)
+    # a header that states another distance than the step has been corrected already
+    states_step = math.isclose(spacing[through], step, rel_tol=nifti_header.AGREES)
+    sheared = shear_note(name, step, between) if states_step else ()
     origin = NiftiOrigin(
         header=header, shape=shape, axes=axes, affine=affine, grid=values.shape[-3:]
     )
     scan = Scan(
         array=values,
-        spacing=(spacing[through], spacing[second], spacing[first]),
+        spacing=(between if sheared else spacing[through], spacing[second], spacing[first]),
         affine=affine,
         name=name,
         origin=origin,
         frame_ms=nifti_header.frame_ms_of(header) if values.ndim == 4 else None,
-        notes=notes,
+        notes=notes + sheared,
     )
     return values, scan
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from cmr_synth.errors import InputError
 
 MAX_VOXELS = 2**29  # twice a cine of 50 frames, 20 slices, 512 x 512; 2 GiB as float32
+SHEARED = 0.005  # relative difference of step and distance from which a stack is sheared
 SAME_PLACE_MM = 0.1  # scanners and converters round positions to about this
 
 _SUFFIXES = (".nii.gz", ".nii", ".dcm", ".gz")
@@ -145,6 +146,32 @@ class Scan:
                 f"Choose 0 to {self.n_frames - 1}."
             )
         return dataclasses.replace(self, array=self.array[t]) if self.is_cine else self
+
+
+def between_slices_mm(affine: npt.NDArray[np.float64]) -> float:
+    """Distance between neighbouring slices, along the normal of their plane.
+
+    In a sheared stack the step from one slice to the next is longer than that, and every volume
+    that is measured with it too large.
+
+    Parameters
+    ----------
+    affine : (4, 4) array
+        Voxel index (x, y, z) to mm.
+    """
+    x, y, z = affine[:3, 0], affine[:3, 1], affine[:3, 2]
+    normal = np.cross(x, y)
+    return float(abs(z @ normal) / np.linalg.norm(normal))
+
+
+def shear_note(name: str, step_mm: float, between_mm: float) -> tuple[str, ...]:
+    """What to say of a stack whose slices are nearer to each other than their step is long."""
+    if step_mm <= between_mm * (1 + SHEARED):
+        return ()
+    return (
+        f"{name}: the stack is sheared, each slice lies {step_mm:.4g} mm from the last but "
+        f"{between_mm:.4g} mm along their normal; volumes are measured with the latter.",
+    )
 
 
 def scan_name(path: str | Path) -> str:
