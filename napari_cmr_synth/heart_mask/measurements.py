@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.measurements import volumes_ml
-from cmr_synth.anatomy.overview import Beat, Overview, beat, overview
+from cmr_synth.anatomy.overview import Beat, Overview, beat, overview, slices_drawn
 from cmr_synth.imaging.orientation import Orientation, apply, apply_to_spacing
 
 from .._masks import structure_numbers
@@ -58,11 +58,12 @@ def answer(question: Question) -> Answer:
     upright = apply(question.orientation, labels)
     spacing = apply_to_spacing(question.orientation, question.spacing)
     seen = overview(upright, spacing, question.index, name=question.name)
-    volumes = [
-        volumes_ml(to_engine(frame, numbers), question.spacing)
+    frames = [
+        to_engine(frame, numbers)
         for frame, numbers in zip(question.frames, question.numbers, strict=True)
     ]
-    return Answer(seen, beat(volumes))
+    volumes = [volumes_ml(frame, question.spacing) for frame in frames]
+    return Answer(seen, beat(volumes, [slices_drawn(frame) for frame in frames]))
 
 
 def question_of(viewer: Any, layer: Any, other: Any = None) -> Question:

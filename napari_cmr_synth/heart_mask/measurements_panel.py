@@ -238,11 +238,21 @@ class MeasurementsPanel(QWidget):
         self.wall.setToolTip(wall_details(seen.wall_mm))
         self.mass.setText(f"{seen.mass_g:.0f} g" if seen.mass_g > 0 else DASH)
         self.phases.setText(phases_text(layer, self._shown_other, found))
-        self._list_findings(seen.findings, seen.areas_mm2)
+        doubts = () if found is None else tuple(found.doubts.values())
+        self._list_findings(seen.findings, seen.areas_mm2, doubts)
         self.measured.emit(shown)
 
-    def _list_findings(self, findings: tuple[Finding, ...], areas_mm2: Mapping[str, float]) -> None:
+    def _list_findings(
+        self,
+        findings: tuple[Finding, ...],
+        areas_mm2: Mapping[str, float],
+        doubts: tuple[str, ...],
+    ) -> None:
         self.findings.clear()
+        for doubt in doubts:
+            item = QListWidgetItem(self.style().standardIcon(ICONS["warning"]), doubt)
+            item.setToolTip("No ejection fraction is given.")
+            self.findings.addItem(item)
         # Empty slices at the ends are usual; that everything is empty is worth a word.
         worth = [finding for finding in findings if finding.code != "empty"]
         assert self._layer is not None
@@ -252,7 +262,7 @@ class MeasurementsPanel(QWidget):
             item = QListWidgetItem(icon, f"{where}{finding.message}", self.findings)
             item.setToolTip(f"{WORDS[finding.severity]} Click to go to the slice.")
             item.setData(Qt.ItemDataRole.UserRole, finding.slice_index)
-        if not worth:
+        if not worth and not doubts:
             empty = bool(findings) and not any(areas_mm2.values())
             self._say("Nothing is drawn yet." if empty else "Nothing unusual.")
 

@@ -17,6 +17,7 @@ from napari_cmr_synth.files.writer import write_labels
 from napari_cmr_synth.heart_mask.contours import contour_layer
 from napari_cmr_synth.heart_mask.edits import name_structures
 from napari_cmr_synth.heart_mask.keys import PRESET
+from napari_cmr_synth.heart_mask.measurements import DASH
 from napari_cmr_synth.heart_mask.new_mask import BOTH
 
 SPACING = (8.0, 1.5, 1.5)
@@ -377,6 +378,19 @@ def test_ejection_fraction_of_a_cine_and_of_two_masks(widget, viewer, add_mask, 
     settle(qtbot, widget)
     assert float(panel.table.item(0, 2).text()) == pytest.approx(expected, abs=0.51)
     assert "ES patient_frame12_gt" in panel.phases.text()
+
+
+def test_a_frame_that_is_half_drawn_gives_a_doubt_and_no_ejection_fraction(
+    widget, viewer, add_mask, qtbot
+):
+    ed = draw_stack(slices=6, shape=(96, 112), spacing=SPACING)
+    painted = np.zeros_like(ed)
+    painted[3] = draw_stack(slices=6, shape=(96, 112), spacing=SPACING, phase="ES")[3]
+    add_mask(np.stack([ed, painted]), name="cine")
+    settle(qtbot, widget)
+    panel = widget.measurements
+    assert panel.table.item(0, 2).text() == DASH
+    assert panel.findings.item(0).text().startswith("LV: drawn on 6 slices at ED and 1 at ES")
 
 
 # Keys, names, misuse
