@@ -11,11 +11,12 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED, revert
-from cmr_synth.anatomy.template import draw_stack
+from cmr_synth.anatomy.template import draw_slice
 
-# columns toward the patient's left, rows toward feet and back: radiological display as stored
+# columns toward the patient's left, rows toward feet and back: radiological display as stored;
+# slices one behind the other
 OBLIQUE = np.array(
-    [[-1.35, 0.45, 2.4, 90], [-0.65, -0.4, -5.2, 60], [-0.06, -1.37, 5.6, 40], [0, 0, 0, 1]]
+    [[-1.35, 0.45, 3.111, 90], [-0.65, -0.4, -6.737, 60], [-0.06, -1.37, 2.989, 40], [0, 0, 0, 1]]
 )
 
 
@@ -35,8 +36,10 @@ def write_nifti(path: Path, array: np.ndarray, affine: np.ndarray = OBLIQUE) -> 
 
 
 def stack(seed: int, phase: str = "ED") -> np.ndarray:
-    """Four slices of a drawn heart."""
-    return draw_stack(slices=4, shape=(96, 96), spacing=(8.0, 1.5, 1.5), phase=phase, seed=seed)
+    """Four slices of a drawn heart, at ES of what is left of it."""
+    return np.stack(
+        [draw_slice(level=(k + 0.5) / 4, shape=(96, 96), phase=phase, seed=seed) for k in range(4)]
+    )
 
 
 @pytest.fixture

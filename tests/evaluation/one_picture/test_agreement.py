@@ -149,7 +149,7 @@ def test_slices_that_the_picture_does_not_show_are_left_out_and_said(stack: np.n
 
 
 def test_a_cine_is_compared_frame_by_frame(stack: np.ndarray) -> None:
-    cine = np.stack([stack[:2], draw_stack(slices=5, phase="ES", shape=(128, 128))[:2]])
+    cine = np.stack([stack[1:3], draw_stack(slices=5, phase="ES", shape=(128, 128))[1:3]])
     mask = scan(cine)
     pixels = painted(cine)
     pixels[1] = painted(cine[0])  # the second frame shows the heart of the first
@@ -168,7 +168,8 @@ def test_unlabelled_pixels_are_not_compared(stack: np.ndarray) -> None:
 
 
 def test_numbers_for_programs_hold_no_nan() -> None:
-    labels = np.where(draw_slice() == RV, 0, draw_slice())[None].astype(np.uint8)
+    heart = draw_slice(anatomy="hypertrophic")
+    labels = np.where(heart == RV, 0, heart)[None].astype(np.uint8)
     mask = scan(labels)
     facts = agreement(mask.with_array(painted(labels)), mask).as_dict()
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
