@@ -212,8 +212,10 @@ def test_the_look_of_a_reference_is_taken_over(
         out = tmp_path / name
         ended = run("synthesize", mask, *more, "--model", tiny_model, "--out", out)
         assert ended.code == 0, ended.err
-        means.append(nib.load(next(out.glob("*.nii.gz"))).get_fdata().mean())
         records.append(json.loads(next(out.glob("*.json")).read_text()))
+        rows, columns = (slice(*records[-1]["covered"][k]) for k in ("rows", "columns"))
+        made = nib.load(next(out.glob("*.nii.gz"))).get_fdata()  # (x, y, z)
+        means.append(made[columns, rows].mean())
     grid = read_card(tiny_model / "card.yaml").grid
     target = reference_on_grid(
         read_scan(scan),
