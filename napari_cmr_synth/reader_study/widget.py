@@ -157,7 +157,8 @@ class ReaderStudyWidget(QWidget):
             self.folder.setText(chosen)
 
     def _answered(self, _number: int) -> None:
-        from cmr_synth.evaluation.readers.study import CALLS, Answer
+        from cmr_synth.evaluation.readers.calls import CALLS
+        from cmr_synth.evaluation.readers.study import Answer
 
         call, quality = self.calls.checkedId(), self.qualities.checkedId()
         if self._study is None or self._image is None or call < 0 or quality < 0:

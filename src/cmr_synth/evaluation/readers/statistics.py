@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 def wilson_interval(right: int, of: int, *, level: float = 0.95) -> tuple[float, float]:
@@ -36,7 +36,9 @@ def wilson_interval(right: int, of: int, *, level: float = 0.95) -> tuple[float,
     return min(float(interval.low), share), max(float(interval.high), share)
 
 
-def d_prime(hits: int, signals: int, false_alarms: int, noises: int) -> float:
+def d_prime(
+    hits: ArrayLike, signals: ArrayLike, false_alarms: ArrayLike, noises: ArrayLike
+) -> NDArray[np.float64]:
     """Detectability: z(hit rate) - z(false alarm rate).
 
     With the log-linear correction of Hautus 1995 (doi:10.3758/BF03203619): half a success and one
@@ -44,22 +46,24 @@ def d_prime(hits: int, signals: int, false_alarms: int, noises: int) -> float:
 
     Parameters
     ----------
-    hits, signals : int
+    hits, signals : numbers, or arrays of one shape
         Synthetic images called synthetic, of all synthetic ones.
-    false_alarms, noises : int
+    false_alarms, noises : numbers, or arrays of that shape
         Real images called synthetic, of all real ones.
 
     Returns
     -------
-    float
+    array of that shape
         NaN without images of one kind.
     """
     from scipy.stats import norm
 
-    if not signals or not noises:
-        return float("nan")
-    rates = (hits + 0.5) / (signals + 1), (false_alarms + 0.5) / (noises + 1)
-    return float(norm.ppf(rates[0]) - norm.ppf(rates[1]))
+    hits, signals, false_alarms, noises = (
+        np.asarray(v, np.float64) for v in (hits, signals, false_alarms, noises)
+    )
+    apart = norm.ppf((hits + 0.5) / (signals + 1)) - norm.ppf((false_alarms + 0.5) / (noises + 1))
+    found: NDArray[np.float64] = np.where((signals > 0) & (noises > 0), apart, np.nan)
+    return found
 
 
 def cohen_kappa(a: NDArray, b: NDArray) -> float:

@@ -21,19 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.readers.statistics import (
-    cohen_kappa,
-    d_prime,
-    fleiss_kappa,
-    wilson_interval,
-)
+from cmr_synth.evaluation.readers.calls import CALLS, Calls, Reading, calls_of
+from cmr_synth.evaluation.readers.statistics import cohen_kappa, fleiss_kappa
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.files import write_file, write_folder
 
 STUDY, KEY, ANSWERS = "study.json", "key.json", "answers"
 FORMAT = "cmr-synth reader study 1"
 SIDE = 512  # pixels a side of the pictures: four times the working grid
-CALLS = ("real", "synthetic")
 QUALITIES = (1, 2, 3, 4, 5)
 ANSWER_COLUMNS = ("image", "call", "quality", "seconds")
 
@@ -250,34 +245,6 @@ def read_answers(path: Path, *, known: Sequence[str]) -> list[Answer]:
 
 
 @dataclass(frozen=True)
-class Calls:
-    """How often readers were right.
-
-    Parameters
-    ----------
-    of : str
-        Reader, vendor, or "all".
-    images, right : int
-    accuracy, low, high : float
-        With Wilson's 95 % interval; 0.5 is guessing. Images that several readers saw are counted
-        once for each, as if they were independent.
-    d_prime : float
-    quality_real, quality_synthetic : float
-        Mean from 1 to 5; NaN without images.
-    """
-
-    of: str
-    images: int
-    right: int
-    accuracy: float
-    low: float
-    high: float
-    d_prime: float
-    quality_real: float
-    quality_synthetic: float
-
-
-@dataclass(frozen=True)
 class StudyResult:
     """Results of all readers.
 
@@ -287,6 +254,7 @@ class StudyResult:
         In the study.
     overall : Calls
     readers, vendors : sequence of Calls
+        Vendors of whose images some were read.
     kappas : mapping of "a, b" to float
         Cohen's kappa of every two readers, on the images that both have read.
     fleiss : float or None
@@ -342,8 +310,7 @@ def score_study(folder: Path, key: Path | None = None) -> StudyResult:
     answers = {reader: given for reader, given in answers.items() if given}
     if not answers:
         raise InputError(f"{folder / ANSWERS}: holds no answers yet; read the study first.")
-    everything = [one for given in answers.values() for one in given]
-    vendors = sorted({entry["vendor"] for entry in truth.values()})
+    vendors = sorted({truth[one.image]["vendor"] for of in answers.values() for one in of})
     call = {r: {one.image: one.call for one in given} for r, given in answers.items()}
     shared = sorted(set.intersection(*(set(calls) for calls in call.values())))
     kappas = {}
@@ -355,10 +322,10 @@ def score_study(folder: Path, key: Path | None = None) -> StudyResult:
     counts = [[sum(c[name] == kind for c in call.values()) for kind in CALLS] for name in shared]
     return StudyResult(
         images=len(truth),
-        overall=_calls("all", everything, truth),
-        readers=[_calls(reader, given, truth) for reader, given in answers.items()],
+        overall=calls_of("all", _readings(answers, truth)),
+        readers=[calls_of(name, _readings({name: of}, truth)) for name, of in answers.items()],
         vendors=[
-            _calls(v or "unknown", [o for o in everything if truth[o.image]["vendor"] == v], truth)
+            calls_of(v or "unknown", _readings(_of_vendor(v, answers, truth), truth))
             for v in vendors
         ],
         kappas=kappas,
@@ -367,28 +334,30 @@ def score_study(folder: Path, key: Path | None = None) -> StudyResult:
     )
 
 
-def _calls(of: str, answers: Sequence[Answer], truth: dict[str, Any]) -> Calls:
-    kinds = [truth[one.image]["kind"] for one in answers]
-    right = sum(one.call == kind for one, kind in zip(answers, kinds, strict=True))
-    said = {
-        kind: [one for one, true in zip(answers, kinds, strict=True) if true == kind]
-        for kind in CALLS
+def _of_vendor(
+    vendor: str, answers: dict[str, list[Answer]], truth: dict[str, Any]
+) -> dict[str, list[Answer]]:
+    """Answers on images of one vendor, of the readers who have seen any."""
+    found = {
+        reader: [one for one in given if truth[one.image]["vendor"] == vendor]
+        for reader, given in answers.items()
     }
-    calls = {kind: sum(one.call == "synthetic" for one in said[kind]) for kind in CALLS}
-    quality = {
-        kind: float(np.mean([one.quality for one in given])) if given else float("nan")
-        for kind, given in said.items()
-    }
-    return Calls(
-        of,
-        len(answers),
-        right,
-        right / len(answers) if answers else float("nan"),
-        *wilson_interval(right, len(answers)),
-        d_prime(calls["synthetic"], len(said["synthetic"]), calls["real"], len(said["real"])),
-        quality["real"],
-        quality["synthetic"],
-    )
+    return {reader: given for reader, given in found.items() if given}
+
+
+def _readings(answers: dict[str, list[Answer]], truth: dict[str, Any]) -> list[Reading]:
+    """Every answer beside what the key says of its image."""
+    return [
+        Reading(
+            reader,
+            f"{truth[one.image]['cohort']} {truth[one.image]['patient']}",
+            truth[one.image]["kind"],
+            one.call,
+            one.quality,
+        )
+        for reader, given in answers.items()
+        for one in given
+    ]
 
 
 def _balanced(
