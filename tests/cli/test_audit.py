@@ -256,17 +256,51 @@ def test_a_passport_says_what_was_found_and_holds(run, issued, keys):
     stated = json.loads(passport.read_text())
     record = json.loads(image.with_name(image.name.replace(".nii.gz", ".json")).read_text())
     assert stated["image"]["sha256"] == record["sha256"]
-    assert stated["model"] == record["model"] and stated["epsilon"] is None
+    origin = stated["origin"]
+    assert origin["is"] == "reproduced" and origin["made_again"]["largest_difference"] <= 1e-6
+    assert origin["model"] == record["model"] and origin["vendor"] == "siemens"
+    assert origin["epsilon"] is None and origin["made_again"]["device"] == record["device"]
     assert stated["archive"]["patients"] == TRAINING
     (one,) = stated["slices"]
     assert len(one["nearest"]) == 5 and 0 < one["p"] <= 1
     assert stated["certificate"]["found"]["exact"]["any"]["found"] == 20
     assert passport.stat().st_size < 20_000
     page = passport.with_suffix(".html").read_text()
+    assert "model (reproduced)" in page and "differential privacy (reproduced)" in page
     assert "Privacy passport" in page and "<img" in page and stated["image"]["sha256"] in page
     ended = run("audit", "verify", passport, "--public-key", keys[1], "--json")
     assert ended.code == 0, ended.err
     assert json.loads(ended.out)["remarks"] == []
+    assert json.loads(ended.out)["origin"] == origin
+    assert "origin: reproduced; made again" in run("audit", "verify", passport).out
+
+
+def test_what_the_sidecar_says_is_called_stated_where_it_does_not_come_true(
+    run, archive, issued, mask, keys, tmp_path
+):
+    """Epsilon and vendor of an unsigned record were signed as facts."""
+    image, _ = issued
+    sidecar = image.with_name(image.name.replace(".nii.gz", ".json"))
+    whole = json.loads(sidecar.read_text())
+
+    def origin(*options, **changes):
+        sidecar.write_text(json.dumps(whole | changes))
+        out = tmp_path / "again"
+        ended = run(
+            "audit", "passport", image, "--mask", mask, "--archive", archive, "--key", keys[0],
+            "--out", out, "--copies", "20", *options,
+        )  # fmt: skip
+        assert ended.code == 0, ended.err
+        (passport,) = out.glob("*.json")
+        found = json.loads(passport.read_text())["origin"]
+        page = passport.with_suffix(".html").read_text()
+        assert f"({found['is']})" in page and found["words"] in ended.out
+        return found
+
+    found = origin("--no-reproduce")
+    assert found["is"] == "stated" and found["made_again"] is None
+    found = origin(vendor="philips")
+    assert found["is"] == "stated" and "the pixels differ by up to" in found["words"]
 
 
 def test_an_image_changed_by_one_pixel_has_no_passport(run, issued):
@@ -276,6 +310,11 @@ def test_an_image_changed_by_one_pixel_has_no_passport(run, issued):
     nib.save(nib.Nifti1Image(pixels, stored.affine, stored.header), image)
     ended = run("audit", "verify", passport)
     assert ended.code == 0 and "written anew" in ended.out
+    for moved in (np.diag([-1.0, 1, 1, 1]), np.diag([1.0, 1, 1.2, 1]), np.eye(4)[[1, 0, 2, 3]]):
+        affine = stored.affine @ moved
+        nib.save(nib.Nifti1Image(pixels, affine), image)  # the same pixels elsewhere
+        ended = run("audit", "verify", passport)
+        assert ended.code == 1 and "where they lie" in ended.line
     pixels[3, 4] += 1e-3
     nib.save(nib.Nifti1Image(pixels, stored.affine, stored.header), image)
     ended = run("audit", "verify", passport)
@@ -286,6 +325,14 @@ def test_a_passport_that_was_changed_does_not_hold(run, issued, tmp_path):
     image, passport = issued
     page = passport.with_suffix(".html")
     whole, shown = passport.read_text(), page.read_text()
+    verdict = json.dumps(json.loads(whole)["verdict"])
+    for twice in (
+        whole.replace("{", '{"verdict": "No copy of a patient was found",', 1),
+        whole.replace(f'"verdict": {verdict}', f'"verdict": "none", "verdict": {verdict}'),
+    ):
+        passport.write_text(twice)  # the last one counts for Python, the first for others
+        ended = run("audit", "verify", passport)
+        assert ended.code == 1 and "'verdict' is given twice" in ended.line
     stated = json.loads(whole)
     stated["slices"][0]["p"] = 0.123
     passport.write_text(json.dumps(stated))
@@ -340,7 +387,8 @@ def test_an_image_without_a_mask_on_the_grid_gets_one(run, archive, keys, tmp_pa
     )  # fmt: skip
     assert ended.code == 0, ended.err
     stated = json.loads((tmp_path / "some.passport.json").read_text())
-    assert stated["model"] is None and stated["mask"] is None and stated["epsilon"] == "not known"
+    assert stated["mask"] is None and stated["origin"]["is"] == "not known"
+    assert not {"model", "vendor", "epsilon"} & set(stated["origin"])
     assert any("percentiles" in note for note in stated["notes"])
     assert run("audit", "verify", tmp_path / "some.passport.json").code == 0
 

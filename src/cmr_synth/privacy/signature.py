@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -120,9 +119,10 @@ def verify(document: Mapping[str, Any], *, public_key: Ed25519PublicKey | None =
             raise ValueError("no signature of a known kind")
         raw = base64.b64decode(stated["public_key"], validate=True)
         value = base64.b64decode(stated["value"], validate=True)
-        if stated.get("canonical", CANONICAL) != CANONICAL:
+        if stated["canonical"] != CANONICAL:
             raise ValueError(f"canonical form {stated['canonical']!r} is not known")
-        as_bytes = rfc8785.dumps if "canonical" in stated else _earlier_form
+        if set(stated) != {"algorithm", "canonical", "public_key", "value"}:
+            raise ValueError("the signature has fields that nobody signs")
         own = Ed25519PublicKey.from_public_bytes(raw)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"is not signed ({error}); ask for a new one.") from error
@@ -133,7 +133,7 @@ def verify(document: Mapping[str, Any], *, public_key: Ed25519PublicKey | None =
         )
     rest = {name: value for name, value in document.items() if name != FIELD}
     try:
-        own.verify(value, as_bytes(rest))
+        own.verify(value, rfc8785.dumps(rest))
     except (InvalidSignature, ValueError) as error:  # also what has no canonical form
         raise InputError(
             "was changed after it was signed; do not trust it, and ask for a new one."
@@ -150,13 +150,6 @@ def fingerprint(key: Ed25519PublicKey) -> str:
 
 def _raw(key: Ed25519PublicKey) -> bytes:
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
-def _earlier_form(document: Mapping[str, Any]) -> bytes:
-    """What was signed before the canonical form was that of the RFC; it differs in numbers."""
-    return json.dumps(
-        document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode("utf-8")
 
 
 def _read(path: Path) -> bytes:

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cmr_synth.errors import InputError
 from cmr_synth.files import write_file
 from cmr_synth.imaging.masks import stem_of
 from cmr_synth.privacy.calibration import STATISTICS
-from cmr_synth.privacy.passport import NOT_KNOWN, Subject, passport
+from cmr_synth.privacy.origin import SAID, Origin
+from cmr_synth.privacy.passport import passport
 from cmr_synth.privacy.signature import fingerprint, signed
+from cmr_synth.privacy.subject import Subject
 from cmr_synth.reports.content import Content, Plot, Section, Table
 from cmr_synth.reports.html import page
 from cmr_synth.reports.privacy import PLANTED, nearest_cells, nearest_pairs, planted_table
@@ -20,7 +23,6 @@ from cmr_synth.reports.privacy import PLANTED, nearest_cells, nearest_pairs, pla
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from cmr_synth.generators.card import Card
     from cmr_synth.privacy.archive import Archive
     from cmr_synth.privacy.audit import NeighbourAudit
     from cmr_synth.privacy.certificate import Certificate
@@ -37,15 +39,15 @@ def write_passport(
     certificate: Certificate | None,
     key: Ed25519PrivateKey,
     *,
-    card: Card | None = None,
+    origin: Origin,
     pictures: bool = False,
 ) -> tuple[dict[str, Any], Path]:
     """Write `STEM.passport.html` and the signed `STEM.passport.json`.
 
     Parameters
     ----------
-    card : Card, optional
-        Of the model that made the image.
+    origin : Origin
+        Of the image.
     pictures : bool
         Show the nearest patients, if the archive holds pixels.
 
@@ -60,14 +62,20 @@ def write_passport(
         If a file cannot be written.
     """
     name = f"{stem_of(subject.path)}.passport"
-    bare = passport(subject, audit, archive, certificate, card=card, page=("", ""))
+    bare = passport(subject, audit, archive, certificate, origin=origin, page=("", ""))
     signer = fingerprint(key.public_key())
     content = passport_content(
         bare, signer, subject, audit, archive, certificate, pictures=pictures
     )
     html = page(content)
     own = {"file": f"{name}.html", "sha256": hashlib.sha256(html.encode()).hexdigest()}
-    document = signed(bare | {"page": own}, key)
+    try:
+        document = signed(bare | {"page": own}, key)
+    except ValueError as error:
+        raise InputError(
+            f"{subject.path}: no passport can be signed ({error}); correct what its sidecar or "
+            "the model's card says."
+        ) from error
     path = Path(out) / f"{name}.json"
     with write_file(Path(out) / own["file"]) as temporary:
         temporary.write_bytes(html.encode())
@@ -110,31 +118,43 @@ def passport_content(
 
 
 def _identity(bare: Mapping[str, Any], signer: str) -> list[tuple[str, str]]:
-    model, epsilon, archive = bare["model"], bare["epsilon"], bare["archive"]
+    origin, archive = bare["origin"], bare["archive"]
     return [
         ("image", f"{bare['image']['file']}, SHA-256 {bare['image']['sha256']}"),
-        (
-            "model",
-            f"{model['name']} {model['version']}, SHA-256 {model['sha256']}"
-            if model
-            else "not known: the image has no sidecar",
-        ),
+        ("origin", origin["words"]),
+        *_said(origin),
         (
             "archive",
             f"{archive['slices']} slices of {archive['patients']} patients, calibrated on "
             f"{archive['held_out_patients']} others, SHA-256 {archive['sha256']}",
         ),
-        (
-            "differential privacy",
-            "not known: the model is not installed here"
-            if epsilon == NOT_KNOWN
-            else f"epsilon {epsilon['epsilon']:g} at delta {epsilon['delta']:g}, for every "
-            f"{epsilon['unit']}"
-            if epsilon
-            else "the model was trained without it",
-        ),
         ("date", bare["date"]),
         ("signed by", signer),
+    ]
+
+
+def _said(origin: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Model, conditions and epsilon, each with how it is known."""
+    if "model" not in origin:
+        return []
+    model, how = origin["model"], origin["is"]
+    known = [origin[name] or f"any {name}" for name in SAID]
+    epsilon = origin.get("epsilon")
+    private = (
+        "not known: the model is not in the zoo here"
+        if "epsilon" not in origin
+        else "the model was trained without it"
+        if epsilon is None
+        else f"epsilon {epsilon['epsilon']:g} at delta {epsilon['delta']:g}, for every "
+        f"{epsilon['unit']}"
+    )
+    return [
+        (
+            f"model ({how})",
+            f"{model['name']} {model['version']}, SHA-256 {model['sha256']}",
+        ),
+        (f"asked for ({how})", ", ".join(known)),
+        (f"differential privacy ({how})", private),
     ]
 
 

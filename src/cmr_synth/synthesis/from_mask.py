@@ -36,6 +36,7 @@ def synthesize(
     slices: Sequence[int] | None = None,
     frames: Sequence[int] | None = None,
     convention: str | None = None,
+    first: int = 0,
 ) -> Iterator[Progress | Synthetic]:
     """Make synthetic images that follow a mask.
 
@@ -55,6 +56,8 @@ def synthesize(
         that they have in the whole mask.
     convention : str, optional
         Cohort whose in-plane orientation holds where the affine has lost the direction.
+    first : int
+        The variant to begin with; those before it are left out, and change nothing.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def synthesize(
     placed = place_mask(mask, grid, part, z=request.z, convention=convention)
     record = _record(placed, card) | request.record(card, reference)
     record["device"] = str(model.generator.device)
-    return _run(model, placed, record, request, reference)
+    return _run(model, placed, record, request, reference, first)
 
 
 def _run(
@@ -85,13 +88,14 @@ def _run(
     record: dict[str, Any],
     request: Request,
     reference: Reference | None,
+    first_variant: int,
 ) -> Iterator[Progress | Synthetic]:
     slices, count = placed.mask.n_slices, len(placed.drawn)
-    jobs = [(variant, job) for variant in range(request.n) for job in range(count)]
+    jobs = [(variant, job) for variant in range(first_variant, request.n) for job in range(count)]
     batches = [jobs[first : first + request.batch] for first in range(0, len(jobs), request.batch)]
     options = request.options(model.card)
     pictures: list[NDArray[np.float32]] = []
-    variant = 0
+    variant = first_variant
     for number, group in enumerate(batches):
         asked, indices = [], []
         for of_variant, job in group:

@@ -25,7 +25,11 @@ SLICE_MM = 8.0  # nominal: a slice of these cohorts is 5 to 10 mm thick
 
 
 def synthesize_unconditional(
-    model: zoo.Model, request: Request, *, reference: Reference | None = None
+    model: zoo.Model,
+    request: Request,
+    *,
+    reference: Reference | None = None,
+    first: int = 0,
 ) -> Iterator[Progress | Synthetic]:
     """Make `request.n` images that no mask guides.
 
@@ -39,6 +43,8 @@ def synthesize_unconditional(
     reference : Reference, optional
         A real picture on the model's grid whose look is taken over; by default the one that the
         request names is read.
+    first : int
+        The image to begin with; those before it are left out, and change nothing.
 
     Returns
     -------
@@ -63,7 +69,7 @@ def synthesize_unconditional(
         "device": str(model.generator.device),
         "versions": versions(),
     }
-    return _run(model, record, request, reference)
+    return _run(model, record, request, reference, first)
 
 
 def run_unconditional(
@@ -101,13 +107,17 @@ def run_unconditional(
 
 
 def _run(
-    model: zoo.Model, record: dict[str, Any], request: Request, reference: Reference | None
+    model: zoo.Model,
+    record: dict[str, Any],
+    request: Request,
+    reference: Reference | None,
+    begin: int,
 ) -> Iterator[Progress | Synthetic]:
     condition = request.condition(None, z=request.z, reference=reference)
     options = request.options(model.card)
     spacing = model.card.grid.spacing_mm
     affine = np.diag([-spacing, -spacing, SLICE_MM, 1.0])  # columns to the left, rows to the back
-    firsts = range(0, request.n, request.batch)
+    firsts = range(begin, request.n, request.batch)
     for number, first in enumerate(firsts):
         indices = range(first, min(first + request.batch, request.n))
         asked = [condition] * len(indices)

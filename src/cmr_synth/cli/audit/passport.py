@@ -25,10 +25,18 @@ def passport(
     pictures: Annotated[
         bool, typer.Option("--pictures", help="Show the nearest patients on the page.")
     ] = False,
+    reproduce: Annotated[
+        bool,
+        typer.Option(
+            help="Make each image again from its record; else what that says is called stated."
+        ),
+    ] = True,
     copies: Copies = 100,
     as_json: Json = False,
 ) -> None:
     """Issue a signed privacy passport for each image: JSON, and a page to read.
+
+    Model, vendor and epsilon are called reproduced where the image, made again, has equal pixels.
 
     \b
     Example:
@@ -36,13 +44,15 @@ def passport(
       cmr-synth audit passport out/heart_1.nii.gz --mask heart.nii.gz --archive archive --key key \\
         --out passports
     """
-    from cmr_synth.errors import InputError
+    from functools import cache
+
     from cmr_synth.generators import zoo
     from cmr_synth.imaging.masks import read_mask, unique_stems
     from cmr_synth.privacy.archive import open_with_detector
     from cmr_synth.privacy.audit import audit_neighbours
-    from cmr_synth.privacy.passport import read_subject
+    from cmr_synth.privacy.origin import origin_of
     from cmr_synth.privacy.signature import read_private_key
+    from cmr_synth.privacy.subject import read_subject
     from cmr_synth.reports.passport import write_passport
 
     signer = read_private_key(key)
@@ -52,18 +62,13 @@ def passport(
     subjects = [read_subject(path, drawn) for path in images]
     if pictures and opened.pixels is None:
         remark(f"{archive} holds no pixels; the pages show no patients.")
+    load = cache(lambda name, device: zoo.load(name, device=device))
     certificate = certificate_of(opened, detector, copies, quiet=as_json)
     made = []
     with progress("search", quiet=as_json) as tell:
         for number, subject in enumerate(subjects, start=1):
             found = audit_neighbours(subject.sample, opened, detector, certificate)
-            model = subject.record.get("model") or {}
-            try:
-                card = zoo.card_of(str(model.get("name"))) if model else None
-            except InputError:  # made by a model that is not installed here
-                card = None
-            if card is not None and card.sha256 != model.get("sha256"):
-                card = None  # another one of that name
+            origin = origin_of(subject, load=load if reproduce else None)
             document, path = write_passport(
                 out,
                 subject,
@@ -71,10 +76,18 @@ def passport(
                 opened,
                 certificate,
                 signer,
-                card=card,
+                origin=origin,
                 pictures=pictures,
             )
-            made.append({"passport": str(path), "verdict": document["verdict"]})
+            made.append(
+                {
+                    "passport": str(path),
+                    "verdict": document["verdict"],
+                    "origin": document["origin"],
+                }
+            )
             tell(number / len(subjects), subject.path.name)
-    lines = [f"{one['passport']}: {one['verdict']}" for one in made]
+    lines = []
+    for one in made:
+        lines += [f"{one['passport']}: {one['verdict']}", f"origin: {one['origin']['words']}"]
     result({"folder": str(out), "passports": made}, lines, as_json=as_json)

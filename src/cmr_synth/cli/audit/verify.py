@@ -20,7 +20,7 @@ def verify(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a passport: its signature, the image's pixels and the page.
+    """Check a passport: its signature, the image's pixels and geometry, and the page.
 
     \b
     Example:
@@ -36,12 +36,14 @@ def verify(
         "holds": True,
         "signer": found.signer,
         "verdict": found.document["verdict"],
+        "origin": found.document["origin"],
         "date": found.document["date"],
         "remarks": list(found.remarks),
     }
     lines = [
         f"{passport}: holds, signed by {found.signer} on {facts['date']}",
         f"verdict: {facts['verdict']}",
+        f"origin: {facts['origin']['words']}",
         *(f"note: {words}" for words in found.remarks),
     ]
     result(facts, lines, as_json=as_json)
