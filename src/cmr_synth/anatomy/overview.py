@@ -155,7 +155,9 @@ def beat(
     fraction, doubts = {}, {}
     for ventricle in ("LV", "RV"):
         fraction[ventricle] = _ejected(volumes[ed].get(ventricle, 0), volumes[es].get(ventricle, 0))
-        drawn_on = slices and (slices[ed].get(ventricle, 0), slices[es].get(ventricle, 0))
+        drawn_on = None
+        if slices is not None:
+            drawn_on = slices[ed].get(ventricle, 0), slices[es].get(ventricle, 0)
         doubt = _doubt(ventricle, fraction[ventricle], drawn_on)
         if doubt:
             fraction[ventricle], doubts[ventricle] = float("nan"), doubt
