@@ -124,6 +124,20 @@ def test_conditions_are_those_of_the_slices(slices) -> None:
     assert recorder.numbers == [0, 1, 2]  # across batches
 
 
+class MaskOnly(Recorder):
+    """One that knows anatomy and nothing else."""
+
+    takes = frozenset({"mask"})
+
+
+def test_what_is_known_of_a_slice_is_given_as_far_as_it_is_taken(slices) -> None:
+    recorder = MaskOnly()
+    made(recorder, slices, np.array([7, 4]), seed=0)
+    assert [one.stated for one in recorder.asked] == [("mask",)] * 2
+    made(recorder, slices, np.array([7]), seed=0, vendor="ge")  # asked for: the family refuses it
+    assert recorder.asked[-1].stated == ("mask", "vendor")
+
+
 def test_a_change_replaces_a_condition_and_none_leaves_it_open(slices) -> None:
     recorder = Recorder()
     made(recorder, slices, np.array([6, 7]), seed=0, vendor="ge", phase=None)

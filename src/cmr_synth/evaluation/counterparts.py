@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,22 @@ from cmr_synth.evaluation.sample import Sample
 from cmr_synth.generators.interface import Condition, Generator, Images, Progress
 
 
-def condition_of(labels: NDArray[np.uint8], row: SliceRow, **changes: str | None) -> Condition:
-    """What shows the mask of a real slice under the conditions of that slice.
+def condition_of(
+    generator: Generator, labels: NDArray[np.uint8], row: SliceRow, **changes: str | None
+) -> Condition:
+    """What shows the mask of a real slice under those conditions of it that a model takes.
 
     `changes` replaces conditions, such as ``vendor="ge"``.
     """
-    given: dict[str, Any] = {
-        "vendor": row.vendor or None,
-        "phase": row.phase or None,
-        "pathology": row.pathology or None,
-        **changes,
-    }
-    return Condition(mask=labels, z=row.z, **given)
+    of_slice = Condition(
+        mask=labels,
+        vendor=row.vendor or None,
+        phase=row.phase or None,
+        pathology=row.pathology or None,
+        z=row.z,
+    )
+    asked: dict[str, Any] = changes
+    return replace(of_slice.known_to(generator.takes), **asked)
 
 
 def conditions_for(generator: Generator, sample: Sample) -> list[Condition]:
@@ -32,7 +37,8 @@ def conditions_for(generator: Generator, sample: Sample) -> list[Condition]:
     if "mask" not in generator.takes:
         return [Condition()] * len(sample)
     return [
-        condition_of(labels, row) for labels, row in zip(sample.labels, sample.rows, strict=True)
+        condition_of(generator, labels, row)
+        for labels, row in zip(sample.labels, sample.rows, strict=True)
     ]
 
 
@@ -90,7 +96,9 @@ def counterparts(
     (n, y, x) float32 array in [0, 1]
     """
     chosen = range(len(sample)) if index is None else index
-    conditions = [condition_of(sample.labels[i], sample.rows[i], **changes) for i in chosen]
+    conditions = [
+        condition_of(generator, sample.labels[i], sample.rows[i], **changes) for i in chosen
+    ]
     yield from made_for(generator, conditions, seed=seed, steps=steps, batch=batch)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -62,6 +62,20 @@ class Condition:
     reference: NDArray[np.float32] | None = None
     reference_strength: float = 0.5
     prompt: str | None = None
+
+    def known_to(self, takes: Collection[str]) -> Condition:
+        """The part that a family takes: for what is known of a slice and nobody asked for.
+
+        What somebody asked for is given as it is, so that the family refuses what it does not take.
+        """
+        return replace(self, **{name: None for name in self.stated if name not in takes})
+
+    @property
+    def stated(self) -> tuple[str, ...]:
+        """Words of `TAKES` that are specified."""
+        names = ("mask", "vendor", "phase", "pathology", "z", "reference")
+        given = [name for name in names if getattr(self, name) is not None]
+        return (*given, "prompt") if self.prompt else tuple(given)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,11 @@ def _run(
         for of_variant, job in group:
             _, k = placed.drawn[job]
             labels, position = placed.labels[job], placed.position(k)
-            asked.append(request.condition(labels, z=position, reference=reference))
+            asked.append(
+                request.condition(
+                    labels, z=position, takes=model.generator.takes, reference=reference
+                )
+            )
             indices.append(of_variant * slices + k)
         run = model.generator.sample(asked, seed=request.seed, indices=indices, **options)
         for step in run:

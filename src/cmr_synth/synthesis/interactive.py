@@ -127,7 +127,11 @@ class Session:
         positions = positions_in_stack(self._area.sum(axis=0))
         z = request.z if positions is None else float(positions[k])
         run = self._model.generator.sample(
-            [request.condition(on_grid, z=z, reference=reference)],
+            [
+                request.condition(
+                    on_grid, z=z, takes=self._model.generator.takes, reference=reference
+                )
+            ],
             seed=request.seed,
             indices=[k],
             **request.options(card),

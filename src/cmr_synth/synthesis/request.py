@@ -8,7 +8,7 @@ instead gives his own `Reference` to `synthesize`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -209,6 +209,7 @@ class Request:
         mask: NDArray[np.uint8] | None,
         *,
         z: float | None,
+        takes: Collection[str],
         reference: Reference | None = None,
     ) -> Condition:
         """The condition of one image.
@@ -219,6 +220,9 @@ class Request:
             On the model's grid.
         z : float, optional
             Position of this slice.
+        takes : collection of str
+            Of the generator. A position that follows from the stack is left out where it is not
+            taken; one that was asked for is not.
         reference : Reference, optional
             As prepared for the model's grid.
         """
@@ -227,7 +231,7 @@ class Request:
             vendor=self.vendor,
             phase=self.phase,
             pathology=self.pathology,
-            z=z,
+            z=z if "z" in takes or self.z is not None else None,
             reference=None if reference is None else reference.pixels,
             reference_strength=self.reference_strength,
             prompt=self.prompt,

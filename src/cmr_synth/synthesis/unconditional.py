@@ -113,7 +113,9 @@ def _run(
     reference: Reference | None,
     begin: int,
 ) -> Iterator[Progress | Synthetic]:
-    condition = request.condition(None, z=request.z, reference=reference)
+    condition = request.condition(
+        None, z=request.z, takes=model.generator.takes, reference=reference
+    )
     options = request.options(model.card)
     spacing = model.card.grid.spacing_mm
     affine = np.diag([-spacing, -spacing, SLICE_MM, 1.0])  # columns to the left, rows to the back

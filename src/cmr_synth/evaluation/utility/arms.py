@@ -90,7 +90,7 @@ def synthetic_copy(
     conditions = []
     for k, i in enumerate(index):
         vendor = vendor_of_copy(slices.rows[i], k, copy, vendors, seed=seed)
-        conditions.append(condition_of(labels[k], slices.rows[i], vendor=vendor))
+        conditions.append(condition_of(generator, labels[k], slices.rows[i], vendor=vendor))
     done = 0
     # no two copies of a mask share their noise
     start = copy * len(index)

@@ -8,14 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings
 from cmr_synth.generators.dcgan.build import make_generator
 from cmr_synth.generators.dcgan.network import DcganConfig
 from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.probing import Drawing
-from cmr_synth.generators.refusals import refuse_guidance, refuse_prompt, refuse_sampler
+from cmr_synth.generators.refusals import refuse_guidance, refuse_sampler, refuse_untaken
 
 FAMILY = "dcgan"
 
@@ -57,8 +56,7 @@ class DcganGenerator(LoadedNetwork[nn.Module, DcganConfig]):
         """
         refuse_sampler(FAMILY, sampler)
         refuse_guidance(FAMILY, guidance)
-        refuse_prompt(FAMILY, conditions)
-        _refuse_pictures(conditions)
+        refuse_untaken(FAMILY, self.takes, conditions)
         indices = range(len(conditions)) if indices is None else indices
         given = mappings(conditions, self.config)
         growth = self.config.growth
@@ -70,16 +68,3 @@ class DcganGenerator(LoadedNetwork[nn.Module, DcganConfig]):
         pictures = functional.interpolate(pictures, size=self.shape, mode="nearest")
         yield Progress(1, 1)
         yield as_images(pictures)
-
-
-def _refuse_pictures(conditions: Sequence[Condition]) -> None:
-    if any(condition.mask is not None for condition in conditions):
-        raise InputError(
-            f"mask: models of {FAMILY!r} cannot follow one; leave the mask out or choose another "
-            "family."
-        )
-    if any(condition.reference is not None for condition in conditions):
-        raise InputError(
-            f"reference: models of {FAMILY!r} take over no look; leave it out or choose another "
-            "family."
-        )

@@ -21,7 +21,7 @@ from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Denoising
-from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
+from cmr_synth.generators.refusals import refuse_sampler, refuse_untaken
 
 FAMILY = "diffusion"
 
@@ -68,7 +68,7 @@ class DiffusionGenerator(LoadedNetwork[DiffusionNetwork, DiffusionConfig]):
             asked for that it has not.
         """
         refuse_sampler(FAMILY, sampler, tuple(DEFAULT_STEPS))
-        refuse_prompt(FAMILY, conditions)
+        refuse_untaken(FAMILY, self.takes, conditions)
         sampler = sampler or DEFAULT
         steps = DEFAULT_STEPS[sampler] if steps is None else steps
         indices = range(len(conditions)) if indices is None else indices

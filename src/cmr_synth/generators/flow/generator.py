@@ -14,7 +14,7 @@ from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Denoising
-from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
+from cmr_synth.generators.refusals import refuse_sampler, refuse_untaken
 
 FAMILY = "flow"
 DEFAULT_STEPS = 4
@@ -79,7 +79,7 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
             its grid, or a sampler or prompt is asked for that it has not.
         """
         refuse_sampler(FAMILY, sampler, tuple(SOLVERS))
-        refuse_prompt(FAMILY, conditions)
+        refuse_untaken(FAMILY, self.takes, conditions)
         solver = SOLVERS[sampler or "euler"]
         steps = self._steps(steps)
         guidance = 1.0 if guidance is None else guidance

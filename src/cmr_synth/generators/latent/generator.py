@@ -17,7 +17,7 @@ from cmr_synth.generators.latent.network import TRAIN_STEPS, LatentConfig, Laten
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Denoising, Probe
-from cmr_synth.generators.refusals import refuse_prompt, refuse_sampler
+from cmr_synth.generators.refusals import refuse_sampler, refuse_untaken
 
 FAMILY = "latent"
 SAMPLERS = {"flow": ("euler", "heun"), "diffusion": ("dpm-solver++", "ddim", "ddpm")}
@@ -75,7 +75,7 @@ class LatentGenerator(LoadedNetwork[LatentModel, LatentConfig]):
         """
         objective = self.config.objective
         refuse_sampler(self.family, sampler, SAMPLERS[objective])
-        refuse_prompt(self.family, conditions)
+        refuse_untaken(self.family, self.takes, conditions)
         steps = DEFAULT_STEPS[objective] if steps is None else steps
         if not 1 <= steps <= TRAIN_STEPS:
             raise InputError(f"steps: {steps} given; give a whole number from 1 to {TRAIN_STEPS}.")

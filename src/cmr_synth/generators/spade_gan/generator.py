@@ -12,7 +12,7 @@ from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.probing import Encoding
-from cmr_synth.generators.refusals import refuse_guidance, refuse_prompt, refuse_sampler
+from cmr_synth.generators.refusals import refuse_guidance, refuse_sampler, refuse_untaken
 from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
 
 
@@ -55,7 +55,7 @@ class SpadeGanGenerator(LoadedNetwork[SpadeGan, SpadeConfig]):
         """
         refuse_sampler(self.family, sampler)
         refuse_guidance(self.family, guidance)
-        refuse_prompt(self.family, conditions)
+        refuse_untaken(self.family, self.takes, conditions)
         indices = range(len(conditions)) if indices is None else indices
         given = mappings(conditions, self.config)
         mask = mask_tensor(conditions, self.config).to(self.device)
