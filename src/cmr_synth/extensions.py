@@ -7,7 +7,8 @@ thing, is named; everything else goes on working.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -32,7 +33,7 @@ def declared(group: str, built_in: Mapping[str, str], *, what: str) -> dict[str,
     """
     found: dict[str, EntryPoint] = {}
     ours = [EntryPoint(name, value, group) for name, value in built_in.items()]
-    for entry in [*ours, *entry_points(group=group)]:
+    for entry in [*ours, *_installed(entry_points, group)]:
         if entry.name in found:
             raise InputError(
                 f"{what} {entry.name!r} is declared twice: {found[entry.name].value}, "
@@ -93,3 +94,9 @@ def refusal(entry: EntryPoint, what: str, reason: str) -> InputError:
         f"{what} {entry.name!r} of the package {package_of(entry)!r} cannot be used ({reason}); "
         "update or uninstall that package."
     )
+
+
+@cache
+def _installed(find: Callable[..., Iterable[EntryPoint]], group: str) -> tuple[EntryPoint, ...]:
+    """What packages declare of a group; a look opens every package installed, so one is enough."""
+    return tuple(find(group=group))

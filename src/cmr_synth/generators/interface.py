@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,8 @@ class Condition:
 
         What somebody asked for is given as it is, so that the family refuses what it does not take.
         """
-        return replace(self, **{name: None for name in self.stated if name not in takes})
+        beyond: dict[str, Any] = {name: None for name in self.stated if name not in takes}
+        return replace(self, **beyond)
 
     @property
     def stated(self) -> tuple[str, ...]:
