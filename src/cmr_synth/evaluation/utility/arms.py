@@ -90,7 +90,8 @@ def synthetic_copy(
     conditions = []
     for k, i in enumerate(index):
         vendor = vendor_of_copy(slices.rows[i], k, copy, vendors, seed=seed)
-        conditions.append(condition_of(generator, labels[k], slices.rows[i], vendor=vendor))
+        style = {"vendor": vendor} if "vendor" in generator.takes else {}
+        conditions.append(condition_of(generator, labels[k], slices.rows[i], **style))
     done = 0
     # no two copies of a mask share their noise
     start = copy * len(index)
