@@ -111,6 +111,7 @@ def test_patients_come_go_and_are_checked(run, prepared, tmp_path):
     assert json.loads(ended.out)["patients"] == TRAINING + 2
     ended = run("archive", "check", archive)
     assert ended.code == 0 and "near-identical: acdc s7p00 and acdc s7p01" in ended.out
+    assert "note: since patients were removed, distances of held-out slices" in ended.out
     assert run("archive", "remove", archive, "acdc nobody").code == 1
 
 
@@ -123,6 +124,10 @@ def test_identifiers_can_be_keyed_and_pixels_left_out(run, prepared, tmp_path):
     assert ended.code == 0, ended.err
     assert not (out / "pixels.npy").exists()
     assert "s0p" not in (out / "slices.csv").read_text() + (out / "calibration.csv").read_text()
+    named = ("acdc s0p00", "--key-file", key)
+    assert "note: the principal components" in run("archive", "remove", out, *named).out
+    (words,) = json.loads(run("archive", "check", out, "--json").out)["remarks"]
+    assert "from 1 removed patient too" in words
     ended = run(
         "audit", "neighbours", MODEL, "--archive", out, "--slices", prepared,
         "--out", tmp_path / "audit", "--counterfactuals", "0",

@@ -19,6 +19,7 @@ from cmr_synth.privacy.archive_writer import add, build, remove
 from cmr_synth.privacy.audit import audit_neighbours
 from cmr_synth.privacy.certificate import Certificate, certify
 from cmr_synth.privacy.neighbours import neighbours
+from cmr_synth.reports.privacy import neighbours_content
 
 
 @pytest.fixture
@@ -163,6 +164,40 @@ def test_patients_come_and_go(real, others, detector, tmp_path):
     assert len(shrunk) == len(real) - 3
     assert shrunk.calibration.statistics == pytest.approx(before)
     assert stat.S_IMODE(shrunk.folder.stat().st_mode) == 0o700
+
+
+def test_who_left_is_no_longer_part_of_the_basis(real, others, detector, tmp_path):
+    """The principal components went on being those of everybody who had ever been archived."""
+    gone = real.patients == "drawn real3"
+    *_, whole = build(real, tmp_path / "a", detector, held_out=others)
+    *_, without = build(real.take(~gone), tmp_path / "b", detector, held_out=others)
+    before = whole.basis.copy()
+    shrunk = remove(whole, ["drawn real3"])
+    assert np.abs(before - without.basis).max() > 0.01
+    assert np.array_equal(shrunk.basis, without.basis)
+    assert np.array_equal(shrunk.pca, without.pca)
+    assert np.array_equal(shrunk.pixels, without.pixels)
+    # held-out slices are carried over: all distances but those by pixels are the same
+    near, exact = shrunk.calibration.statistics, without.calibration.statistics
+    assert near[:, :3] == pytest.approx(exact[:, :3], abs=0.002)  # stored in half precision
+    assert near[:, 3] == pytest.approx(exact[:, 3], abs=0.02)
+    assert ["approximate" in words for words in shrunk.remarks] == [True]
+    assert not whole.remarks and not without.remarks
+
+
+def test_without_pixels_an_archive_says_who_is_left_in_the_basis(real, others, detector, tmp_path):
+    *_, made = build(real, tmp_path / "a", detector, held_out=others, pixels=False)
+    shrunk = remove(made, ["drawn real3"])
+    assert np.array_equal(shrunk.basis, made.basis)
+    shrunk = remove(shrunk, ["drawn real5", "drawn real7"])
+    (words,) = shrunk.remarks
+    assert "from 3 removed patients too" in words and "build the archive again" in words
+    *_, grown = add(shrunk, real.take(real.patients == "drawn real3"), detector)
+    assert grown.remarks == (words,)  # letting somebody in takes nobody out
+    audit = audit_neighbours(others.take(np.arange(6)), grown, detector, None)
+    report = neighbours_content(grown, [audit], None)
+    assert report.data["archive"]["remarks"] == [words]
+    assert any(words[1:] in remark for remark in report.sections[0].remarks)
 
 
 def test_added_twice_is_there_once(archive, real, detector, own):

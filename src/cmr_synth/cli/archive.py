@@ -139,6 +139,9 @@ def remove(
 ) -> None:
     """Let patients out, and calibrate again without them.
 
+    Principal components are fitted again where the archive holds pixels; otherwise it says that
+    those who left are still part of them.
+
     \b
     Example:
       cmr-synth archive remove archive "acdc patient001"
@@ -169,6 +172,7 @@ def check(folder: Folder, as_json: Json = False) -> None:
     lines = [f"{folder}: {len(archive)} slices of {len(archive.starts)} patients, files intact"]
     lines += [f"near-identical: {one} and {other} ({apart:.3f})" for one, other, apart in pairs]
     lines += [] if pairs else ["no near-identical slices under different patients"]
+    lines += [f"note: {words}" for words in archive.remarks]
     result(facts, lines, as_json=as_json)
 
 
@@ -218,6 +222,7 @@ def _facts(archive: Archive) -> dict[str, object]:
         "patients": len(archive.starts),
         "held_out_patients": archive.calibration.count if archive.calibration else 0,
         "sha256": archive.hash,
+        "remarks": list(archive.remarks),
     }
 
 
@@ -225,6 +230,7 @@ def _tell(archive: Archive, as_json: bool) -> None:
     facts = _facts(archive)
     lines = [
         f"{archive.folder}: {len(archive)} slices of {len(archive.starts)} patients, calibrated on "
-        f"{facts['held_out_patients']} held-out patients"
+        f"{facts['held_out_patients']} held-out patients",
+        *(f"note: {words}" for words in archive.remarks),
     ]
     result(facts, lines, as_json=as_json)

@@ -27,6 +27,8 @@ ABOUT = "archive.json"
 FORMAT = 1
 QUERIES = ("whole", "windows", "views")
 """Fields of the descriptions of held-out slices that are kept."""
+LEFT_IN_BASIS, CARRIED_OVER = "removed_patients_left_in_basis", "held_out_carried_over"
+"""What an archive says of itself after patients were removed; see `Archive.remarks`."""
 COLUMNS = ("patient", "vendor", "level", "phase", "slice", "sha256")
 
 
@@ -87,6 +89,24 @@ class Archive:
     def hash(self) -> str:
         """SHA-256 of `archive.json`, which holds those of all other files."""
         return sha256(self.folder / ABOUT)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What removals have left behind, a line each without a full stop."""
+        left = int(self.about.get(LEFT_IN_BASIS, 0))
+        said = []
+        if left:
+            said.append(
+                f"the principal components may stem from {left} removed "
+                f"patient{'s' * (left > 1)} too, and without pixels they "
+                "cannot be fitted again; to take them out, build the archive again without them"
+            )
+        if self.about.get(CARRIED_OVER):
+            said.append(
+                "since patients were removed, distances of held-out slices by pixels are "
+                "approximate; build the archive again for exact ones"
+            )
+        return tuple(said)
 
     def name(self, patient: int) -> str:
         """Identifier of a patient by number."""

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,19 @@ from cmr_synth.evaluation.sample import Sample, require_disjoint
 from cmr_synth.files import require_replaceable, sha256, write_folder
 from cmr_synth.generators.interface import Progress
 from cmr_synth.judges.copy_detector import CopyDetector
-from cmr_synth.privacy.archive import ABOUT, COLUMNS, FORMAT, QUERIES, Archive, open_archive
+from cmr_synth.privacy.archive import (
+    ABOUT,
+    CARRIED_OVER,
+    COLUMNS,
+    FORMAT,
+    LEFT_IN_BASIS,
+    QUERIES,
+    Archive,
+    open_archive,
+)
 from cmr_synth.privacy.calibration import STATISTICS
 from cmr_synth.privacy.neighbours import search
-from cmr_synth.privacy.pixels import fit_basis
+from cmr_synth.privacy.pixels import carried_over, fit_basis, project
 from cmr_synth.privacy.queries import Queries, described
 from cmr_synth.processes import ALONE, Processes
 
@@ -174,7 +183,11 @@ def add(
 
 
 def remove(archive: Archive, patients: Sequence[str], *, key: bytes | None = None) -> Archive:
-    """Let patients out, and calibrate again without them.
+    """Let patients out, fit the principal components to those who are left, calibrate again.
+
+    Descriptions of held-out slices, whose pixels are not kept, are carried over from the components
+    before. Without any pixels the components stay as they were, and the archive says so; see
+    `Archive.remarks`.
 
     Parameters
     ----------
@@ -200,16 +213,42 @@ def remove(archive: Archive, patients: Sequence[str], *, key: bytes | None = Non
     arrays: dict[str, NDArray] = {
         name: getattr(archive, name)[kept] for name in ("whole", "windows", "pca")
     }
-    if archive.pixels is not None:
-        arrays["pixels"] = archive.pixels[kept]
     rows = [row for row, keep in zip(archive.rows, kept, strict=True) if keep]
-    return _rewritten(archive, arrays, rows)
+    if archive.pixels is None:
+        left = int(archive.about.get(LEFT_IN_BASIS, 0)) + len(wanted)
+        return _rewritten(archive, arrays, rows, about={LEFT_IN_BASIS: left})
+    arrays["pixels"] = archive.pixels[kept]
+    basis = fit_basis(_unstored(arrays["pixels"]))
+    if np.allclose(basis, archive.basis, atol=1e-5):  # they were let in after it was fitted
+        return _rewritten(archive, arrays, rows)
+    arrays["pca"] = _projected(arrays["pixels"], basis)
+    held_out = archive.held_out
+    if held_out is not None:
+        views = carried_over(held_out.views, archive.basis, basis).astype(np.float16)
+        held_out = Queries(held_out.whole, held_out.windows, views)
+    about = {LEFT_IN_BASIS: 0, CARRIED_OVER: held_out is not None}
+    return _rewritten(archive, arrays, rows, basis=basis, held_out=held_out, about=about)
 
 
-def _rewritten(archive: Archive, arrays: dict[str, NDArray], rows: Rows) -> Archive:
-    """The archive with other slices, in its place."""
+def _projected(stored: NDArray[np.uint8], basis: NDArray[np.float32]) -> NDArray[np.float16]:
+    parts = range(0, len(stored), PART)
+    found = [project(_unstored(stored[first : first + PART]), basis) for first in parts]
+    return np.concatenate(found).astype(np.float16)
+
+
+def _rewritten(
+    archive: Archive,
+    arrays: dict[str, NDArray],
+    rows: Rows,
+    *,
+    basis: NDArray[np.float32] | None = None,
+    held_out: Queries | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> Archive:
+    """The archive with other slices, in its place; basis and held-out slices as they were."""
     order = np.argsort([row["patient"] for row in rows], kind="stable")
-    arrays = {name: array[order] for name, array in arrays.items()} | {"basis": archive.basis}
+    arrays = {name: array[order] for name, array in arrays.items()}
+    arrays["basis"] = archive.basis if basis is None else basis
     labels = None
     if archive.held_out is not None:
         path = archive.folder / "calibration.csv"
@@ -218,9 +257,11 @@ def _rewritten(archive: Archive, arrays: dict[str, NDArray], rows: Rows) -> Arch
                 {name: row[name] for name in ("patient", "vendor", "level")}
                 for row in csv.DictReader(file)
             ]
-    kept = ("detector", "shape", "spacing_mm", "keyed", "pixels")
-    about = {name: archive.about[name] for name in kept}
-    _write(archive.folder, about, arrays, [rows[i] for i in order], archive.held_out, labels)
+    kept = ("detector", "shape", "spacing_mm", "keyed", "pixels", LEFT_IN_BASIS, CARRIED_OVER)
+    stated = {name: archive.about[name] for name in kept if name in archive.about}
+    stated |= about or {}
+    others = archive.held_out if held_out is None else held_out
+    _write(archive.folder, stated, arrays, [rows[i] for i in order], others, labels)
     return open_archive(archive.folder)
 
 

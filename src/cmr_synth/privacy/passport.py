@@ -85,7 +85,7 @@ def passport(
         "inconclusive_because": audit.inconclusive or None,
         "statistics": dict(STATISTICS),
         "slices": slices,
-        "notes": list(subject.notes),
+        "notes": [*subject.notes, *archive.remarks],
         "certificate": certificate.as_dict() if certificate else None,
         "page": {"file": page[0], "sha256": page[1]},
     }

@@ -43,6 +43,20 @@ def project(images: NDArray[np.floating], basis: NDArray[np.float32]) -> NDArray
     return (rows / np.maximum(length, 1e-6)).astype(np.float32)
 
 
+def carried_over(
+    coordinates: NDArray[np.floating],
+    old: NDArray[np.float32],
+    new: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Coordinates (..., 64) of another basis, scaled to length 1, without the slices themselves.
+
+    What of a slice lies outside the old basis is lost; see the test for how much that is.
+    """
+    rows = coordinates.astype(np.float32) @ old @ new.T
+    length = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return (rows / np.maximum(length, 1e-6)).astype(np.float32)
+
+
 def moved(image: NDArray[np.floating]) -> NDArray[np.float32]:
     """A slice (y, x) in the `MOVES`, (m, y, x)."""
     draw = np.random.default_rng(0)  # no move draws from it

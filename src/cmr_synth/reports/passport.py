@@ -178,7 +178,7 @@ def _slices(
         "": "",
     }
     rest = len(subject.places) - len(shown)
-    remarks = [*subject.notes]
+    remarks = [*subject.notes, *archive.remarks]
     if rest:
         remarks.append(f"{rest} more slices, less near, are in the JSON file")
     if audit.inconclusive:

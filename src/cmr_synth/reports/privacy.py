@@ -58,7 +58,12 @@ def neighbours_content(
         "weighing the same."
     )
     sections = [
-        Section(title="Verdict", words=[compared], tables=[verdicts], remarks=P_VALUES),
+        Section(
+            title="Verdict",
+            words=[compared],
+            tables=[verdicts],
+            remarks=[*P_VALUES, *(f"{words[0].upper()}{words[1:]}." for words in archive.remarks)],
+        ),
         *([_planted(certificate)] if certificate else []),
         *(_nearest(one, archive, pictures=pictures) for one in audits),
     ]
@@ -77,6 +82,7 @@ def neighbours_content(
                 "patients": len(archive.starts),
                 "slices": len(archive),
                 "held_out_patients": held_out,
+                "remarks": list(archive.remarks),
             },
             "certificate": certificate.as_dict() if certificate else None,
             "statistics": dict(STATISTICS),
