@@ -40,7 +40,8 @@ def test_a_model_has_the_figures_that_evaluate_gives_it(slices):
     assert row.pictures.shape == (SHOWN, 128, 128) and 0 < row.similarity < 1
     assert row.cost.parameters > 1e6 and row.sha256 == one.sha256
     metrics = measured([row])
-    assert {metric.name for metric in metrics} == {*space.estimates, "tissue_within"}
+    of_pictures = {"tissue_within", *(f"spectrum_{k}" for k in ("low", "middle", "fine", "auc"))}
+    assert {metric.name for metric in metrics} == {*space.estimates, *of_pictures}
     shown = dict(zip(columns([row]), cells(row, metrics), strict=True))
     assert shown["Ratio"] == f"{space.estimates['frechet_ratio'].value:.2f}"
     assert shown["LV"] == f"{seen.adherence.overall()['LV'].scores['dice'].ratio:.3f}"

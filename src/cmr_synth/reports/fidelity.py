@@ -141,12 +141,15 @@ def _space_section(measured: Sequence[Measured], number_of_space: int) -> Sectio
     return Section(title=title, words=words, tables=[table], remarks=notes)
 
 
-TOLD, PAIRED, TISSUE = "Two-sample test", "Pixel by pixel", "Tissue"
+TOLD, SPECTRUM = "Two-sample test", "Spectrum"
+PAIRED, TISSUE = "Pixel by pixel", "Tissue"
 """Sections that have more than the table of their metrics."""
 
 WORDS = {
     TOLD: "A trained network finds traces that no reader sees: an AUC near 1 says that they exist, "
     "not that they matter. The pictures show where it looks.",
+    SPECTRUM: "Power by radial frequency, a Hann window over each slice: no training is needed to "
+    "see whether fine detail is lost or a grain is added.",
     PAIRED: "Against the real slice of the same mask. A generator is not asked to repeat the "
     "patient: a high similarity is no aim, and an extreme one is a warning.",
     TISSUE: "Brightness, contrast, noise and sharpness of the tissues that the masks show.",

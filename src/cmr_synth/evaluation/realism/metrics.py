@@ -17,6 +17,7 @@ from cmr_synth.generators.interface import Progress
 GROUP = "cmr_synth.metrics"
 WHAT = "metric"
 _FEATURES, _PIXELS = (f"cmr_synth.evaluation.realism.in_{k}" for k in ("features", "pixels"))
+_SPECTRUM = "cmr_synth.evaluation.realism.spectrum"
 BUILT_IN = {
     "frechet_ratio": f"{_FEATURES}:FRECHET_RATIO",
     "frechet": f"{_FEATURES}:FRECHET",
@@ -27,6 +28,10 @@ BUILT_IN = {
     "coverage": f"{_FEATURES}:COVERAGE",
     "class_score": f"{_FEATURES}:CLASS_SCORE",
     "two_sample_auc": f"{_PIXELS}:TWO_SAMPLE_AUC",
+    "spectrum_low": f"{_SPECTRUM}:SPECTRUM_LOW",
+    "spectrum_middle": f"{_SPECTRUM}:SPECTRUM_MIDDLE",
+    "spectrum_fine": f"{_SPECTRUM}:SPECTRUM_FINE",
+    "spectrum_auc": f"{_SPECTRUM}:SPECTRUM_AUC",
     "ssim": f"{_PIXELS}:SSIM",
     "ms_ssim": f"{_PIXELS}:MS_SSIM",
     "psnr_db": f"{_PIXELS}:PSNR",
