@@ -30,13 +30,14 @@ ON_SCREEN := on_screen() { \
 		if command -v xvfb-run >/dev/null; then xvfb-run -a -s "-screen 0 1920x1200x24" "$$@"; else "$$@"; fi; \
 	}; on_screen
 
-.PHONY: help install demo app test bench docs docs-cli docs-images venv screen debian-packages clean
+.PHONY: help install demo app test trust bench docs docs-cli docs-images venv screen debian-packages clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo         synthetic hearts from bundled masks, into demo-out/"
 	@echo "make app          napari with the plugin open"
 	@echo "make test         lint, layers, types, manifest and every test"
+	@echo "make trust        every figure in worlds where its answer is known, into docs/explanation/"
 	@echo "make install      engine and app into .venv"
 	@echo "make bench        speed, memory and, where patient data are, quality"
 	@echo "make docs         the documentation as a site, into site/"
@@ -58,6 +59,9 @@ test: $(TEST) screen
 	$(BIN)/python -m mypy src/cmr_synth napari_cmr_synth
 	$(BIN)/python -m npe2 validate --imports napari_cmr_synth
 	$(ON_SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+trust: $(ENGINE)
+	env OMP_NUM_THREADS=1 $(BIN)/python tools/try_worlds.py
 
 bench: $(TEST) screen
 	@for script in $(BENCH); do \
