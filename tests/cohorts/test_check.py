@@ -51,6 +51,15 @@ def test_one_examination_under_two_patients_is_found(change, folder):
     assert "p1 and p3: the same pictures" in repeated.message
 
 
+def test_names_that_differ_by_phase_alone_are_found(folder):
+    for kind in ("images", "labels"):
+        for phase in ("ED", "ES"):
+            path = folder / kind / f"p3_{phase}.nii.gz"
+            path.rename(folder / kind / f"p3-{phase}.nii.gz")
+    (found,) = of(check("folder", folder), "named-alike")
+    assert found.severity == "warning" and found.message.startswith("p3-ED, p3-ES: the names")
+
+
 def test_a_crop_is_still_the_same_examination(folder):
     for kind in ("images", "labels"):
         file = nib.load(folder / kind / "p1_ED.nii.gz")

@@ -93,6 +93,25 @@ def test_a_person_examined_twice_is_on_one_side(folder, tmp_path, monkeypatch):
     assert {row.split for row in opened.rows if row.patient in (one, other)} == {"test"}
 
 
+def test_one_person_under_two_names_is_not_split(folder, tmp_path):
+    """`p0-ED` and `p0-ES` were two patients, and one of them could be tested."""
+    for kind in ("images", "labels"):
+        for path in sorted((folder / kind).iterdir()):
+            path.rename(path.with_name(path.name.replace("_E", "-E")))
+    with pytest.raises(InputError, match="4 people .*: p0-ED, p0-ES; p1-ED, p1-ES; .*cohort.csv"):
+        run(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    rows = [f"{path.name},{path.name[:2]}" for path in sorted((folder / "images").iterdir())]
+    (folder / "cohort.csv").write_text("\n".join(["file,patient", *rows]))
+    run(folder, tmp_path / "out")
+    assert {row.patient for row in open_slice_set(tmp_path / "out").rows} == {
+        "p0",
+        "p1",
+        "p2",
+        "p3",
+    }
+
+
 def test_who_is_settled_keeps_the_side(folder, tmp_path, monkeypatch):
     from cmr_synth.cohorts import folder as adapter
 

@@ -7,7 +7,7 @@ training or evaluation; public data sets have some of each.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from cmr_synth.anatomy.labels import LV, STRUCTURES, UNLABELLED, is_heart
 from cmr_synth.anatomy.plausibility import CODES as IN_SLICES
 from cmr_synth.anatomy.plausibility import Severity, stack_findings
 from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS, Examination
+from cmr_synth.cohorts.people import named_alike
 from cmr_synth.cohorts.registry import load_cohort
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.grid import Placement, WorkingGrid, place
@@ -44,6 +45,7 @@ CODES = {
     "phases-swapped": "the LV is larger at ES than at ED",
     "word": "a vendor, phase or pathology that no model knows",
     "repeated": "the same pictures under two patients",
+    "named-alike": "patients whose names differ by a phase or a visit alone",
     "similar": "pictures of two patients so similar that they may be one person's",
 }
 """Every code and what it stands for."""
@@ -110,7 +112,8 @@ def check(
         raise InputError(f"{root}: holds no examination of cohort {name!r}.")
     said = cohort.remarks(Path(root))
     assumed = [CohortFinding(code="assumed", message=m, severity="info") for m in said]
-    whole = [*_summary(seen), *assumed, *_repeats(seen)]
+    alike = _named_alike(seen, cohort.same_person)
+    whole = [*_summary(seen), *assumed, *alike, *_repeats(seen)]
     by_patient = [*found, *_frames(seen)]
     by_patient.sort(key=lambda finding: finding.patient or "")  # stable: else as they were found
     return [*whole, *_plausibility(seen), *by_patient]
@@ -295,6 +298,19 @@ def _frames(seen: list[_Seen]) -> list[CohortFinding]:
                     )
                 )
     return found
+
+
+def _named_alike(seen: list[_Seen], same_person: Mapping[str, str]) -> list[CohortFinding]:
+    return [
+        CohortFinding(
+            code="named-alike",
+            message=f"{', '.join(group)}: the names differ by phase or visit alone; if that is one "
+            "person, give one name in cohort.csv (columns file and patient). They are not split.",
+            severity="warning",
+            patient=group[0],
+        )
+        for group in named_alike((s.patient for s in seen), same_person)
+    ]
 
 
 def _repeats(seen: list[_Seen]) -> list[CohortFinding]:

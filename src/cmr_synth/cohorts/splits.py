@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from cmr_synth.cohorts.people import require_told_apart
 from cmr_synth.errors import InputError
 
 SPLITS = ("train", "validation", "test")
@@ -50,9 +51,11 @@ def split_patients(
     Raises
     ------
     InputError
-        If the shares are no shares, or one person is settled on two sides.
+        If the shares are no shares, one person is settled on two sides, or names of patients
+        differ by a phase or a visit alone.
     """
     check_shares(test, validation)
+    require_told_apart(pathology_of, same_person or {})
     patients = sorted(pathology_of)
     shuffled = np.random.default_rng(seed).permutation(len(patients))
     ordered = [patients[i] for i in shuffled]
