@@ -121,8 +121,11 @@ def _auc(sets: Sets) -> Estimate:
     found: list[float] = []
     for _ in range(DRAWS):
         weights = drawn_weights(rng, len(wins)).astype(np.float64)
-        compared = weights @ pairs @ weights
-        found.append(float(weights @ wins @ weights / compared) if compared else NAN)
+        # a patient drawn twice meets its own counterpart twice, and not four times
+        again = weights**2 - weights
+        compared = weights @ pairs @ weights - again @ np.diag(pairs)
+        won = weights @ wins @ weights - again @ np.diag(wins)
+        found.append(float(won / compared) if compared else NAN)
     beaten, met = _compared(other, more[sets.matched], sets.held_out, real, rng)
     return Estimate(
         float(wins.sum() / pairs.sum()),
