@@ -79,6 +79,26 @@ class Condition:
         return (*given, "prompt") if self.prompt else tuple(given)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How pictures are made, whatever they show; the options of `Generator.sample` in one value.
+
+    Parameters
+    ----------
+    seed : int
+    indices : tuple of int
+        Number of each image, which decides its noise.
+    steps, guidance, sampler : optional
+        None where nothing was asked for.
+    """
+
+    seed: int
+    indices: tuple[int, ...]
+    steps: int | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+
+
 @dataclass(frozen=True)
 class Progress:
     """`step` of `steps` network evaluations are done."""

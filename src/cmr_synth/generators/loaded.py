@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cmr_synth.generators.interface import Images, noise_for
+from cmr_synth.generators.interface import Condition, Images, Progress, Sampling, noise_for
+from cmr_synth.generators.refusals import refuse_guidance, refuse_sampler, refuse_untaken
 from cmr_synth.generators.vocabulary import Vocabulary
 from cmr_synth.networks.folder import read_config, with_weights
 
@@ -19,11 +20,58 @@ Config = TypeVar("Config", bound=Vocabulary)
 ALoaded = TypeVar("ALoaded", bound="LoadedNetwork[Any, Any]")
 
 
-class LoadedNetwork(Generic[Network, Config]):
+class Family:
+    """What asks a family for pictures: whatever it does not take is refused here, once for all.
+
+    A subclass states its `family` and what it `takes`, lists its samplers if it has some, and
+    makes the pictures.
+    """
+
+    family: ClassVar[str]
+    takes: ClassVar[frozenset[str]]
+
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """Names that `sampler` may have."""
+        return ()
+
+    @torch.no_grad()
+    def sample(
+        self,
+        conditions: Sequence[Condition],
+        *,
+        seed: int,
+        indices: Sequence[int] | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        sampler: str | None = None,
+    ) -> Iterator[Progress | Images]:
+        """Yield progress, then the images; see `cmr_synth.generators.interface.Generator`.
+
+        Raises
+        ------
+        InputError
+            If something is asked for that the family does not take, or a condition or option is
+            none that the model knows.
+        """
+        refuse_sampler(self.family, sampler, self.samplers)
+        if "guidance" not in self.takes:
+            refuse_guidance(self.family, guidance)
+        refuse_untaken(self.family, self.takes, conditions)
+        numbers = tuple(range(len(conditions)) if indices is None else indices)
+        how = Sampling(seed=seed, indices=numbers, steps=steps, guidance=guidance, sampler=sampler)
+        yield from self.make(conditions, how)
+
+    def make(self, conditions: Sequence[Condition], how: Sampling) -> Iterator[Progress | Images]:
+        """Yield progress, then the images, of what the family takes; without gradients."""
+        raise TypeError(f"{type(self).__name__} does not say how it makes pictures")
+
+
+class LoadedNetwork(Family, Generic[Network, Config]):
     """A network with trained weights on a device.
 
-    A subclass states its family, its configuration and what makes a network of one; `takes`,
-    `probe` and `sample` are its own, see `cmr_synth.generators.interface.Generator`.
+    A subclass states its configuration and what makes a network of one, too; `probe` is its own,
+    see `cmr_synth.generators.interface.Generator`.
 
     Parameters
     ----------
@@ -31,7 +79,6 @@ class LoadedNetwork(Generic[Network, Config]):
         With trained weights, and its configuration as `config`.
     """
 
-    family: ClassVar[str]
     config_kind: ClassVar[type[Vocabulary]]
     network_kind: ClassVar[Any]  # called with a configuration, makes the network
 
@@ -60,9 +107,9 @@ class LoadedNetwork(Generic[Network, Config]):
         """Rows and columns of the working grid."""
         return self.config.shape
 
-    def noise(self, seed: int, indices: Sequence[int], shape: tuple[int, ...]) -> Tensor:
+    def noise(self, how: Sampling, shape: tuple[int, ...]) -> Tensor:
         """(n, *shape): standard normal noise of each image, from the seed and its index alone."""
-        own = np.stack([noise_for(seed, i, shape) for i in indices])
+        own = np.stack([noise_for(how.seed, i, shape) for i in how.indices])
         return torch.from_numpy(own).to(self.device)
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import torch
 from torch import nn
 from torch.nn import functional
 
 from cmr_synth.generators.conditioning import mappings
 from cmr_synth.generators.dcgan.build import make_generator
 from cmr_synth.generators.dcgan.network import DcganConfig
-from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.probing import Drawing
-from cmr_synth.generators.refusals import refuse_guidance, refuse_sampler, refuse_untaken
 
 FAMILY = "dcgan"
 
@@ -32,18 +30,8 @@ class DcganGenerator(LoadedNetwork[nn.Module, DcganConfig]):
     takes = frozenset({"vendor", "phase", "pathology", "z"})
     probe = Drawing()
 
-    @torch.no_grad()
-    def sample(
-        self,
-        conditions: Sequence[Condition],
-        *,
-        seed: int,
-        indices: Sequence[int] | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
-        sampler: str | None = None,
-    ) -> Iterator[Progress | Images]:
-        """Yield progress, then the images; see `cmr_synth.generators.interface.Generator`.
+    def make(self, conditions: Sequence[Condition], how: Sampling) -> Iterator[Progress | Images]:
+        """Yield progress, then the images.
 
         `steps` is ignored: there is one pass. A progressive network that has not grown to its full
         resolution makes coarser pictures, which are enlarged.
@@ -51,17 +39,12 @@ class DcganGenerator(LoadedNetwork[nn.Module, DcganConfig]):
         Raises
         ------
         InputError
-            If a mask or a reference is given, a condition is not among those the model was trained
-            with, or a sampler, guidance or prompt is asked for.
+            If a condition is not among those the model was trained with.
         """
-        refuse_sampler(FAMILY, sampler)
-        refuse_guidance(FAMILY, guidance)
-        refuse_untaken(FAMILY, self.takes, conditions)
-        indices = range(len(conditions)) if indices is None else indices
         given = mappings(conditions, self.config)
         growth = self.config.growth
         pictures = self.network(
-            self.noise(seed, indices, (self.config.latent,)),
+            self.noise(how, (self.config.latent,)),
             given,
             self.config.fully_grown if growth is None else growth,
         )

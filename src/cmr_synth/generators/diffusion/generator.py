@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import torch
 from torch import Tensor
 
 from cmr_synth.generators.conditioning import mappings, mask_tensor
@@ -17,11 +16,10 @@ from cmr_synth.generators.diffusion.sampler import (
     noised,
     own_draws,
 )
-from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Denoising
-from cmr_synth.generators.refusals import refuse_sampler, refuse_untaken
 
 FAMILY = "diffusion"
 
@@ -41,20 +39,15 @@ class DiffusionGenerator(LoadedNetwork[DiffusionNetwork, DiffusionConfig]):
         """What a membership attack may use; see `cmr_synth.generators.probing`."""
         return Denoising(network=self.network, config=self.config, straight=False)
 
-    @torch.no_grad()
-    def sample(
-        self,
-        conditions: Sequence[Condition],
-        *,
-        seed: int,
-        indices: Sequence[int] | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
-        sampler: str | None = None,
-    ) -> Iterator[Progress | Images]:
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """Names that `sampler` may have."""
+        return tuple(DEFAULT_STEPS)
+
+    def make(self, conditions: Sequence[Condition], how: Sampling) -> Iterator[Progress | Images]:
         """Yield progress after every step, then the images.
 
-        See `cmr_synth.generators.interface.Generator`. Samplers are "dpm-solver++" (by default 15
+        Samplers are "dpm-solver++" (by default 15
         steps), "ddim" (50) and "ddpm" (250).
 
         The look of a reference is taken over by a second start, from a picture with partial noise;
@@ -64,17 +57,13 @@ class DiffusionGenerator(LoadedNetwork[DiffusionNetwork, DiffusionConfig]):
         ------
         InputError
             If a condition is not among those the model was trained with, a reference is not on
-            its grid, there are more steps than it was trained with, or a sampler or prompt is
-            asked for that it has not.
+            its grid, or there are more steps than it was trained with.
         """
-        refuse_sampler(FAMILY, sampler, tuple(DEFAULT_STEPS))
-        refuse_untaken(FAMILY, self.takes, conditions)
-        sampler = sampler or DEFAULT
-        steps = DEFAULT_STEPS[sampler] if steps is None else steps
-        indices = range(len(conditions)) if indices is None else indices
+        sampler = how.sampler or DEFAULT
+        steps = DEFAULT_STEPS[sampler] if how.steps is None else how.steps
         given = mappings(conditions, self.config)
         mask = mask_tensor(conditions, self.config).to(self.device)
-        noise = self.noise(seed, indices, (1, *self.shape))
+        noise = self.noise(how, (1, *self.shape))
         look = Look(conditions, self.shape, self.device)
         later = later_starts(conditions, look, steps)
         total = steps + sum(steps - start for start in later)
@@ -89,8 +78,8 @@ class DiffusionGenerator(LoadedNetwork[DiffusionNetwork, DiffusionConfig]):
                 sampler=sampler,
                 steps=steps,
                 start=start,
-                guidance=1.0 if guidance is None else guidance,
-                draws=[own_draws(seed, indices[i]) for i in rows],
+                guidance=1.0 if how.guidance is None else how.guidance,
+                draws=[own_draws(how.seed, how.indices[i]) for i in rows],
             )
 
         pictures = noise

@@ -10,11 +10,10 @@ from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.flow.adapter import load_flow
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
 from cmr_synth.generators.flow.sampler import SOLVERS
-from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Denoising
-from cmr_synth.generators.refusals import refuse_sampler, refuse_untaken
 
 FAMILY = "flow"
 DEFAULT_STEPS = 4
@@ -55,19 +54,15 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
             start=start_of,
         )
 
-    def sample(
-        self,
-        conditions: Sequence[Condition],
-        *,
-        seed: int,
-        indices: Sequence[int] | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
-        sampler: str | None = None,
-    ) -> Iterator[Progress | Images]:
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """Names that `sampler` may have."""
+        return tuple(SOLVERS)
+
+    def make(self, conditions: Sequence[Condition], how: Sampling) -> Iterator[Progress | Images]:
         """Yield progress after every step, then the images.
 
-        See `cmr_synth.generators.interface.Generator`. Samplers are "euler", for which the few-step
+        Samplers are "euler", for which the few-step
         stage and students are trained, and "heun", of second order, which takes two evaluations a
         step but for the last. A student takes no more steps than its own. Of a reference grey
         levels and grain are taken over.
@@ -75,18 +70,14 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
         Raises
         ------
         InputError
-            If a condition is not among those the model was trained with, a reference is not on
-            its grid, or a sampler or prompt is asked for that it has not.
+            If a condition is not among those the model was trained with, or a reference is not
+            on its grid.
         """
-        refuse_sampler(FAMILY, sampler, tuple(SOLVERS))
-        refuse_untaken(FAMILY, self.takes, conditions)
-        solver = SOLVERS[sampler or "euler"]
-        steps = self._steps(steps)
-        guidance = 1.0 if guidance is None else guidance
-        indices = range(len(conditions)) if indices is None else indices
+        solver = SOLVERS[how.sampler or "euler"]
+        steps = self._steps(how.steps)
         given = mappings(conditions, self.config)
         mask = mask_tensor(conditions, self.config).to(self.device)
-        start = start_of(self.config, self.noise(seed, indices, (1, *self.shape)), mask)
+        start = start_of(self.config, self.noise(how, (1, *self.shape)), mask)
         look = Look(conditions, self.shape, self.device, times=steps)
         state = start
         run = solver(
@@ -95,7 +86,7 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
             mask,
             given,
             steps=steps,
-            guidance=guidance,
+            guidance=1.0 if how.guidance is None else how.guidance,
             crowding=self.config.crowding,
             look=look if look.rows else None,
         )

@@ -12,12 +12,11 @@ from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.diffusion.sampler import denoise, own_draws
 from cmr_synth.generators.flow.sampler import SOLVERS
-from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
 from cmr_synth.generators.latent.network import TRAIN_STEPS, LatentConfig, LatentModel
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Denoising, Probe
-from cmr_synth.generators.refusals import refuse_sampler, refuse_untaken
 
 FAMILY = "latent"
 SAMPLERS = {"flow": ("euler", "heun"), "diffusion": ("dpm-solver++", "ddim", "ddpm")}
@@ -50,20 +49,15 @@ class LatentGenerator(LoadedNetwork[LatentModel, LatentConfig]):
             autoencoder=self.model.autoencoder,
         )
 
-    @torch.no_grad()
-    def sample(
-        self,
-        conditions: Sequence[Condition],
-        *,
-        seed: int,
-        indices: Sequence[int] | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
-        sampler: str | None = None,
-    ) -> Iterator[Progress | Images]:
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """Names that `sampler` may have."""
+        return SAMPLERS[self.config.objective]
+
+    def make(self, conditions: Sequence[Condition], how: Sampling) -> Iterator[Progress | Images]:
         """Yield progress after every step and after decoding, then the images.
 
-        See `cmr_synth.generators.interface.Generator`. Samplers are "euler" and "heun" of a latent
+        Samplers are "euler" and "heun" of a latent
         flow, "dpm-solver++", "ddim" and "ddpm" of a latent diffusion. Of a reference grey levels
         and grain are taken over, on the decoded picture.
 
@@ -71,26 +65,22 @@ class LatentGenerator(LoadedNetwork[LatentModel, LatentConfig]):
         ------
         InputError
             If a condition is not among those the model was trained with, a reference is not on
-            its grid, or a sampler or prompt is asked for that it has not.
+            its grid, or there are more steps than it was trained with.
         """
-        objective = self.config.objective
-        refuse_sampler(self.family, sampler, SAMPLERS[objective])
-        refuse_untaken(self.family, self.takes, conditions)
-        steps = DEFAULT_STEPS[objective] if steps is None else steps
+        steps = DEFAULT_STEPS[self.config.objective] if how.steps is None else how.steps
         if not 1 <= steps <= TRAIN_STEPS:
             raise InputError(f"steps: {steps} given; give a whole number from 1 to {TRAIN_STEPS}.")
-        indices = range(len(conditions)) if indices is None else indices
         given = mappings(conditions, self.config)
         mask = mask_tensor(conditions, self.config).to(self.device)
         look = Look(conditions, self.shape, self.device)
         run = self.solve(
-            self.noise(seed, indices, self.config.latent_shape),
+            self.noise(how, self.config.latent_shape),
             mask,
             given,
             steps=steps,
-            sampler=sampler,
-            guidance=1.0 if guidance is None else guidance,
-            draws=[own_draws(seed, i) for i in indices],
+            sampler=how.sampler,
+            guidance=1.0 if how.guidance is None else how.guidance,
+            draws=[own_draws(how.seed, i) for i in how.indices],
         )
         latents = None
         for step, latents in enumerate(run, start=1):  # noqa: B007

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from cmr_synth.generators.conditioning import mappings, mask_tensor
-from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.probing import Encoding
-from cmr_synth.generators.refusals import refuse_guidance, refuse_sampler, refuse_untaken
 from cmr_synth.generators.spade_gan.network import SpadeConfig, SpadeGan
 
 
@@ -31,18 +30,8 @@ class SpadeGanGenerator(LoadedNetwork[SpadeGan, SpadeConfig]):
             encoder=self.network.encoder, decoder=self.network.generator, config=self.config
         )
 
-    @torch.no_grad()
-    def sample(
-        self,
-        conditions: Sequence[Condition],
-        *,
-        seed: int,
-        indices: Sequence[int] | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
-        sampler: str | None = None,
-    ) -> Iterator[Progress | Images]:
-        """Yield progress, then the images; see `cmr_synth.generators.interface.Generator`.
+    def make(self, conditions: Sequence[Condition], how: Sampling) -> Iterator[Progress | Images]:
+        """Yield progress, then the images.
 
         A reference gives its style, as far as its strength says; without one the style is drawn.
         `steps` is ignored: there is one pass.
@@ -50,18 +39,13 @@ class SpadeGanGenerator(LoadedNetwork[SpadeGan, SpadeConfig]):
         Raises
         ------
         InputError
-            If a condition is not among those the model was trained with, or a sampler, guidance
-            or prompt is asked for.
+            If a condition is not among those the model was trained with.
         """
-        refuse_sampler(self.family, sampler)
-        refuse_guidance(self.family, guidance)
-        refuse_untaken(self.family, self.takes, conditions)
-        indices = range(len(conditions)) if indices is None else indices
         given = mappings(conditions, self.config)
         mask = mask_tensor(conditions, self.config).to(self.device)
         rows, columns = self.shape
         width = self.config.style
-        drawn = self.noise(seed, indices, (width + rows * columns,))
+        drawn = self.noise(how, (width + rows * columns,))
         style = self.network.prior(drawn[:, :width], mask, given)
         noise = drawn[:, width:].reshape(-1, 1, rows, columns)
         style = self._with_references(style, conditions)

@@ -15,10 +15,10 @@ from torch import Tensor
 from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.diffusion.guide import guides, later_starts
-from cmr_synth.generators.interface import Condition, Images, Progress
+from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
+from cmr_synth.generators.loaded import Family
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Drawing
-from cmr_synth.generators.refusals import refuse_sampler
 from cmr_synth.generators.stable_diffusion.config import StableDiffusionConfig
 from cmr_synth.generators.stable_diffusion.pipeline import FAMILY, load_pipeline
 from cmr_synth.networks.folder import read_config
@@ -31,9 +31,10 @@ SAMPLERS = {
 DEFAULT_STEPS = 20
 
 
-class StableDiffusionGenerator:
+class StableDiffusionGenerator(Family):
     """A pipeline of diffusers on a device."""
 
+    family = FAMILY
     takes = frozenset(
         {
             "mask",
@@ -84,19 +85,15 @@ class StableDiffusionGenerator:
         """Rows and columns of the working grid."""
         return self.config.shape
 
-    def sample(
-        self,
-        conditions: Sequence[Condition],
-        *,
-        seed: int,
-        indices: Sequence[int] | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
-        sampler: str | None = None,
-    ) -> Iterator[Progress | Images]:
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """Names that `sampler` may have."""
+        return tuple(SAMPLERS)
+
+    def make(self, conditions: Sequence[Condition], how: Sampling) -> Iterator[Progress | Images]:
         """Yield progress after every step, then the images.
 
-        See `cmr_synth.generators.interface.Generator`. The text is the prompt of a condition, or
+        The text is the prompt of a condition, or
         made of its other fields. Samplers are "dpm-solver++", "ddim" and "ddpm"; by default that
         of the pipeline. The look of a reference is taken over by a second start, from a picture
         with partial noise; see `cmr_synth.generators.diffusion.guide`.
@@ -104,14 +101,11 @@ class StableDiffusionGenerator:
         Raises
         ------
         InputError
-            If a condition is not among the words of the model, a reference is not on its grid, or
-            a sampler is asked for that it has not.
+            If a condition is not among the words of the model, or a reference is not on its grid.
         """
-        refuse_sampler(FAMILY, sampler, tuple(SAMPLERS))
         mappings(conditions, self.config)  # refuses unknown words
-        steps = DEFAULT_STEPS if steps is None else steps
-        order, count = self._counts(sampler, steps)
-        indices = range(len(conditions)) if indices is None else indices
+        steps = DEFAULT_STEPS if how.steps is None else how.steps
+        order, count = self._counts(how.sampler, steps)
         control = self.config.mask_picture(mask_tensor(conditions, self.config))
         look = Look(conditions, self.shape, torch.device("cpu"))
         later = later_starts(conditions, look, steps)
@@ -126,9 +120,9 @@ class StableDiffusionGenerator:
                 "prompt": texts,
                 "negative_prompt": [self.config.negative] * len(rows),
                 "num_inference_steps": steps,
-                "guidance_scale": 1.0 if guidance is None else guidance,
+                "guidance_scale": 1.0 if how.guidance is None else how.guidance,
                 "controlnet_conditioning_scale": self.config.control_scale,
-                "generator": [own_draws(seed, indices[i]) for i in rows],
+                "generator": [own_draws(how.seed, how.indices[i]) for i in rows],
                 "output_type": "pt",
                 "height": self.config.pixels[0],
                 "width": self.config.pixels[1],
@@ -140,7 +134,7 @@ class StableDiffusionGenerator:
                 options["image"] = self.config.from_grid((guided[rows] + 1) / 2)
                 # a little more, or rounding down would lose a step
                 options["strength"] = min((steps - start + 0.01) / steps, 1.0)
-            pipeline.scheduler = self._fresh_scheduler(sampler)
+            pipeline.scheduler = self._fresh_scheduler(how.sampler)
             return _stepwise(pipeline, options)
 
         pictures = torch.empty(0)
