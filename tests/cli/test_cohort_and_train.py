@@ -57,7 +57,7 @@ def recipe(tmp_path: Path) -> Path:
 
 
 def test_a_private_training_says_its_epsilon(run, patients: Path, tmp_path: Path) -> None:
-    privacy = {"epsilon": 30.0, "delta": 0.01, "unit": "patient", "images": 1}
+    privacy = {"epsilon": 30.0, "delta": 0.01, "unit": "patient", "images": 1, "patients": 3}
     (tmp_path / "mine.yaml").write_text(
         yaml.safe_dump(RECIPE | {"images": 4, "batch_size": 1, "privacy": privacy})
     )

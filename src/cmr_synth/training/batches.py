@@ -2,6 +2,7 @@
 
 Image number k of a run draws its slice, its augmentation and its noise from a random generator
 seeded with (seed, k). A resumed run, or one on more processes, therefore sees the same images.
+A private training names slices and generators itself: see `cmr_synth.training.private`.
 """
 
 from __future__ import annotations
@@ -94,15 +95,33 @@ class Batches:
     def batch(self, first: int, count: int) -> Batch:
         """Images number `first` to `first + count - 1` of the run."""
         numbers = range(first, first + count)
-        return self.of(np.array([self._slice_of(k) for k in numbers]), numbers)
+        return self.of(
+            np.array([self._slice_of(k) for k in numbers]),
+            [np.random.default_rng([self.seed, 1, k]) for k in numbers],
+            [np.random.default_rng([self.seed, 2, k]).random() for k in numbers],
+        )
 
-    def of(self, chosen: NDArray[np.int64], numbers: Sequence[int]) -> Batch:
-        """Images of some slices of the set; their numbers decide augmentation and noise."""
-        draws = tuple(np.random.default_rng([self.seed, 1, k]) for k in numbers)
+    def of(
+        self,
+        chosen: NDArray[np.int64],
+        draws: Sequence[np.random.Generator],
+        chances: Sequence[float],
+    ) -> Batch:
+        """Images of some slices of the set.
+
+        Parameters
+        ----------
+        chosen : (n,) int array
+            The slices.
+        draws : n random generators
+            Of each image, for its augmentation, noise and dropped conditions.
+        chances : n floats in [0, 1)
+            Images with one below the share are augmented.
+        """
         images = torch.from_numpy(self.slices.images[chosen]).float().div(255)[:, None]
         labels = torch.from_numpy(self.slices.labels[chosen])
         covered = torch.from_numpy(self.slices.covered[chosen]).float()[:, None]
-        changed = [self._changed(k) for k in numbers]
+        changed = [bool(chance < self.augmentation.share) for chance in chances]
         theta = torch.stack(
             [
                 self._geometry(d) if c else self._shift(d)
@@ -127,17 +146,12 @@ class Batches:
             }
             for r, c in zip(rows, changed, strict=True)
         )
-        return Batch(images, labels, covered, conditions, draws)
+        return Batch(images, labels, covered, conditions, tuple(draws))
 
     def _slice_of(self, number: int) -> int:
         epoch, place = divmod(number, len(self.index))
         order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.index))
         return int(self.index[order[place]])
-
-    def _changed(self, number: int) -> bool:
-        """Whether image `number` is augmented, by a draw of its own."""
-        draw = np.random.default_rng([self.seed, 2, number])
-        return bool(draw.random() < self.augmentation.share)
 
     def _shift(self, draw: np.random.Generator) -> Tensor:
         """A move by whole pixels: nothing is interpolated, so that the grain stays as scanned."""

@@ -65,6 +65,7 @@ def save_checkpoint(
         with write_folder(folder, replaces=STATE) as temporary:
             save_file({k: v.detach().contiguous() for k, v in tensors.items()}, temporary / TENSORS)
             (temporary / STATE).write_text(json.dumps(about, indent=2) + "\n")
+            _keep_to_owner(temporary / STATE, about)
             if keep and folder.exists():
                 forget_previous(folder)
                 folder.rename(_previous(folder))
@@ -103,6 +104,7 @@ def mark_diverged(folder: Path) -> int | None:
         return None
     with write_file(folder / STATE) as temporary:
         temporary.write_text(json.dumps({**state, "diverged": True}, indent=2) + "\n")
+    _keep_to_owner(folder / STATE, state)
     return int(state["images_seen"])
 
 
@@ -186,6 +188,12 @@ def _require_same(earlier: dict[str, Any], recipe: Recipe, *, diverged: bool) ->
         if field == "learning_rate" and diverged and now < before:
             continue
         raise ValueError(f"field {field!r} of the recipe was {before!r} and is {now!r} now")
+
+
+def _keep_to_owner(path: Path, state: dict[str, Any]) -> None:
+    """Let nobody else read the secret that a private training draws from."""
+    if "privacy" in state:
+        path.chmod(0o600)
 
 
 def _previous(folder: Path) -> Path:

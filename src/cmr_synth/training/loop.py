@@ -71,6 +71,11 @@ def train(
     """
     if minutes is not None and not minutes > 0:
         raise InputError(f"minutes: {minutes:g} given; a training needs more than 0.")
+    if minutes is not None and recipe.privacy is not None:
+        raise InputError(
+            f"minutes: {minutes:g} given; how long a step takes depends on who takes part in it, "
+            "so that the length of a private training is its images alone; leave minutes out."
+        )
     batches = Batches(
         slices, augmentation=recipe.augmentation, seed=recipe.seed, cohorts=recipe.cohorts
     )
@@ -167,6 +172,11 @@ def _schedule(seen: int, share: float, recipe: Recipe) -> float:
 
 def _too_large(recipe: Recipe, stepper: Stepper, seen: int) -> str:
     """The message when memory has run out, with the batch size that does fit."""
+    if recipe.privacy is not None:  # takes one patient at a time, however many there are in a step
+        return (
+            f"field 'privacy': {recipe.privacy.images} images of a patient do not fit into memory; "
+            "choose fewer, a smaller model, or a larger machine."
+        )
     parallel = stepper.parallel
     fits = parallel.count * largest_that_fits(
         stepper.task,

@@ -3,23 +3,32 @@
 DP-SGD (Abadi et al. 2016, arXiv:1607.00133) over patients instead of pictures (McMahan et al. 2018,
 arXiv:1710.06963): in every step each patient takes part with the same small chance, by itself
 (Poisson sampling); the gradient of a patient's pictures together is clipped; Gaussian noise is
-added to the sum. Clipping, noise and account are those of opacus.
+added to the sum. The account is that of opacus.
 
 What the account covers is the weights, whichever step they are of. Two slice sets are neighbours
-if one has a patient more. Who takes part and the noise are drawn from the machine's entropy and not
-from the recipe's seed, which anybody may know, so that no two runs are the same. Noise comes as
-float32 numbers: attacks on the last bits of those (Mironov 2012) are not covered.
+if one has a patient more. The account supposes that this patient adds one clipped gradient to the
+sum and changes nothing else, so that
+
+- all chance is drawn by (step, patient, picture), never by a running number, which would give all
+  others another augmentation, noise and dropout as soon as one patient comes before them;
+- it is drawn from a secret, and not from the recipe's seed, which anybody may know;
+- sample rate, noise and divisor follow from the recipe alone, which states the number of patients;
+- a patient whose gradient is no number adds none, where an error would tell of it;
+- a network that changes without its gradient, as statistics of a batch do, is refused.
+
+Noise is drawn and added in double precision and rounded to the weights' own: attacks on the last
+bits (Mironov 2012) are not covered.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import secrets
+import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,10 +40,21 @@ from cmr_synth.errors import InputError
 from cmr_synth.files import write_file
 from cmr_synth.training.batches import Batch, Batches
 from cmr_synth.training.recipe import Privacy, Recipe
+from cmr_synth.training.secret import Secret
 from cmr_synth.training.task import Task
 
 SAMPLING = "Poisson: each patient takes part in a step by itself, with the sample rate as chance"
 NEIGHBOURS = "one patient added or removed"
+
+Person = tuple[str, str]  # cohort and name
+
+
+class Contribution(NamedTuple):
+    """What one patient gives to a step."""
+
+    person: Person
+    gradients: list[Tensor]  # of each weight, clipped together; double precision, on the CPU
+    losses: Tensor  # of its pictures
 
 
 class PrivateTraining:
@@ -46,8 +66,8 @@ class PrivateTraining:
     recipe : Recipe
         With `privacy`; `batch_size` is what is expected of a step, in pictures.
     batches : Batches
-    entropy : int, optional
-        For tests alone; by default the machine's.
+    secret : Secret, optional
+        For tests alone; by default a new one.
 
     Raises
     ------
@@ -55,77 +75,87 @@ class PrivateTraining:
         If the training cannot be accounted for, or opacus is not installed.
     """
 
-    def __init__(self, task: Task, recipe: Recipe, batches: Batches, *, entropy: int | None = None):
+    def __init__(
+        self, task: Task, recipe: Recipe, batches: Batches, *, secret: Secret | None = None
+    ):
         if recipe.privacy is None:
             raise ValueError(f"recipe {recipe.name!r} asks for no privacy")
         self.settings: Privacy = recipe.privacy
+        self.where = f"recipe {recipe.name!r}: field 'privacy'"
         self.batches = batches
+        self.secret = secret or Secret()
         self.patients = _patients(batches)
-        _require_accountable(task, recipe, batches, self.settings, len(self.patients))
-        self.sample_rate = recipe.batch_size / self.settings.images / len(self.patients)
+        _require_accountable(task, recipe, batches, self.settings, self.where)
+        # the number that takes part is itself private, so that the expected one divides
+        self.expected = recipe.batch_size // self.settings.images
+        self.sample_rate = self.expected / self.settings.patients
         self.planned_steps = -(-recipe.images // recipe.batch_size)
         self.noise_multiplier = _noise_multiplier(
-            self.settings, recipe.name, self.sample_rate, self.planned_steps
+            self.settings, self.where, self.sample_rate, self.planned_steps
         )
         self.accountant = _accountant(self.settings.accountant)
-        self.drawn = 0  # pictures
-        self.norm = 0.0  # largest gradient of a patient in the last step, before clipping
-        entropy = secrets.randbits(256) if entropy is None else entropy
-        draw, noise = np.random.SeedSequence(entropy).spawn(2)
-        self._draw = np.random.default_rng(draw)
-        # torch takes 64 bits of it only
-        self._noise = torch.Generator().manual_seed(int(noise.generate_state(1, np.uint64)[0] >> 1))
-
-    def wrap(self, optimizer: torch.optim.Optimizer) -> Any:
-        """An optimizer that clips the patients' gradients and adds the noise."""
-        from opacus.optimizers import DPOptimizer
-
-        wrapped = DPOptimizer(
-            optimizer,
-            noise_multiplier=self.noise_multiplier,
-            max_grad_norm=self.settings.max_grad_norm,
-            # the number that takes part is itself private, so that the expected one divides
-            expected_batch_size=round(self.sample_rate * len(self.patients)),
-            generator=self._noise,
-        )
-        self._optimizer = wrapped
-        return wrapped
 
     def losses(
         self, task: Task, device: torch.device | str = "cpu"
     ) -> Iterator[tuple[str, Tensor]]:
-        """Draw the patients of a step, leave the gradient of each with its weights, count it.
+        """Draw the patients of a step, leave their noisy gradient with the weights, count it.
 
         Yields
         ------
         (str, (pictures,) tensor)
-            Once: the network, and the losses without a graph. The optimizer of `wrap` is to be
-            stepped then, and never otherwise.
+            Once: the network, and the losses without a graph. The optimizer is to be stepped then.
+
+        Raises
+        ------
+        InputError
+            If the network keeps something of the pictures beside its weights.
         """
-        (name,) = task.networks
-        weights = self._optimizer.params
-        taking_part = np.flatnonzero(self._draw.random(len(self.patients)) < self.sample_rate)
-        gradients: list[list[Tensor]] = [[] for _ in weights]
+        ((name, network),) = task.networks.items()
+        weights = _trained(network)
+        sums = [torch.zeros(weight.shape, dtype=torch.float64) for weight in weights]
+        kept = {key: value.clone() for key, value in network.named_buffers()}
         losses = []
-        self.norm = 0.0
-        for patient in taking_part:
-            batch = self._batch(self.patients[int(patient)])
-            self._optimizer.zero_grad(set_to_none=True)
-            ((_, per_image),) = task.losses(batch.to(device))
-            per_image.mean().backward()
-            squares = 0.0
-            for weight, own in zip(weights, gradients, strict=True):
-                gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad.detach()
-                own.append(gradient)
-                squares += float(gradient.double().square().sum())
-            self.norm = max(self.norm, squares**0.5)
-            losses.append(per_image.detach().cpu())
-        self._optimizer.zero_grad(set_to_none=True)
-        for weight, own in zip(weights, gradients, strict=True):
-            # with nobody there is nothing but noise, which is a step all the same
-            weight.grad_sample = torch.stack(own) if own else weight.new_zeros((0, *weight.shape))
+        for found in self.contributions(task, device):
+            for total, own in zip(sums, found.gradients, strict=True):
+                total += own
+            losses.append(found.losses)
+        for key, value in network.named_buffers():
+            if not torch.equal(value, kept[key]):
+                raise InputError(
+                    f"{self.where}: {key!r} of the network follows the patients' pictures without "
+                    "clipping or noise; keep it fixed."
+                )
+        deviation = self.noise_multiplier * self.settings.max_grad_norm
+        for number, (weight, total) in enumerate(zip(weights, sums, strict=True)):
+            noise = self.secret.normal(weight.numel(), "noise", self.steps, number)
+            noisy = total + deviation * torch.from_numpy(noise).view(weight.shape)
+            weight.grad = torch.zeros_like(weight).copy_(noisy / self.expected)
         self.accountant.step(noise_multiplier=self.noise_multiplier, sample_rate=self.sample_rate)
         yield name, torch.cat(losses) if losses else torch.zeros(1)
+
+    def contributions(self, task: Task, device: torch.device | str) -> Iterator[Contribution]:
+        """What each patient that takes part in the step at hand gives to it.
+
+        Each is of the weights, the secret, the step and the patient alone.
+        """
+        (network,) = task.networks.values()
+        weights = _trained(network)
+        for person, slices in self.patients.items():
+            name = (self.steps, *person)
+            if self.secret.draw("takes part", *name).random() >= self.sample_rate:
+                continue
+            network.zero_grad(set_to_none=True)
+            with torch.random.fork_rng():  # for what draws from torch's own, such as dropout
+                torch.manual_seed(int(self.secret.draw("torch", *name).integers(2**63)))
+                ((_, per_image),) = task.losses(self._batch(slices, name).to(device))
+                per_image.mean().backward()
+            gradients = [
+                torch.zeros(weight.shape) if weight.grad is None else weight.grad.cpu()
+                for weight in weights
+            ]
+            shown = per_image.detach().cpu().nan_to_num(0.0, posinf=0.0, neginf=0.0)
+            yield Contribution(person, clipped(gradients, self.settings.max_grad_norm), shown)
+        network.zero_grad(set_to_none=True)
 
     @property
     def steps(self) -> int:
@@ -140,10 +170,7 @@ class PrivateTraining:
             return float(self.accountant.get_epsilon(delta=self.settings.delta))
 
     def facts(self) -> dict[str, Any]:
-        """What is said of it with the weights; holds nothing that is private itself.
-
-        The number of patients is taken as known to anybody.
-        """
+        """What is said of it with the weights; holds nothing that is private itself."""
         import opacus
 
         return {
@@ -153,20 +180,23 @@ class PrivateTraining:
             "neighbours": NEIGHBOURS,
             "sampling": SAMPLING,
             "sample_rate": self.sample_rate,
-            "patients": len(self.patients),
+            "patients": self.settings.patients,
             "images_of_a_patient": self.settings.images,
             "max_grad_norm": self.settings.max_grad_norm,
             "noise_multiplier": self.noise_multiplier,
             "steps": self.steps,
             "accountant": f"{self.settings.accountant.upper()} of opacus {opacus.__version__}",
-            "covers": "the weights; not the losses that were shown while they were trained",
+            "covers": "the weights; neither the losses shown nor the time taken while training",
         }
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """For a checkpoint; with the secret until the last step, and then without."""
+        history = [list(entry) for entry in self.accountant.history]
+        if self.steps >= self.planned_steps:
+            return {"history": history}
         return {
-            "history": [list(entry) for entry in self.accountant.history],
-            "drawn": self.drawn,
+            "history": history,
+            "secret": self.secret.key.hex(),
             "patients": self._fingerprint(),
         }
 
@@ -185,36 +215,51 @@ class PrivateTraining:
             )
         try:
             history = [(float(s), float(q), int(n)) for s, q, n in state["history"]]
-            drawn, patients = int(state["drawn"]), state["patients"]
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"the checkpoint's privacy account is damaged ({error}); start again."
-            ) from error
-        if patients != self._fingerprint():
-            raise InputError(
-                "the checkpoint was trained on other patients, and no account covers both; start "
-                "again in another folder."
-            )
+            raise InputError(_damaged(error)) from error
         if any((s, q) != (self.noise_multiplier, self.sample_rate) for s, q, _ in history):
             raise InputError(
                 "the checkpoint's noise was set for another number of images; resume with the "
                 "recipe that it was started with."
             )
         self.accountant.history = history
-        self.drawn = drawn
+        if self.steps >= self.planned_steps:
+            return  # nothing more is drawn
+        try:
+            self.secret = Secret(bytes.fromhex(state["secret"]))
+            patients = state["patients"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(_damaged(error)) from error
+        if patients != self._fingerprint():
+            raise InputError(
+                "the checkpoint was trained on other patients, and no account covers both; start "
+                "again in another folder."
+            )
 
-    def _batch(self, slices: NDArray[np.int64]) -> Batch:
+    def _batch(self, slices: NDArray[np.int64], name: tuple[int, str, str]) -> Batch:
+        """Pictures of a patient in a step."""
         count = self.settings.images
-        chosen = self._draw.choice(slices, count, replace=len(slices) < count)
-        self.drawn += count
-        return self.batches.of(chosen, range(self.drawn - count, self.drawn))
+        draw = self.secret.draw("slices", *name)
+        return self.batches.of(
+            draw.choice(slices, count, replace=len(slices) < count),
+            [self.secret.draw("picture", *name, k) for k in range(count)],
+            [self.secret.draw("augmented", *name, k).random() for k in range(count)],
+        )
 
     def _fingerprint(self) -> str:
-        rows = self.batches.slices.rows
-        names = [
-            f"{rows[own[0]].cohort}/{rows[own[0]].patient}:{len(own)}" for own in self.patients
-        ]
-        return hashlib.sha256("\n".join(names).encode()).hexdigest()
+        """Of who is trained on, and with how many slices."""
+        counted = [[*person, len(own)] for person, own in self.patients.items()]
+        return self.secret.fingerprint(json.dumps(counted))
+
+
+def clipped(gradients: Sequence[Tensor], most: float) -> list[Tensor]:
+    """Gradients of one patient, scaled down together to a norm of `most`; zero if they are none."""
+    exact = [gradient.double() for gradient in gradients]
+    norm = math.sqrt(sum(float(gradient.square().sum()) for gradient in exact))
+    if not math.isfinite(norm):
+        return [torch.zeros_like(gradient) for gradient in exact]
+    factor = min(1.0, most / (norm + 1e-6))  # as opacus has it
+    return [factor * gradient for gradient in exact]
 
 
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -225,24 +270,32 @@ def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
-def _patients(batches: Batches) -> list[NDArray[np.int64]]:
+def _damaged(error: Exception) -> str:
+    return f"the checkpoint's privacy account is damaged ({error}); start again."
+
+
+def _trained(network: nn.Module) -> list[nn.Parameter]:
+    return [weight for weight in network.parameters() if weight.requires_grad]
+
+
+def _patients(batches: Batches) -> dict[Person, NDArray[np.int64]]:
     """Slices of every person, patients known to be the same one taken together."""
     rows = batches.slices.rows
     same: dict[str, Mapping[str, str]] = {}
-    found: dict[tuple[str, str], list[int]] = {}
+    found: dict[Person, list[int]] = {}
     for i in batches.index:
         row = rows[i]
         if row.cohort not in same:
             same[row.cohort] = same_person(row.cohort)
         person = same[row.cohort].get(row.patient, row.patient)
         found.setdefault((row.cohort, person), []).append(int(i))
-    return [np.array(own) for own in found.values()]
+    return {person: np.array(own) for person, own in found.items()}
 
 
 def _require_accountable(
-    task: Task, recipe: Recipe, batches: Batches, settings: Privacy, patients: int
+    task: Task, recipe: Recipe, batches: Batches, settings: Privacy, where: str
 ) -> None:
-    where = f"recipe {recipe.name!r}: field 'privacy'"
+    patients = settings.patients
     try:
         import opacus  # noqa: F401
     except ImportError as error:
@@ -287,7 +340,7 @@ def _require_accountable(
     if recipe.batch_size // settings.images >= patients:
         raise InputError(
             f"{where}: batch_size {recipe.batch_size} would take {settings.images} images of "
-            f"{recipe.batch_size // settings.images} patients in a step, and there are {patients}; "
+            f"{recipe.batch_size // settings.images} patients in a step, and it states {patients}; "
             "a smaller batch hides each of them among the others."
         )
 
@@ -298,7 +351,8 @@ def _accountant(name: str) -> Any:
     return create_accountant(mechanism=name)
 
 
-def _noise_multiplier(settings: Privacy, name: str, sample_rate: float, steps: int) -> float:
+@cache  # found by search, in seconds
+def _noise_multiplier(settings: Privacy, where: str, sample_rate: float, steps: int) -> float:
     from opacus.accountants.utils import get_noise_multiplier
 
     try:
@@ -316,6 +370,6 @@ def _noise_multiplier(settings: Privacy, name: str, sample_rate: float, steps: i
             )
     except ValueError as error:
         raise InputError(
-            f"recipe {name!r}: field 'privacy': no noise keeps epsilon at {settings.epsilon:g} "
-            f"over {steps} steps; allow a larger epsilon or fewer images."
+            f"{where}: no noise keeps epsilon at {settings.epsilon:g} over {steps} steps; allow a "
+            "larger epsilon or fewer images."
         ) from error

@@ -44,6 +44,9 @@ class Privacy(_Frozen):
     delta: float = Field(gt=0, lt=1, description="less than one over the number of patients")
     max_grad_norm: float = Field(1.0, gt=0, description="a patient's gradient is clipped to this")
     unit: Literal["patient"] = "patient"
+    patients: int = Field(
+        gt=0, description="about how many there are: stated, for a count would tell of each"
+    )
     images: int = Field(4, gt=0, description="of a patient, in a step that it takes part in")
     accountant: Literal["rdp", "prv"] = Field("rdp", description="as opacus names them")
 

@@ -65,14 +65,10 @@ class Stepper:
         self.average = Average(self.networks, ramped(recipe.ema))
 
     def prepare(self) -> None:
-        """Make networks and optimizers those of all processes, or private ones.
-
-        After a checkpoint was restored: an optimizer that adds noise holds more than its moments.
-        """
+        """Make networks and optimizers those of all processes; a private training has one."""
+        if self.private is not None:
+            return
         for name, network in self.networks.items():
-            if self.private is not None:
-                self.optimizers[name] = self.private.wrap(self.optimizers[name])
-                continue
             self.task.networks[name], self.optimizers[name] = self.parallel.accelerator.prepare(
                 network, self.optimizers[name]
             )
@@ -118,9 +114,7 @@ class Stepper:
                         f"step {step + 1}: the loss of {name!r} is {loss:g} and its gradient "
                         f"{float(norm):g}"
                     )
-                # private steps clip and sum gradients, which half precision would round
-                with torch.autocast(self.parallel.device.type, enabled=False):
-                    optimizer.step()
+                optimizer.step()
                 self.average.update(name, step)
                 found.append((name, loss))
         return found
@@ -131,9 +125,13 @@ class Stepper:
         return self.task.losses(self.batch(seen, self.parallel.own))
 
     def _gradient(self, name: str, per_image: Tensor) -> Any:
-        """Leave the gradient with the weights, clipped; its norm before that."""
+        """Leave the gradient with the weights, clipped; its norm before that.
+
+        Of a private training the norm of the weights: they tell of a divergence too, and unlike
+        the patients' gradients, which lie there clipped and noisy, the account covers them.
+        """
         if self.private is not None:
-            return self.private.norm  # clipped patient by patient
+            return torch.stack([w.detach().norm() for w in self.networks[name].parameters()]).norm()
         accelerator = self.parallel.accelerator
         self.optimizers[name].zero_grad(set_to_none=True)
         accelerator.backward(per_image.mean())
