@@ -10,6 +10,7 @@ import pytest
 
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
+from cmr_synth.generators import zoo
 from cmr_synth.generators.card import NOT_MEASURED, draft_card, read_card, write_card
 
 
@@ -18,6 +19,15 @@ def test_a_card_survives_the_file(tiny_model: Path, tmp_path: Path) -> None:
     write_card(card, tmp_path / "card.yaml")
     assert read_card(tmp_path / "card.yaml") == card
     assert card.measured.privacy == NOT_MEASURED
+
+
+@pytest.mark.parametrize("entry", zoo.entries(), ids=lambda entry: entry.name)
+def test_no_limit_contradicts_what_was_measured(entry: zoo.Entry) -> None:
+    card = zoo.card_of(entry)
+    for what, found in card.measured.model_dump().items():
+        if found != NOT_MEASURED:
+            said = [limit for limit in card.limits if what in limit.lower()]
+            assert not any("not been measured" in limit for limit in said), said
 
 
 @pytest.mark.parametrize(
