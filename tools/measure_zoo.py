@@ -47,7 +47,9 @@ python tools/measure_zoo.py --slices prepared --raw raw --work runs/zoo \\
 ```
 
 - **Frechet ratio**: distance to the real slices in the features of the bundled encoder, over that
-  of other real patients; 1 is as near as reality.
+  of other real patients. Compare models by it and not with 1: counterparts follow the masks of the
+  very patients that they are compared with ([where figures were
+  tried](../explanation/trust.md)).
 - **Two-sample AUC**: of a network that tells synthetic from real slices; 0.5 is chance.
 - **Adherence**: Dice of synthetic over Dice of real slices, by the bundled segmenter.
 - **Synthetic only**: mean Dice of a small U-Net trained on synthetic slices alone, less that of one
