@@ -30,7 +30,7 @@ ON_SCREEN := on_screen() { \
 		if command -v xvfb-run >/dev/null; then xvfb-run -a -s "-screen 0 1920x1200x24" "$$@"; else "$$@"; fi; \
 	}; on_screen
 
-.PHONY: help install demo app test trust bench docs docs-cli docs-images venv screen debian-packages clean
+.PHONY: help install demo app test trust cards bench docs docs-cli docs-images venv screen debian-packages clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo "make test         lint, layers, types, manifest and every test"
 	@echo "make trust        every figure in worlds where its answer is known, into docs/explanation/"
 	@echo "make install      engine and app into .venv"
+	@echo "make cards        hashes and tables of the bundled models, from their cards"
 	@echo "make bench        speed, memory and, where patient data are, quality"
 	@echo "make docs         the documentation as a site, into site/"
 	@echo "make docs-cli     docs/reference/cli.md, from the help of the program"
@@ -62,6 +63,9 @@ test: $(TEST) screen
 
 trust: $(ENGINE)
 	env OMP_NUM_THREADS=1 $(BIN)/python tools/try_worlds.py
+
+cards: $(ENGINE)
+	$(BIN)/python tools/bundled_cards.py
 
 bench: $(TEST) screen
 	@for script in $(BENCH); do \

@@ -119,7 +119,7 @@ def card(name: str) -> Card:
     Raises
     ------
     InputError
-        If there is no such model, or its card is damaged.
+        If there is no such model, or its card is damaged or was changed in the zoo.
     """
     from cmr_synth.generators import zoo
 
@@ -157,9 +157,9 @@ def _unlikeness(card: Card) -> float:
 @lru_cache(maxsize=64)
 def _card(path: Path, changed_ns: int) -> Card:
     """Read a card once for each time that its file was written (YAML takes 20 ms)."""
-    from cmr_synth.generators.card import read_card
+    from cmr_synth.generators.zoo import card_of
 
-    return read_card(path)
+    return card_of(path.parent)
 
 
 @contextmanager

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from cmr_synth.anatomy.template import draw_slice
-from cmr_synth.files import sha256
-from cmr_synth.generators.card import Card, write_card
+from cmr_synth.generators.card import Card, file_hashes, write_card
 
 SHAPE, SPACING_MM = (64, 64), 3.0  # of the tiny model: the real ones' field of view
 
@@ -81,7 +80,7 @@ def write_tiny_model(folder: Path, *, name: str = "tiny", seed: int = 0) -> Path
             "machine": "none",
             "recipe": "none",
         },
-        sha256=sha256(folder / "weights.safetensors"),
+        **file_hashes(folder),
         limits=["Shows noise."],
     )
     write_card(card, folder / "card.yaml")

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 import yaml
+from bundled_cards import WEIGHTS, put
 
-import cmr_synth
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
 from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
 from cmr_synth.evaluation.adherence.dice import dice_by_patient
@@ -37,7 +37,7 @@ from cmr_synth.evaluation.realism.spaces import EncoderSpace
 from cmr_synth.evaluation.resampling import mean_interval
 from cmr_synth.evaluation.sample import joined, real_sample
 from cmr_synth.files import write_folder
-from cmr_synth.generators.card import NOT_MEASURED, Card, draft_card, write_card
+from cmr_synth.generators.card import NOT_MEASURED, Card, draft_card, file_hashes, write_card
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.judges.segmenter import Segmenter
 from cmr_synth.privacy.archive import Archive
@@ -46,7 +46,6 @@ from cmr_synth.privacy.certificate import Certificate, certify
 
 COPIES = 400
 """Planted of each kind, for the card of the copy detector."""
-WEIGHTS = Path(cmr_synth.__file__).parent / "weights"
 
 
 def main() -> None:
@@ -92,7 +91,9 @@ def main() -> None:
         # paths of the machine that trained it say nothing to others
         about["recipe"] = _without_paths(about["recipe"])
         (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        facts |= file_hashes(folder)
         write_card(Card(**facts), folder / "card.yaml")
+    put(Card(**facts))
     print(f"{WEIGHTS / options.name}: {json.dumps(facts['measured'])}")
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bundled_cards import put
 from measure_zoo import COHORTS, candidate_of, generator_entries, steps_words, write_table
 
 from cmr_synth.cohorts.slices import open_slice_set
@@ -24,7 +25,6 @@ from cmr_synth.evaluation.sample import Sample, joined, real_sample, splits_besi
 from cmr_synth.evaluation.setting import SEED, Setting
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
-from cmr_synth.generators.card import write_card
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import ABOUT, Archive, open_archive
 from cmr_synth.privacy.archive_writer import build
@@ -89,7 +89,7 @@ def main() -> None:
             with write_file(kept) as temporary:
                 temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         measured = card.measured.model_copy(update={"privacy": found})
-        write_card(card.model_copy(update={"measured": measured}), entry.folder / "card.yaml")
+        put(card.model_copy(update={"measured": measured}))
         print(f"{entry.name}: {found['membership']['words']}", flush=True)
     if options.table:
         write_table(options.table)

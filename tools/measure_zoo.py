@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bundled_cards import put
 
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
@@ -30,7 +31,6 @@ from cmr_synth.evaluation.utility import study as utility
 from cmr_synth.evaluation.utility.results import Result, compare_arms
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
-from cmr_synth.generators.card import write_card
 
 COHORTS = ["acdc"]
 FULL = "flow"  # the default model has the whole utility experiment; the others one training
@@ -106,7 +106,7 @@ def main() -> None:
                 changes["utility"] = _utility(entry.name, model, options.raw, options.work)
         card = zoo.card_of(entry)
         measured = card.measured.model_copy(update=changes)
-        write_card(card.model_copy(update={"measured": measured}), entry.folder / "card.yaml")
+        put(card.model_copy(update={"measured": measured}))
         print(f"{entry.name}: {changes}", flush=True)
     if options.table:
         write_table(options.table)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bundle_model import WEIGHTS, _segmenter
+from bundle_model import _segmenter
+from bundled_cards import WEIGHTS, put
 
 from cmr_synth.cohorts.slices import open_slice_set
-from cmr_synth.files import sha256, write_file
-from cmr_synth.generators.card import read_card, write_card
+from cmr_synth.files import write_file
+from cmr_synth.generators.card import file_hashes, read_card
 from cmr_synth.networks.weights import load_weights, save_weights
 
 
@@ -35,8 +36,8 @@ def main() -> None:
     card = read_card(folder / "card.yaml")
     figures = _segmenter(folder, slices)
     measured = card.measured.model_copy(update={"adherence": figures})
-    changed = {"sha256": sha256(weights), "measured": measured}
-    write_card(card.model_copy(update=changed), folder / "card.yaml")
+    changed = {**file_hashes(folder), "measured": measured}
+    put(card.model_copy(update=changed))
     print("after:", figures)
 
 

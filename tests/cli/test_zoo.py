@@ -8,6 +8,8 @@ from pathlib import Path
 import yaml
 
 from cmr_synth.files import sha256
+from cmr_synth.generators import zoo
+from cmr_synth.generators.identity import identity_of
 
 
 def test_add_list_show_verify(run, tiny_model: Path) -> None:
@@ -17,7 +19,17 @@ def test_add_list_show_verify(run, tiny_model: Path) -> None:
     assert "Tiny flow (CC0 1.0)" in run("zoo", "list").out
     digest = sha256(tiny_model / "weights.safetensors")
     assert yaml.safe_load(run("zoo", "show", "tiny").out)["sha256"] == digest
-    assert json.loads(run("zoo", "verify", "tiny", "--json").out) == {"verified": {"tiny": digest}}
+    identity = identity_of(zoo.card_of(tiny_model))
+    assert json.loads(run("zoo", "verify", "tiny", "--json").out) == {
+        "verified": {"tiny": digest},
+        "identities": {"tiny": identity},
+    }
+    assert f"{identity}  as it was added" in run("zoo", "verify", "tiny").out
+    assert f"{identity}  as its card says" in run("zoo", "verify", tiny_model).out
+    assert yaml.safe_load(run("zoo", "show", "tiny").out)["identity"] == identity
+    assert models[-1]["identity"] == identity
+    assert identity[:12] in run("zoo", "list").out
+    assert identity in run("zoo", "add", tiny_model).out
 
 
 def test_verify_fails_on_a_damaged_model_and_list_still_shows_the_others(

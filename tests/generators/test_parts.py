@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256
 from cmr_synth.generators import zoo
-from cmr_synth.generators.card import read_card, write_card
+from cmr_synth.generators.card import file_hashes, read_card, write_card
 from cmr_synth.generators.parts import parts_of, require_parts, write_parts
 
 
@@ -25,7 +25,7 @@ def model(own_tiny_model: Path) -> Path:
     (own_tiny_model / "words" / "unlisted.txt").write_text("stays behind")
     write_parts(own_tiny_model, ["words/vocab.json"])
     card = read_card(own_tiny_model / zoo.CARD)
-    own = card.model_copy(update={"sha256": sha256(own_tiny_model / zoo.WEIGHTS)})
+    own = card.model_copy(update=file_hashes(own_tiny_model))
     write_card(own, own_tiny_model / zoo.CARD)
     return own_tiny_model
 

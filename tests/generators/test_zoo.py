@@ -15,7 +15,10 @@ import pytest
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256
 from cmr_synth.generators import zoo
+from cmr_synth.generators.card import file_hashes, read_card, write_card
+from cmr_synth.generators.identity import identity_of
 
+MODEL = Path("owner", "model", "resolve", "main")  # as a hub serves it
 BUNDLED = [entry for entry in zoo.entries() if entry.source == "bundled"]
 
 
@@ -97,6 +100,10 @@ def test_a_missing_file_is_named(own_tiny_model: Path, name: str) -> None:
 
 def test_a_configuration_of_another_family_is_refused(own_tiny_model: Path) -> None:
     (own_tiny_model / zoo.CONFIG).write_text('{"family": "gan", "config": {}}')
+    write_card(
+        read_card(own_tiny_model / zoo.CARD).model_copy(update=file_hashes(own_tiny_model)),
+        own_tiny_model / zoo.CARD,
+    )
     with pytest.raises(InputError, match="is of another family"):
         zoo.load(own_tiny_model)
 
@@ -109,6 +116,10 @@ def test_what_makes_no_images_is_no_generator(own_tiny_model: Path) -> None:
             .replace("family: flow", "family: segmenter")
             .replace('"family": "flow"', '"family": "segmenter"')
         )
+    write_card(
+        read_card(own_tiny_model / zoo.CARD).model_copy(update=file_hashes(own_tiny_model)),
+        own_tiny_model / zoo.CARD,
+    )
     with pytest.raises(InputError, match="family 'segmenter', which makes no images.*flow"):
         zoo.load(own_tiny_model)
 
@@ -169,7 +180,7 @@ def test_a_hash_from_elsewhere_is_checked_too(tiny_model: Path, empty_zoo: Path)
     with pytest.raises(InputError, match="but you gave 000"):
         zoo.add(tiny_model, sha256="0" * 64)
     assert not empty_zoo.exists()
-    assert zoo.add(tiny_model, sha256=sha256(tiny_model / zoo.WEIGHTS)).name == "tiny"
+    assert zoo.add(tiny_model, sha256=identity_of(zoo.card_of(tiny_model))).name == "tiny"
 
 
 def test_the_name_of_a_bundled_model_cannot_be_taken(
@@ -189,7 +200,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 def server(tmp_path: Path, tiny_model: Path) -> Iterator[str]:
     """A web server on this machine with the model as .zip and in the layout of a hub."""
     served = tmp_path / "served"
-    shutil.copytree(tiny_model, served / "owner" / "model" / "resolve" / "main")
+    shutil.copytree(tiny_model, served / MODEL)
     pack(tiny_model, served / "model.zip")
     handler = partial(_Quiet, directory=str(served))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
@@ -199,7 +210,7 @@ def server(tmp_path: Path, tiny_model: Path) -> Iterator[str]:
 
 
 def test_a_zip_is_pulled_by_its_address(server: str, tmp_path: Path) -> None:
-    digest = sha256(tmp_path / "served" / "model.zip")
+    digest = identity_of(zoo.card_of(tmp_path / "served" / MODEL))
     assert zoo.pull(f"{server}/model.zip", sha256=f"sha256:{digest}").name == "tiny"
     assert zoo.load("tiny").card.name == "tiny"
 
@@ -208,12 +219,36 @@ def test_a_model_is_pulled_from_a_hub(
     server: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", server)
-    assert zoo.pull("owner/model", sha256=sha256(tiny_model / zoo.WEIGHTS)).name == "tiny"
+    assert zoo.pull("owner/model", sha256=identity_of(zoo.card_of(tiny_model))).name == "tiny"
 
 
-def test_a_download_with_another_hash_is_not_added(server: str, empty_zoo: Path) -> None:
-    with pytest.raises(InputError, match="does not have the SHA-256 that you gave"):
-        zoo.pull(f"{server}/model.zip", sha256="0" * 64)
+def test_a_download_with_another_hash_is_not_added(
+    server: str, empty_zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", server)
+    for source in (f"{server}/model.zip", "owner/model"):
+        with pytest.raises(InputError, match=f"{source}: the model's hash is .*but you gave 000"):
+            zoo.pull(source, sha256="0" * 64)
+    assert not empty_zoo.exists()
+
+
+def test_the_hash_of_a_zip_is_not_that_of_a_model(
+    server: str, tmp_path: Path, empty_zoo: Path
+) -> None:
+    with pytest.raises(InputError, match="is the SHA-256 of the .zip; give the model's one hash"):
+        zoo.pull(f"{server}/model.zip", sha256=sha256(tmp_path / "served" / "model.zip"))
+    assert not empty_zoo.exists()
+
+
+@pytest.mark.parametrize("name", [zoo.CONFIG, zoo.WEIGHTS])
+def test_a_hub_that_serves_another_file_than_its_card_says_is_refused(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_zoo: Path, name: str
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", server)
+    known = identity_of(zoo.card_of(tmp_path / "served" / MODEL))
+    (tmp_path / "served" / MODEL / name).write_text("else")
+    with pytest.raises(InputError, match=f"{name}: does not have the SHA-256 that the model says"):
+        zoo.pull("owner/model", sha256=known)
     assert not empty_zoo.exists()
 
 

@@ -21,6 +21,7 @@ CARD = Card(
     grid={"shape": (64, 64), "spacing_mm": 3.0},
     training={"cohorts": [], "images_seen": 12345, "minutes": 1, "machine": "m", "recipe": "r"},
     sha256="0" * 64,
+    config_sha256="2" * 64,
     measured={"speed": {"seconds_per_slice": 0.2}},
     limits=["Shows noise."],
 )

@@ -268,14 +268,14 @@ def test_a_teacher_that_is_not_there_is_refused(make):
 
 
 def test_a_student_is_no_teacher(make, tiny_model, tmp_path):
-    from cmr_synth.generators.card import read_card, write_card
+    from cmr_synth.generators.card import file_hashes, read_card, write_card
 
     task, _ = make()
     shutil.copytree(tiny_model, tmp_path / "tiny")
     out = tmp_path / "student"
     task.save(out, images_seen=1, minutes=0.1)
     card = read_card(tiny_model / "card.yaml")
-    own = {"name": "student", "sha256": sha256(out / "weights.safetensors")}
+    own = {"name": "student", **file_hashes(out)}
     write_card(card.model_copy(update=own), out / "card.yaml")
     with pytest.raises(InputError, match="'student' is an adapter itself; name its base 'tiny'"):
         make(model={"teacher": str(out)})

@@ -23,6 +23,7 @@ def list_models(as_json: Json = False) -> None:
     """
     from cmr_synth.errors import InputError
     from cmr_synth.generators import zoo
+    from cmr_synth.generators.identity import identity_of
 
     facts: list[dict[str, Any]] = []
     lines = []
@@ -31,8 +32,8 @@ def list_models(as_json: Json = False) -> None:
         try:
             card = zoo.card_of(entry)
             fact |= {"family": card.family, "title": card.title, "licence": card.licence}
-            fact |= {"sha256": card.sha256}
-            about = f"{card.family:<10} {card.title} ({card.licence})"
+            fact |= {"sha256": card.sha256, "identity": identity_of(card)}
+            about = f"{fact['identity'][:12]} {card.family:<10} {card.title} ({card.licence})"
         except InputError as error:  # one damaged model must not hide the others
             fact["problem"] = str(error)
             about = f"damaged: {error}"
@@ -47,7 +48,7 @@ def list_models(as_json: Json = False) -> None:
 
 @app.command()
 def show(model: Name, as_json: Json = False) -> None:
-    """Show the card of a model.
+    """Show the card of a model, and the one hash of card, configuration and weights.
 
     \b
     Example:
@@ -56,8 +57,10 @@ def show(model: Name, as_json: Json = False) -> None:
     import yaml
 
     from cmr_synth.generators import zoo
+    from cmr_synth.generators.identity import identity_of
 
-    facts = zoo.card_of(model).model_dump(mode="json")
+    card = zoo.card_of(model)
+    facts = {"identity": identity_of(card), **card.model_dump(mode="json")}
     text = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=96)
     result(facts, [text.rstrip()], as_json=as_json)
 
@@ -70,25 +73,31 @@ def verify(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check that the weights are those of the card, by SHA-256.
+    """Check that a model is as it was made: card, configuration, weights and further files.
+
+    Prints its one hash, to compare with the one at a place you trust.
 
     \b
     Example:
       cmr-synth zoo verify
     """
     from cmr_synth.generators import zoo
+    from cmr_synth.generators.identity import identity_of
 
     entries = [zoo.find(model) for model in models] if models else zoo.entries()
-    found = {entry.name: zoo.verify(entry).sha256 for entry in entries}
-    lines = [f"{name:<16} {sha256}  as on its card" for name, sha256 in found.items()]
-    result({"verified": found}, lines, as_json=as_json)
+    cards = {entry.name: zoo.verify(entry) for entry in entries}
+    identities = {name: identity_of(card) for name, card in cards.items()}
+    said = {"folder": "as its card says", "added": "as it was added", "bundled": "as it came"}
+    lines = [f"{one.name:<16} {identities[one.name]}  {said[one.source]}" for one in entries]
+    weights = {name: card.sha256 for name, card in cards.items()}
+    result({"verified": weights, "identities": identities}, lines, as_json=as_json)
 
 
 @app.command()
 def add(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A model's folder, or its .zip.")],
     sha256: Annotated[
-        str | None, typer.Option(help="What the weights must have, from a source you trust.")
+        str | None, typer.Option(help="The model's one hash, from a source you trust: `zoo show`.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -108,7 +117,9 @@ def pull(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="Address of a .zip, or a hub id: owner/model.")
     ],
-    sha256: Annotated[str, typer.Option(help="Of the .zip; of weights.safetensors for a hub id.")],
+    sha256: Annotated[
+        str, typer.Option(help="The model's one hash, from a source you trust: `zoo show`.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Download a model into the zoo, if its hash is the one given.
@@ -123,8 +134,12 @@ def pull(
 
 
 def _added(entry: Any, as_json: bool) -> None:
+    from cmr_synth.generators import zoo
+    from cmr_synth.generators.identity import identity_of
+
+    identity = identity_of(zoo.card_of(entry))
     result(
-        {"name": entry.name, "folder": str(entry.folder)},
-        [f"{entry.name} is in the zoo now: {entry.folder}"],
+        {"name": entry.name, "folder": str(entry.folder), "identity": identity},
+        [f"{entry.name} is in the zoo now: {entry.folder}", f"its hash is {identity}"],
         as_json=as_json,
     )

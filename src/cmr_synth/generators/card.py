@@ -14,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256, write_file
+from cmr_synth.generators import exact_yaml
 
 if TYPE_CHECKING:
     from cmr_synth.cohorts.slices import SliceSet
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]*$"
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
 NOT_MEASURED: Literal["not measured"] = "not measured"
 Measurement = dict[str, Any] | Literal["not measured"]
 
@@ -84,8 +86,8 @@ class Card(_Frozen):
 
     Parameters
     ----------
-    sha256 : str
-        Of `weights.safetensors`; a model whose file differs is not loaded.
+    sha256, config_sha256 : str
+        Of `weights.safetensors` and of `config.json`; a model whose files differ is not loaded.
     default_steps, default_guidance : optional
         Used where the caller names none; absent for what takes no steps.
     """
@@ -102,7 +104,8 @@ class Card(_Frozen):
     default_steps: int | None = Field(None, gt=0)
     default_guidance: float | None = Field(None, ge=0)
     training: TrainingFacts
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: str = Field(pattern=SHA256_PATTERN)
+    config_sha256: str = Field(pattern=SHA256_PATTERN)
     measured: Measured = Measured()
     limits: tuple[str, ...] = ()
 
@@ -116,14 +119,15 @@ def read_card(path: Path) -> Card:
         Naming the file and the first field at fault.
     """
     try:
-        stated = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        stated = exact_yaml.load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(
             f"{path}: no such file; a model folder holds weights.safetensors, config.json and "
             "card.yaml."
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
+        problem = getattr(error, "problem", None)  # of the parser, which puts it in its last line
+        reason = problem or str(error).splitlines()[0]
         raise InputError(f"{path}: not a readable card ({reason}); get the model again.") from error
     if not isinstance(stated, dict):
         raise InputError(f"{path}: a card is a YAML mapping of fields; get the model again.")
@@ -136,6 +140,14 @@ def read_card(path: Path) -> Card:
             field = ".".join(str(part) for part in first["loc"])
             reason = f"field {field!r}: {first['msg']}"
         raise InputError(f"{path}: {reason}; correct the card or get the model again.") from error
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """What a card says of the files beside it, by its fields."""
+    return {
+        "sha256": sha256(Path(folder) / "weights.safetensors"),
+        "config_sha256": sha256(Path(folder) / "config.json"),
+    }
 
 
 def write_card(card: Card, path: Path) -> None:
@@ -231,6 +243,6 @@ def draft_card(
             recipe=recipe,
             privacy=about.get("privacy"),
         ),
-        sha256=sha256(Path(folder) / "weights.safetensors"),
+        **file_hashes(folder),
         limits=("Its fidelity, utility and privacy have not been measured.",),
     )

@@ -16,6 +16,7 @@ from cmr_synth.generators.device import (
     installed_version,
     surroundings,
 )
+from cmr_synth.generators.identity import identity_of
 
 PACKAGES = (
     "numpy",
@@ -107,7 +108,8 @@ def _models() -> Iterable[str]:
     for entry in zoo.entries():
         try:
             card = zoo.card_of(entry)
-            yield f"  {entry.name} ({entry.source}, {card.family}, {card.version}): {card.sha256}"
+            facts = f"{entry.source}, {card.family}, {card.version}"
+            yield f"  {entry.name} ({facts}): {identity_of(card)}"
         except InputError:
             yield f"  {entry.name} ({entry.source}): its card is damaged"
 

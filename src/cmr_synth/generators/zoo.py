@@ -1,8 +1,9 @@
 """The zoo: pretrained models, bundled with the package, added by the user, or in any folder.
 
 A model is a folder with `weights.safetensors`, `config.json` and `card.yaml`, and with whatever
-further files its weights list. Nothing is loaded whose weights differ from the hash on the card,
-and nothing that is loaded can hold code.
+further files its weights list. Nothing is loaded whose files differ from the hashes on the card,
+nor, in the zoo, whose card differs from what was written down of it; and nothing that is loaded can
+hold code.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from typing import Any, Literal, NamedTuple
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256 as hash_of
 from cmr_synth.files import write_folder
-from cmr_synth.generators.card import Card, read_card
+from cmr_synth.generators.card import SHA256_PATTERN, Card, read_card
 from cmr_synth.generators.device import available
 from cmr_synth.generators.device import require as require_device
+from cmr_synth.generators.identity import identity_of, record, require_identity, require_recorded
 from cmr_synth.generators.interface import Generator
 from cmr_synth.generators.parts import parts_of, require_parts
 from cmr_synth.generators.registry import families, load_generator
@@ -89,6 +91,9 @@ def find(name: str | Path) -> Entry:
             return entry
     folder = Path(name).expanduser()
     if folder.is_dir():
+        for entry in known:
+            if entry.folder.samefile(folder):
+                return entry
         if not (folder / CARD).is_file():
             raise InputError(f"{folder}: holds no {CARD}; a model folder holds {', '.join(FILES)}.")
         return Entry(folder.resolve().name, folder, "folder")
@@ -105,10 +110,13 @@ def card_of(name: str | Path | Entry) -> Card:
     Raises
     ------
     InputError
-        If there is no such model, or its card is damaged.
+        If there is no such model, or its card is damaged, or was changed in the zoo.
     """
     entry = name if isinstance(name, Entry) else find(name)
-    return read_card(entry.folder / CARD)
+    card = read_card(entry.folder / CARD)
+    if entry.source != "folder":
+        require_recorded(card, entry.folder)
+    return card
 
 
 def verify(name: str | Path | Entry) -> Card:
@@ -117,14 +125,16 @@ def verify(name: str | Path | Entry) -> Card:
     Raises
     ------
     InputError
-        If the hash of the weights is another than on the card, or a file is missing or damaged.
+        If a file has another hash than on the card, is missing or damaged, or if the card was
+        changed in the zoo.
     """
     entry = name if isinstance(name, Entry) else find(name)
     card = card_of(entry)
-    weights = entry.folder / WEIGHTS
-    if not weights.is_file():
-        raise InputError(f"{weights}: no such file; get the model {entry.name!r} again.")
-    _require_hash(hash_of(weights), card.sha256, str(weights), "its card says")
+    for file, wanted in ((CONFIG, card.config_sha256), (WEIGHTS, card.sha256)):
+        path = entry.folder / file
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; get the model {entry.name!r} again.")
+        _require_hash(hash_of(path), wanted, str(path), "its card says")
     if _config(entry.folder).get("family") != card.family:
         raise InputError(
             f"{entry.folder / CONFIG}: is of another family than {CARD} says ({card.family!r}); "
@@ -179,7 +189,7 @@ def add(source: str | Path, *, sha256: str | None = None) -> Entry:
         A model folder, a file in it, or a .zip of it; or a Stable Diffusion with ControlNet as
         diffusers writes it, which gets the name of its folder.
     sha256 : str, optional
-        That the weights shall have, from a place that you trust more than the card.
+        The model's one hash (`identity_of`), from a place that you trust more than its files.
 
     Returns
     -------
@@ -191,6 +201,7 @@ def add(source: str | Path, *, sha256: str | None = None) -> Entry:
     InputError
         If it is no complete model, a hash differs, or a bundled model has this name.
     """
+    wanted = None if sha256 is None else _digest(sha256)
     source = Path(source).expanduser()
     if not source.exists():
         raise InputError(f"{source}: no such file or folder; give a model folder or its .zip.")
@@ -199,14 +210,14 @@ def add(source: str | Path, *, sha256: str | None = None) -> Entry:
 
         with tempfile.TemporaryDirectory(prefix="cmr-synth-") as temporary:
             adopt(source, Path(temporary) / "model")
-            return _add_folder(Path(temporary) / "model", sha256)
+            return _add_folder(Path(temporary) / "model", wanted, source)
     if source.is_dir():
-        return _add_folder(source, sha256)
+        return _add_folder(source, wanted, source)
     if source.name in FILES:
-        return _add_folder(source.parent, sha256)
+        return _add_folder(source.parent, wanted, source.parent)
     with tempfile.TemporaryDirectory(prefix="cmr-synth-") as temporary:
         _unpack(source, Path(temporary))
-        return _add_folder(Path(temporary), sha256)
+        return _add_folder(Path(temporary), wanted, source)
 
 
 def pull(source: str, *, sha256: str) -> Entry:
@@ -218,22 +229,25 @@ def pull(source: str, *, sha256: str) -> Entry:
         The https address of a model's .zip, or a Hugging Face hub id such as `owner/model` or
         `owner/model@revision`.
     sha256 : str
-        Of the .zip, or of the weights for a hub id.
+        The model's one hash (`identity_of`), from a place that you trust.
 
     Raises
     ------
     InputError
         If it cannot be downloaded, has another hash, or is no complete model.
     """
-    wanted = sha256.lower().removeprefix("sha256:")
-    if not re.fullmatch(r"[0-9a-f]{64}", wanted):
-        raise InputError(f"{sha256!r} is no SHA-256; give its 64 hexadecimal digits.")
+    wanted = _digest(sha256)
     with tempfile.TemporaryDirectory(prefix="cmr-synth-") as temporary:
         folder = Path(temporary)
         if re.match(r"^https?://", source):
-            archive = _download(source, folder, "model.zip", wanted)
+            archive = _download(source, folder, "model.zip", None)
+            if hash_of(archive) == wanted:
+                raise InputError(
+                    f"{source}: {wanted[:16]}... is the SHA-256 of the .zip; give the model's one "
+                    "hash, which `cmr-synth zoo show` prints."
+                )
             _unpack(archive, folder / "model")
-            return _add_folder(folder / "model", None)
+            return _add_folder(folder / "model", wanted, source)
         hub = _HUB_ID.match(source)
         if not hub:
             raise InputError(
@@ -242,22 +256,32 @@ def pull(source: str, *, sha256: str) -> Entry:
             )
         place = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
         address = f"{place}/{hub[1]}/resolve/{hub[2] or 'main'}"
-        for name in (CARD, CONFIG, WEIGHTS):
-            _download(f"{address}/{name}", folder, name, wanted if name == WEIGHTS else None)
+        card = read_card(_download(f"{address}/{CARD}", folder, CARD, None))
+        require_identity(card, wanted, source)  # before gigabytes of weights
+        for name, digest in ((CONFIG, card.config_sha256), (WEIGHTS, card.sha256)):
+            _download(f"{address}/{name}", folder, name, digest)
         for part, digest in parts_of(folder / WEIGHTS).items():
             path = folder / part
             _download(f"{address}/{part}", path.parent, path.name, digest)
-        return _add_folder(folder, wanted)
+        return _add_folder(folder, wanted, source)
 
 
-def _add_folder(folder: Path, sha256: str | None) -> Entry:
-    card = verify(Entry(folder.name, folder, "folder"))
-    if sha256 is not None:
-        wanted = sha256.lower().removeprefix("sha256:")
-        _require_hash(hash_of(folder / WEIGHTS), wanted, str(folder / WEIGHTS), "you gave")
+def _digest(text: str) -> str:
+    found = text.lower().removeprefix("sha256:")
+    if not re.fullmatch(SHA256_PATTERN, found):
+        raise InputError(f"{text!r} is no SHA-256; give its 64 hexadecimal digits.")
+    return found
+
+
+def _add_folder(folder: Path, wanted: str | None, source: str | Path) -> Entry:
+    """Copy a model folder; `source` is what the user calls it."""
+    known = next((e for e in entries() if e.folder.samefile(folder)), None)
+    card = verify(known or Entry(folder.name, folder, "folder"))
+    if wanted is not None:
+        require_identity(card, wanted, str(source))
     if (_BUNDLED / card.name / CARD).is_file():
         raise InputError(
-            f"{folder}: a bundled model is called {card.name!r} already; change the name on its "
+            f"{source}: a bundled model is called {card.name!r} already; change the name on its "
             "card."
         )
     goal = home() / card.name
@@ -267,7 +291,9 @@ def _add_folder(folder: Path, sha256: str | None) -> Entry:
         for name in (*FILES, *parts_of(folder / WEIGHTS)):
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, temporary / name)
-        verify(Entry(card.name, temporary, "folder"))
+        copied = verify(Entry(card.name, temporary, "folder"))
+        require_identity(copied, identity_of(card), str(source))
+    record(card, goal)
     return Entry(card.name, goal, "added")
 
 
@@ -332,8 +358,8 @@ def _download(address: str, folder: Path, name: str, sha256: str | None) -> Path
     except Exception as error:  # requests and pooch share no base class below it
         if "hash" in str(error).lower():
             raise InputError(
-                f"{address}: does not have the SHA-256 that you gave ({sha256}); nothing was "
-                "added. Check the hash at its source."
+                f"{address}: does not have the SHA-256 that the model says ({sha256}); nothing was "
+                "added. Tell whoever offers it."
             ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(

@@ -75,6 +75,7 @@ def _facts(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return (
         ("Model", f"{model['name']}, version {model['version']}, {model['family']}"),
         ("Weights", f"sha256 {model['sha256']}"),
+        *([("Whole model", f"sha256 {model['identity']}")] if "identity" in model else []),
         ("Licence", str(model["licence"])),
         *_mask(record["mask"]),
         ("Vendor", record.get("vendor") or OPEN),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 import cmr_synth
 from cmr_synth.files import sha256, write_file
+from cmr_synth.generators.identity import identity_of
 from cmr_synth.imaging.nifti import write_nifti
 from cmr_synth.imaging.scan import Scan
 
@@ -60,12 +61,13 @@ def versions() -> dict[str, str]:
 
 
 def model_facts(card: Card) -> dict[str, str]:
-    """Which model it was."""
+    """Which model it was: the hash of its weights, and that of all of it."""
     return {
         "name": card.name,
         "family": card.family,
         "version": card.version,
         "sha256": card.sha256,
+        "identity": identity_of(card),
         "licence": card.licence,
     }
 

@@ -16,8 +16,15 @@ from typing import Any
 import torch
 
 from cmr_synth.errors import InputError
-from cmr_synth.files import sha256, write_file, write_folder
-from cmr_synth.generators.card import Card, Grid, KnownConditions, TrainingFacts, write_card
+from cmr_synth.files import write_file, write_folder
+from cmr_synth.generators.card import (
+    Card,
+    Grid,
+    KnownConditions,
+    TrainingFacts,
+    file_hashes,
+    write_card,
+)
 from cmr_synth.generators.parts import SUFFIXES, write_parts
 from cmr_synth.generators.stable_diffusion.config import StableDiffusionConfig
 
@@ -151,12 +158,12 @@ def adopt(
         about = {"family": FAMILY, "config": config.model_dump(mode="json")}
         with write_file(folder / "config.json") as file:
             file.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        card = _card(name, config, licence, sha256(folder / "weights.safetensors"))
+        card = _card(name, config, licence, file_hashes(folder))
         write_card(card, folder / "card.yaml")
     return card
 
 
-def _card(name: str, config: StableDiffusionConfig, licence: str, digest: str) -> Card:
+def _card(name: str, config: StableDiffusionConfig, licence: str, hashes: dict[str, str]) -> Card:
     return Card(
         name=name,
         family=FAMILY,
@@ -177,7 +184,7 @@ def _card(name: str, config: StableDiffusionConfig, licence: str, digest: str) -
         training=TrainingFacts(
             cohorts=(), images_seen=0, minutes=0, machine="not known", recipe="not known"
         ),
-        sha256=digest,
+        **hashes,
         limits=(
             "On what it was trained is not known here; it may show patients of that data.",
             "Its fidelity, utility and privacy have not been measured.",
