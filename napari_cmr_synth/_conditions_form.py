@@ -23,7 +23,7 @@ from cmr_synth.synthesis.request import Request
 from . import _models, _settings
 from ._card_dialog import CardDialog
 from ._family_form import FamilyForm
-from ._layout import form, group, narrow_combo, side_by_side, stacked
+from ._layout import form, group, narrow_combo, show_row, side_by_side, stacked
 from ._messages import show_problem
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class ConditionsForm(QWidget):
             vendor=self.vendor.currentData(),
             phase=self.phase.currentData(),
             pathology=self.pathology.currentData(),
+            cohort=self.cohort.currentData(),
             z=round(self.position.value(), 3) if given else None,
             n=self.variants.value(),
             seed=int(text),
@@ -183,8 +184,10 @@ class ConditionsForm(QWidget):
             (self.vendor, card.conditions.vendors),
             (self.phase, card.conditions.phases),
             (self.pathology, card.conditions.pathologies),
+            (self.cohort, card.conditions.cohorts),
         ):
             self._fill(combo, words)
+        show_row(self.cohort, bool(card.conditions.cohorts))
         steps, guidance = card.default_steps, card.default_guidance
         self.steps.setSpecialValueText(f"{steps} (model's own)" if steps else "none")
         self.guidance.setSpecialValueText(
@@ -228,7 +231,8 @@ class ConditionsForm(QWidget):
         return side_by_side(self.model, self.card_button)
 
     def _build_conditions(self) -> QWidget:
-        self.vendor, self.phase, self.pathology = (narrow_combo() for _ in range(3))
+        self.vendor, self.phase, self.pathology, self.cohort = (narrow_combo() for _ in range(4))
+        self.cohort.setToolTip("Data set whose patients and hospital the picture shall look like.")
         self.position = QDoubleSpinBox()
         self.position.setRange(-0.05, 1.0)
         self.position.setSingleStep(0.05)
@@ -237,7 +241,7 @@ class ConditionsForm(QWidget):
         self.position.setToolTip("0 is the base, 1 the apex. A stack has its own positions.")
         self.position_text = QLabel()
         self.position_text.setToolTip("0 is the base, 1 the apex; they follow from the stack.")
-        for combo in (self.vendor, self.phase, self.pathology):
+        for combo in (self.vendor, self.phase, self.pathology, self.cohort):
             combo.currentIndexChanged.connect(self._on_entry)
         self.position.valueChanged.connect(self._on_entry)
         return form(
@@ -245,6 +249,7 @@ class ConditionsForm(QWidget):
             ("Phase", self.phase),
             ("Position", side_by_side(self.position, self.position_text)),
             ("Pathology", self.pathology),
+            ("Cohort", self.cohort),
         )
 
     def _build_sampling(self, of_files: bool) -> QWidget:

@@ -88,6 +88,15 @@ def form(*rows: tuple[str, Any]) -> QWidget:
     return widget
 
 
+def show_row(field: QWidget, visible: bool) -> None:
+    """Show or hide a field of a `form` with its title."""
+    parent = field.parentWidget()
+    layout = None if parent is None else parent.layout()
+    field.setVisible(visible)
+    if isinstance(layout, QFormLayout) and (title := layout.labelForField(field)) is not None:
+        title.setVisible(visible)
+
+
 def scrolled(inside: QWidget, parent: QWidget | None = None) -> QScrollArea:
     """A frameless view of a widget that may be taller than its dock."""
     area = QScrollArea(parent)

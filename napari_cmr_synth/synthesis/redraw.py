@@ -165,6 +165,7 @@ def _draw(
             vendor=asked.vendor if asked.vendor in known.vendors else None,
             phase=asked.phase if asked.phase in known.phases else None,
             pathology=asked.pathology if asked.pathology in known.pathologies else None,
+            cohort=asked.cohort if asked.cohort in known.cohorts else None,
             sampler=None,
             prompt=None,
             steps=min(STEPS, model.card.default_steps or STEPS),

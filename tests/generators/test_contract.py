@@ -255,7 +255,7 @@ def test_everything_may_be_left_open(generator):
     assert np.isfinite(final(generator.sample([Condition()], seed=0))).all()
 
 
-@pytest.mark.parametrize("what", ["vendor", "phase", "pathology"])
+@pytest.mark.parametrize("what", ["vendor", "phase", "pathology", "cohort"])
 def test_an_unknown_word_is_refused(generator, what):
     with pytest.raises(InputError, match=f"{what} 'acme': this model knows"):
         list(generator.sample([Condition(**{what: "acme"})], seed=0))

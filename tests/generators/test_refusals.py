@@ -14,6 +14,7 @@ GIVEN = {
     "vendor": "ge",
     "phase": "ED",
     "pathology": "hcm",
+    "cohort": "acdc",
     "z": 0.0,  # the base, and no matter of truth
     "reference": np.zeros((4, 4), np.float32),
     "prompt": "a heart",

@@ -91,3 +91,14 @@ def test_masks_in_files_are_made_whole(viewer, qtbot):
     assert not form.scope.isVisible() and form.position.isVisible() and form.guidance.isVisible()
     form.variants.setValue(5000)
     assert form.request(labels=None, single=True).n == 5000
+
+
+def test_cohorts_are_offered_by_models_that_know_some(form, monkeypatch):
+    assert not form.cohort.isVisible() and form.request(labels=None, single=True).cohort is None
+    card = form.card
+    words = card.conditions.model_copy(update={"cohorts": ("acdc", "chla")})
+    monkeypatch.setattr(_models, "card", lambda name: card.model_copy(update={"conditions": words}))
+    form._on_model()
+    assert form.cohort.isVisible()
+    form.cohort.setCurrentIndex(form.cohort.findData("chla"))
+    assert form.request(labels=None, single=True).cohort == "chla"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts.slices import SliceSet
@@ -91,10 +94,11 @@ def test_without_augmentation_the_middle_is_cut_out(slices):
 @pytest.mark.parametrize("field", list(Augmentation.model_fields))
 def test_every_option_changes_the_picture(field, slices):
     still = EVERYTHING if field == "share" else STILL
-    changed = still.model_copy(update={field: 30.0 if field == "rotation_degrees" else 0.2})
+    value = {"rotation_degrees": 30.0, "shapes": 1.0, "looks": 1.0}.get(field, 0.2)
+    changed = still.model_copy(update={field: value})
     plain, other = (batches(slices, a).batch(0, 2) for a in (still, changed))
     assert not torch.equal(plain.images, other.images)
-    moved = field in ("rotation_degrees", "scale", "shift", "share")
+    moved = field in ("rotation_degrees", "scale", "shift", "share", "shapes")
     assert torch.equal(plain.labels, other.labels) != moved
 
 
@@ -140,10 +144,41 @@ def test_warp_invents_no_label_and_marks_what_is_outside():
     labels[0, 6:10, 6:10] = UNLABELLED
     away = torch.tensor([[[0.7, -0.7, 0.6], [0.7, 0.7, 0.0]]])
     images = torch.rand(1, 1, 16, 16)
-    pixels, moved, inside = warp(images, labels, torch.ones(1, 1, 16, 16), away, (12, 12))
+    grid = functional.affine_grid(away, [1, 1, 12, 12], align_corners=False)
+    pixels, moved, inside = warp(images, labels, torch.ones(1, 1, 16, 16), grid)
     assert set(moved.unique().tolist()) <= {0, RV, UNLABELLED}
     assert pixels.min() >= 0 and pixels.max() <= 1
     assert 0 < inside.mean() < 1
+
+
+def test_another_look_is_said_to_be_of_its_vendor_and_keeps_the_mask(slices):
+    still = STILL.model_copy(update={"looks": 1.0})
+    plain, made = (batches(slices, a).batch(0, 7) for a in (STILL, still))
+    torch.testing.assert_close(made.labels, plain.labels)
+    for before, after in zip(plain.conditions, made.conditions, strict=True):
+        assert after["vendor"] in {"siemens", "ge"} - {before["vendor"]}
+        assert {**after, "vendor": ""} == {**before, "vendor": ""}
+    assert (made.images - plain.images).abs().mean() > 1e-3
+
+
+def test_one_vendor_alone_has_nothing_to_exchange(slices):
+    rows = tuple(replace(row, vendor="ge") for row in slices.rows)
+    alone = replace(slices, rows=rows)
+    looks = STILL.model_copy(update={"looks": 1.0})
+    assert_same(*(tensors(batches(alone, a).batch(0, 4)) for a in (STILL, looks)))
+
+
+def test_bent_hearts_move_picture_and_mask_alike_and_lose_their_pathology(slices):
+    rows = tuple(replace(row, pathology="dcm") for row in slices.rows)
+    shapes = STILL.model_copy(update={"shapes": 1.0})
+    plain, made = (batches(replace(slices, rows=rows), a).batch(0, 7) for a in (STILL, shapes))
+    moved = [bool((a != b).any()) for a, b in zip(plain.labels, made.labels, strict=True)]
+    assert any(moved)
+    for is_moved, condition in zip(moved, made.conditions, strict=True):
+        assert condition["pathology"] == ("" if is_moved else "dcm")
+    for i in np.flatnonzero(moved):
+        blood, muscle = (made.images[i, 0][made.labels[i] == k].median() for k in (LV, MYO))
+        assert blood > muscle + 0.3  # drawn with 220 and 90 of 255
 
 
 def test_a_slice_set_on_disk_is_the_same_as_in_memory(slices, tmp_path):

@@ -123,7 +123,7 @@ def test_what_the_loop_reads_is_there(recipe):
     assert task.rates.keys() == task.networks.keys()
     assert all(rate > 0 for rate in task.rates.values())
     for name, words in task.words.items():
-        assert name in ("vendor", "phase", "pathology")
+        assert name in ("vendor", "phase", "pathology", "cohort")
         assert words and all(isinstance(word, str) for word in words)
     assert isinstance(task.unaccounted(), str)
 

@@ -23,7 +23,34 @@ def task(make_recipe, **adversarial) -> FlowTask:
     return FlowTask(make_recipe(family="flow", model=SMALL, loss={"adversarial": settings}))
 
 
-def losses(of: FlowTask, slices, size: int = 8) -> dict[str, torch.Tensor]:
+def test_cohorts_can_be_added_to_a_trained_network(make_recipe, tmp_path):
+    """New words start without a say; what the network did before, it does still."""
+    before = task(make_recipe)
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, state_of(before.network), bits=16)
+    grown = FlowTask(
+        make_recipe(
+            family="flow", model={**SMALL, "cohorts": ["drawn", "other"]}, initialize_from=str(path)
+        )
+    )
+    given = torch.randn(2, 1, 128, 128), torch.full((2,), 0.5), torch.zeros(2, 4, 128, 128)
+    asked = [{"vendor": "ge", "cohort": "drawn"}, {"cohort": "other"}]
+    plain = [{k: v for k, v in one.items() if k != "cohort"} for one in asked]
+    with torch.no_grad():
+        for network in (before.network, grown.network):
+            network.eval()
+        expected = before.network(*given, plain)
+        torch.testing.assert_close(grown.network(*given, asked), expected, atol=2e-2, rtol=0)
+        grown.network.conditions.tables["cohort"].weight[1] = 1.0
+        assert not torch.allclose(grown.network(*given, asked)[0], expected[0], atol=0.05)
+
+
+def test_slices_of_a_cohort_without_a_word_are_trained_on(make_recipe, slices):
+    of = FlowTask(make_recipe(family="flow", model={**SMALL, "cohorts": ["drawn"]}))
+    assert all(torch.isfinite(loss).all() for loss in losses(of, slices).values())
+
+
+def losses(of: FlowTask, slices, size: int = 16) -> dict[str, torch.Tensor]:
     batch = Batches(slices, augmentation=Augmentation(), seed=0).batch(0, size)
     return {name: loss.detach() for name, loss in of.losses(batch)}
 
@@ -76,7 +103,7 @@ def test_a_discriminator_that_knows_nothing_has_no_force(make_recipe, slices):
     found = losses(of, slices)
     alone = losses(task(make_recipe, own_inputs=0.0, weight=1e-12), slices)
     torch.testing.assert_close(found["flow"], alone["flow"])
-    torch.testing.assert_close(found["discriminator"], torch.full((8,), 2.0))
+    torch.testing.assert_close(found["discriminator"], torch.full((16,), 2.0))
 
 
 @pytest.mark.parametrize(

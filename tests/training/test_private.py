@@ -481,6 +481,7 @@ def test_weights_of_a_private_training_alone_start_no_other(recipe, patients, tm
         ({"batch_size": 3}, "batch_size 3 is no multiple of 2"),
         ({"batch_size": 12}, "12 would take 2 images of 6 patients in a step, and it states 6"),
         ({"privacy": {"epsilon": 0.01, "delta": 1e-6}}, "no noise keeps epsilon at 0.01"),
+        ({"augmentation": {"looks": 0.2}}, "one patient has a part in several gradients"),
         ({"loss": {"adversarial": {"weight": 1.0}}}, "a discriminator learns from patients too"),
         ({"family": "cvae", "model": {}}, "the prior is fitted .* set loss.fit_prior to false"),
         ({"family": "segmenter", "model": {}}, "learns from patients in ways .* choose flow"),

@@ -47,6 +47,10 @@ def synthesize(
     model: Annotated[str, typer.Option(help="Name in the zoo, or a model's folder.")] = "flow",
     phase: Annotated[str | None, typer.Option(help="ED or ES.")] = None,
     pathology: Annotated[str | None, typer.Option(help="Such as normal, dcm, hcm.")] = None,
+    cohort: Annotated[
+        str | None,
+        typer.Option(help="Data set whose patients and hospital it shall look like, such as acdc."),
+    ] = None,
     n: Annotated[int, typer.Option("--n", help="Different images of each mask.")] = 1,
     seed: Annotated[int, typer.Option(help="Same seed, same images.")] = 0,
     steps: Annotated[
@@ -120,6 +124,7 @@ def synthesize(
         vendor=vendor.lower() if vendor else None,
         phase=phase.upper() if phase else None,
         pathology=pathology.lower() if pathology else None,
+        cohort=cohort.lower() if cohort else None,
         z=slice_position,
         n=n,
         seed=seed,

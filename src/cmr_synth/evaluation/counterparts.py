@@ -26,6 +26,7 @@ def condition_of(
         vendor=row.vendor or None,
         phase=row.phase or None,
         pathology=row.pathology or None,
+        cohort=row.cohort if row.cohort in generator.config.cohorts else None,
         z=row.z,
     )
     asked: dict[str, Any] = changes

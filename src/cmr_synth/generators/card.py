@@ -42,6 +42,7 @@ class KnownConditions(_Frozen):
     vendors: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
     pathologies: tuple[str, ...] = ()
+    cohorts: tuple[str, ...] = ()
 
 
 class CohortUse(_Frozen):
@@ -234,6 +235,7 @@ def draft_card(
             vendors=known("vendor", config.get("vendors", ())),
             phases=known("phase", config.get("phases", ())),
             pathologies=known("pathology", config.get("pathologies", ())),
+            cohorts=known("cohort", config.get("cohorts", ())),
         ),
         training=TrainingFacts(
             cohorts=tuple(uses),

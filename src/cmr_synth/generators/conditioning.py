@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,15 @@ from torch.nn import functional
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Condition
-from cmr_synth.generators.vocabulary import Vocabulary
+from cmr_synth.generators.vocabulary import WORDS, Vocabulary
 
 CLASSES = 4
+TABLES = "tables"
+"""Where `Conditions` keeps the vectors of words."""
 
 
 class Conditions(nn.Module):
-    """One vector for vendor, phase, pathology and slice position; each may be unspecified.
+    """One vector for vendor, phase, pathology, cohort and slice position; each may be unspecified.
 
     Training tells augmented pictures from the scanner's own by a vector of their own, so that
     interpolation does not leak into what is sampled (Karras et al. 2022, arXiv:2206.00364, sec. 5).
@@ -37,11 +39,11 @@ class Conditions(nn.Module):
         self.position = nn.Sequential(nn.Linear(9, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, conditions: Sequence[dict[str, Any]]) -> Tensor:
-        """(n, width) from mappings of vendor, phase, pathology, z and augmented; all optional."""
+        """(n, width) from mappings of words, z and augmented; what is not known is open."""
         device = next(self.parameters()).device
         total = torch.zeros((), device=device)
         for name, words in self.words.items():
-            rows = [1 + words.index(c[name]) if c.get(name) else 0 for c in conditions]
+            rows = [1 + words.index(c[name]) if c.get(name) in words else 0 for c in conditions]
             total = total + self.tables[name](torch.tensor(rows, device=device))
         flags = torch.tensor([[float(c.get("augmented") or 0)] for c in conditions])
         total = total + flags.to(device) * self.augmented
@@ -53,6 +55,22 @@ class Conditions(nn.Module):
         waves = torch.cat([angles.sin(), angles.cos(), torch.ones(len(z), 1)], dim=1)
         waves = (waves * torch.tensor(known)[:, None]).to(device)
         return total + self.position(waves)
+
+
+def with_new_words(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a network that knew no words of a condition, for one that knows some.
+
+    The vectors of the new words start at 0, so that the network does what it did before.
+
+    Parameters
+    ----------
+    state : mapping
+        The weights that are there, as `state_of` names them.
+    own : mapping
+        Those of the network that is to have them.
+    """
+    new = {k: torch.zeros_like(v) for k, v in own.items() if f".{TABLES}." in f".{k}"}
+    return {**{k: v for k, v in new.items() if k not in state}, **state}
 
 
 def one_hot_mask(labels: Tensor) -> Tensor:
@@ -90,12 +108,13 @@ def _labels(condition: Condition, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 def _mapping(condition: Condition, vocabulary: Vocabulary) -> dict[str, Any]:
     mapping: dict[str, Any] = {"z": condition.z}
-    for name, known in vocabulary.known_words.items():
-        given = getattr(condition, name)
+    words = vocabulary.known_words
+    for name in WORDS:
+        given, known = getattr(condition, name), words.get(name, ())
         if given is not None and given not in known:
             raise InputError(
-                f"{name} {given!r}: this model knows {', '.join(known)}; choose one of them "
-                "or leave it unspecified."
+                f"{name} {given!r}: this model knows {', '.join(known) or 'none'}; "
+                f"{'choose one of them or ' if known else ''}leave it unspecified."
             )
         mapping[name] = given
     return mapping

@@ -20,6 +20,7 @@ TAKES = {
     "vendor": "it knows scanner vendors",
     "phase": "it knows phases of the heartbeat",
     "pathology": "it knows pathologies",
+    "cohort": "it knows data sets, whose patients and hospitals it can be asked for",
     "z": "it knows where between base and apex a slice lies",
     "reference": "it takes over the look of a picture",
     "prompt": "it reads text",
@@ -28,8 +29,8 @@ TAKES = {
     "sampler": "it has samplers to choose from",
 }
 """What a family can declare in `Generator.takes`: the fields of a `Condition` that count for it,
-and the options of `Generator.sample`. Which vendors, phases and pathologies a model knows stands on
-its card."""
+and the options of `Generator.sample`. Which vendors, phases, pathologies and cohorts a model knows
+stands on its card."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Condition:
     mask : (rows, columns) uint8 array, optional
         Engine labels on the model's working grid in canonical orientation. 255 leaves a pixel
         open; None leaves the whole anatomy open.
-    vendor, phase, pathology : str, optional
+    vendor, phase, pathology, cohort : str, optional
         Among those the model knows.
     z : float, optional
         Slice position, 0 at the base and 1 at the apex.
@@ -58,6 +59,7 @@ class Condition:
     vendor: str | None = None
     phase: str | None = None
     pathology: str | None = None
+    cohort: str | None = None
     z: float | None = None
     reference: NDArray[np.float32] | None = None
     reference_strength: float = 0.5
@@ -74,7 +76,7 @@ class Condition:
     @property
     def stated(self) -> tuple[str, ...]:
         """Words of `TAKES` that are specified."""
-        names = ("mask", "vendor", "phase", "pathology", "z", "reference")
+        names = ("mask", "vendor", "phase", "pathology", "cohort", "z", "reference")
         given = [name for name in names if getattr(self, name) is not None]
         return (*given, "prompt") if self.prompt else tuple(given)
 

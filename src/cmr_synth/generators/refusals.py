@@ -12,6 +12,7 @@ HAS_NONE = {
     "vendor": "know none; leave it out or choose another family",
     "phase": "know none; leave it out or choose another family",
     "pathology": "know none; leave it out or choose another family",
+    "cohort": "know none; leave it out or choose another family",
     "z": "know no positions of slices; leave it out or choose another family",
     "reference": "take over no look; leave it out or choose another family",
     "prompt": "read no text; use vendor, phase and pathology instead",

@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
 
+WORDS = ("vendor", "phase", "pathology", "cohort")
+"""Conditions that are words."""
+
 
 class Vocabulary(BaseModel):
     """Working grid and words of a model; the settings of every family's network begin with it.
@@ -15,6 +18,8 @@ class Vocabulary(BaseModel):
     shape : (rows, columns)
     spacing_mm : float
     vendors, phases, pathologies : tuple of str
+    cohorts : tuple of str
+        Data sets whose patients and hospitals the model can be asked for apart from the vendor.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -23,8 +28,10 @@ class Vocabulary(BaseModel):
     vendors: tuple[str, ...] = VENDORS
     phases: tuple[str, ...] = PHASES
     pathologies: tuple[str, ...] = tuple(PATHOLOGIES)
+    cohorts: tuple[str, ...] = ()
 
     @property
     def known_words(self) -> dict[str, tuple[str, ...]]:
         """Name of each condition that has words, and the words."""
-        return {"vendor": self.vendors, "phase": self.phases, "pathology": self.pathologies}
+        words = {"vendor": self.vendors, "phase": self.phases, "pathology": self.pathologies}
+        return {**words, "cohort": self.cohorts} if self.cohorts else words

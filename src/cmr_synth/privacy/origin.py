@@ -29,7 +29,7 @@ AGREE = 1 / 255
 """Largest difference of equal pictures; devices and versions of torch differ by less."""
 MOST_STEPS = 1000
 """Of a record that is repeated: a made-up one shall not keep the machine busy for years."""
-SAID = ("vendor", "phase", "pathology")
+SAID = ("vendor", "phase", "pathology", "cohort")
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Origin:
     why : str
         What was compared, or why it was not.
     facts : dict
-        Model, vendor, phase, pathology, hash of the mask's labels, and the model's account of
-        epsilon: None where the model was trained without, and missing if the model is not here.
+        Model, vendor, phase, pathology, cohort, hash of the mask's labels, and the model's account
+        of epsilon: None where the model was trained without, and missing if the model is not here.
     compared : dict
         Of a picture that was made again: the largest difference, the device and the versions.
     """

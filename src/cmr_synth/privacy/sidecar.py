@@ -47,6 +47,7 @@ class _Record(_Stated):
     vendor: Text | None = None
     phase: Text | None = None
     pathology: Text | None = None
+    cohort: Text | None = None
     slice_positions: dict[str, Share] | None = None
     only: _Part | None = None
     z: Share | None = None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cmr_synth.errors import InputError
 from cmr_synth.generators.card import Card
 from cmr_synth.generators.interface import Condition
+from cmr_synth.generators.vocabulary import WORDS
 from cmr_synth.generators.zoo import DEFAULT
 from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.masks import read_mask
@@ -40,7 +41,7 @@ class Request:
         "cpu", "cuda" or "mps"; by default the fastest that is there.
     labels : str, optional
         The convention that mask files follow; None tells it by topology, mask by mask.
-    vendor, phase, pathology : str, optional
+    vendor, phase, pathology, cohort : str, optional
         Among those on the model's card; None leaves them open.
     z : float, optional
         Slice position, 0 at the base and 1 at the apex, of a mask with one labelled slice. In a
@@ -78,6 +79,7 @@ class Request:
     vendor: str | None = None
     phase: str | None = None
     pathology: str | None = None
+    cohort: str | None = None
     z: float | None = None
     n: int = 1
     seed: int = 0
@@ -155,6 +157,7 @@ class Request:
                 vendor=record["vendor"],
                 phase=record["phase"],
                 pathology=record["pathology"],
+                cohort=record.get("cohort"),  # older programs knew no such word
                 z=record["z"],
                 n=record["variant"] + 1,
                 seed=record["seed"],
@@ -171,8 +174,8 @@ class Request:
 
     @property
     def words(self) -> dict[str, str | None]:
-        """Vendor, phase and pathology."""
-        return {"vendor": self.vendor, "phase": self.phase, "pathology": self.pathology}
+        """Vendor, phase, pathology and cohort."""
+        return {name: getattr(self, name) for name in WORDS}
 
     def check(self, card: Card) -> None:
         """Compare the conditions with the card of the model, before any weights are loaded.
@@ -187,6 +190,7 @@ class Request:
             ("vendor", self.vendor, known.vendors),
             ("phase", self.phase, known.phases),
             ("pathology", self.pathology, known.pathologies),
+            ("cohort", self.cohort, known.cohorts),
         ):
             if given is not None and given not in among:
                 raise InputError(
@@ -231,6 +235,7 @@ class Request:
             vendor=self.vendor,
             phase=self.phase,
             pathology=self.pathology,
+            cohort=self.cohort,
             z=z if "z" in takes or self.z is not None else None,
             reference=None if reference is None else reference.pixels,
             reference_strength=self.reference_strength,
@@ -252,7 +257,7 @@ class Request:
 
     def stem(self, mask_stem: str, variant: int) -> str:
         """File name of one image, without ending."""
-        words = [self.vendor or "any", *filter(None, (self.phase, self.pathology))]
+        words = [self.vendor or "any", *filter(None, (self.phase, self.pathology, self.cohort))]
         return "_".join([mask_stem, *words, f"seed{self.seed}", f"{variant:03d}"])
 
     def read_reference(self, card: Card) -> Reference | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -18,9 +18,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
-from cmr_synth.cohorts.slices import SliceSet
+from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
+from cmr_synth.training.looks import with_look_of
 from cmr_synth.training.recipe import Augmentation
+from cmr_synth.training.shapes import bent, drawn_factors, ring_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Batch:
     covered : (n, 1, rows, columns) float tensor
         1 inside the scan's field of view, 0 where pixels are made up.
     conditions : one mapping an image
-        Vendor, phase, pathology (text, empty where unknown), z, and whether it was augmented.
+        Vendor, phase, pathology, cohort (text, empty where unknown), z, and whether it was
+        augmented.
     draws : one random generator an image
         For noise and dropped conditions.
     """
@@ -128,25 +131,57 @@ class Batches:
                 for d, c in zip(draws, changed, strict=True)
             ]
         )
-        images, labels, covered = warp(images, labels, covered, theta, self.shape)
+        grid = functional.affine_grid(theta, [len(images), 1, *self.shape], align_corners=False)
+        rows = [self.slices.rows[i] for i in chosen]
+        for k, (draw, is_changed) in enumerate(zip(draws, changed, strict=True)):
+            if not is_changed:
+                continue
+            if self.augmentation.looks and draw.random() < self.augmentation.looks:
+                images[k, 0], rows[k] = self._in_another_look(images[k, 0], int(chosen[k]), draw)
+            if self.augmentation.shapes and draw.random() < self.augmentation.shapes:
+                grid[k], rows[k] = _bent(grid[k], labels[k], rows[k], draw)
+        images, labels, covered = warp(images, labels, covered, grid)
         images = torch.stack(
             [
                 _intensity(i, d, self.augmentation) if c else i
                 for i, d, c in zip(images, draws, changed, strict=True)
             ]
         )
-        rows = [self.slices.rows[i] for i in chosen]
         conditions = tuple(
             {
                 "vendor": r.vendor,
                 "phase": r.phase,
                 "pathology": r.pathology,
+                "cohort": r.cohort,
                 "z": r.z,
                 "augmented": c,
             }
             for r, c in zip(rows, changed, strict=True)
         )
         return Batch(images, labels, covered, conditions, tuple(draws))
+
+    def _in_another_look(
+        self, image: Tensor, number: int, draw: np.random.Generator
+    ) -> tuple[Tensor, SliceRow]:
+        """A slice in the look of another vendor's training slice, and then said to be of it."""
+        own = self.slices.rows[number]
+        others = [vendor for vendor in self._of_vendor if vendor != own.vendor]
+        if not others:
+            return image, own
+        like = int(draw.choice(self._of_vendor[others[int(draw.integers(len(others)))]]))
+        seen = with_look_of(
+            image.numpy(),
+            self.slices.labels[number],
+            self.slices.images[like].astype(np.float32) / np.float32(255),
+            self.slices.labels[like],
+        )
+        return torch.from_numpy(seen), replace(own, vendor=self.slices.rows[like].vendor)
+
+    @cached_property
+    def _of_vendor(self) -> dict[str, NDArray[np.int64]]:
+        """Training slices of each vendor that is known."""
+        vendors = np.array([self.slices.rows[i].vendor for i in self.index])
+        return {str(v): self.index[vendors == v] for v in np.unique(vendors) if v}
 
     def _slice_of(self, number: int) -> int:
         epoch, place = divmod(number, len(self.index))
@@ -178,11 +213,21 @@ class Batches:
         )
 
 
+def _bent(
+    grid: Tensor, labels: Tensor, row: SliceRow, draw: np.random.Generator
+) -> tuple[Tensor, SliceRow]:
+    """Places to sample for a heart of another shape, of which no pathology is known."""
+    ring, factors = ring_of(labels.numpy()), drawn_factors(draw)
+    if ring is None:
+        return grid, row
+    rows, columns = labels.shape
+    return bent(grid, ring, *factors, (rows, columns)), replace(row, pathology="")
+
+
 def warp(
-    images: Tensor, labels: Tensor, covered: Tensor, theta: Tensor, shape: tuple[int, int]
+    images: Tensor, labels: Tensor, covered: Tensor, grid: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sample all three at the same affine grid: pixels bicubic, labels by nearest indicator."""
-    grid = functional.affine_grid(theta, [len(images), 1, *shape], align_corners=False)
+    """Sample all three at the same places: pixels bicubic, labels by nearest indicator."""
     sample = partial(functional.grid_sample, grid=grid, padding_mode="border", align_corners=False)
     pixels = sample(images, mode="bicubic").clamp(0, 1)
     known = [0, 1, 2, 3, UNLABELLED]

@@ -19,6 +19,7 @@ class Dropping(BaseModel):
     drop_phase: float = Field(0.15, ge=0, le=1)
     drop_z: float = Field(0.15, ge=0, le=1)
     drop_pathology: float = Field(0.3, ge=0, le=1)
+    drop_cohort: float = Field(0.5, ge=0, le=1)
     drop_mask: float = Field(
         0.08, ge=0, le=1, description="drops every condition too, for guidance"
     )
@@ -31,13 +32,14 @@ def dropped(batch: Batch, shares: Dropping) -> tuple[Tensor, list[dict[str, Any]
     """
     labels, conditions = batch.labels.clone(), []
     for i, (draw, given) in enumerate(zip(batch.draws, batch.conditions, strict=True)):
-        chance = draw.random(5)
+        chance = draw.random(6)
         kept: dict[str, Any] = dict(given)
         for name, share, u in (
             ("vendor", shares.drop_vendor, chance[0]),
             ("phase", shares.drop_phase, chance[1]),
             ("z", shares.drop_z, chance[2]),
             ("pathology", shares.drop_pathology, chance[3]),
+            ("cohort", shares.drop_cohort, chance[5]),
         ):
             if u < share:
                 kept[name] = None

@@ -145,7 +145,8 @@ def _require_known(words: Mapping[str, Sequence[str]], rows: Iterable[SliceRow])
     for row in rows:
         for name, known in words.items():
             word = getattr(row, name)
-            if word and word not in known:
+            # a cohort without a word of its own is trained on as any other
+            if word and word not in known and name != "cohort":
                 raise InputError(
                     f"{name} {word!r} of {row.cohort} {row.patient}: the network knows "
                     f"{', '.join(known)}; leave the cohort out or add the word to the "

@@ -302,6 +302,11 @@ def _require_accountable(
         raise InputError(
             f"{where}: training with privacy needs opacus; install napari-cmr-synth[dp]."
         ) from error
+    if recipe.augmentation.looks:
+        raise InputError(
+            f"{where}: augmentation.looks gives one patient's pictures the look of another's, so "
+            "that one patient has a part in several gradients; set it to 0."
+        )
     if reason := task.unaccounted():
         raise InputError(f"{where}: {reason}.")
     if recipe.initialize_from:

@@ -35,6 +35,12 @@ class Augmentation(_Frozen):
     noise: float = Field(0.0, ge=0, lt=1, description="largest sd of added Gaussian noise")
     blur: float = Field(0.0, ge=0, description="largest sd of a Gaussian blur, in pixels")
     bias: float = Field(0.0, ge=0, lt=1, description="log range of a linear bias field")
+    shapes: float = Field(
+        0.0, ge=0, le=1, description="of images changed, share whose left ventricle is bent"
+    )
+    looks: float = Field(
+        0.0, ge=0, le=1, description="of images changed, share that take another vendor's look"
+    )
 
 
 class Privacy(_Frozen):

@@ -31,7 +31,10 @@ class DiffusionGenerator(LoadedNetwork[DiffusionNetwork, DiffusionConfig]):
     config_kind = DiffusionConfig
     network_kind = DiffusionNetwork
     takes = frozenset(
-        {"mask", "vendor", "phase", "pathology", "z", "reference", "steps", "guidance", "sampler"}
+        {
+            *("mask", "vendor", "phase", "pathology", "cohort", "z", "reference"),
+            *("steps", "guidance", "sampler"),
+        }
     )
 
     @property

@@ -26,7 +26,10 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
     config_kind = FlowConfig
     network_kind = FlowNetwork
     takes = frozenset(
-        {"mask", "vendor", "phase", "pathology", "z", "reference", "steps", "guidance", "sampler"}
+        {
+            *("mask", "vendor", "phase", "pathology", "cohort", "z", "reference"),
+            *("steps", "guidance", "sampler"),
+        }
     )
 
     @classmethod

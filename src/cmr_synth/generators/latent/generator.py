@@ -31,7 +31,10 @@ class LatentGenerator(LoadedNetwork[LatentModel, LatentConfig]):
     config_kind = LatentConfig
     network_kind = LatentModel
     takes = frozenset(
-        {"mask", "vendor", "phase", "pathology", "z", "reference", "steps", "guidance", "sampler"}
+        {
+            *("mask", "vendor", "phase", "pathology", "cohort", "z", "reference"),
+            *("steps", "guidance", "sampler"),
+        }
     )
 
     @property

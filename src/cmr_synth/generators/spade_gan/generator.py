@@ -21,7 +21,7 @@ class SpadeGanGenerator(LoadedNetwork[SpadeGan, SpadeConfig]):
     family = "spade-gan"
     config_kind = SpadeConfig
     network_kind = SpadeGan
-    takes = frozenset({"mask", "vendor", "phase", "pathology", "z", "reference"})
+    takes = frozenset({"mask", "vendor", "phase", "pathology", "cohort", "z", "reference"})
 
     @property
     def probe(self) -> Encoding:

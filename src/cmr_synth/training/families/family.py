@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from cmr_synth.errors import InputError
+from cmr_synth.generators.conditioning import with_new_words
 from cmr_synth.networks.folder import save_model
-from cmr_synth.networks.weights import load_weights, set_state
+from cmr_synth.networks.weights import load_weights, set_state, state_of
 from cmr_synth.training.recipe import Recipe, Settings, checked
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -60,7 +61,8 @@ class FamilyTask:
         torch.manual_seed(self.recipe.seed)
         network = make()
         if self.recipe.initialize_from:
-            set_state(network, load_weights(Path(self.recipe.initialize_from)))
+            state = load_weights(Path(self.recipe.initialize_from))
+            set_state(network, with_new_words(state, state_of(network)))
         return network
 
     def unaccounted(self) -> str:
