@@ -1,4 +1,4 @@
-"""Audit the privacy of every bundled generator, and put the findings on the cards.
+"""Audit the privacy of every bundled generator, and put the findings on the cards and in documents.
 
     .venv/bin/python tools/measure_privacy.py --slices prepared --work runs/zoo
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bundled_cards import put
-from measure_zoo import COHORTS, candidate_of, generator_entries, steps_words, write_table
+from measure_zoo import COHORTS, candidate_of, generator_entries, steps_words
 
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.candidates import Candidate
@@ -49,7 +49,6 @@ def main() -> None:
     parser.add_argument("--slices", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--copies", type=int, default=200, help="planted of each kind")
-    parser.add_argument("--table", type=Path, help="Markdown file for the table of all cards")
     options = parser.parse_args()
 
     slices = open_slice_set(options.slices)
@@ -91,8 +90,6 @@ def main() -> None:
         measured = card.measured.model_copy(update={"privacy": found})
         put(card.model_copy(update={"measured": measured}))
         print(f"{entry.name}: {found['membership']['words']}", flush=True)
-    if options.table:
-        write_table(options.table)
 
 
 def _audited(

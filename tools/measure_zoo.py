@@ -1,4 +1,4 @@
-"""Measure every bundled generator on held-out patients, and put the figures on the cards.
+"""Measure every bundled generator on held-out patients; put the figures on cards, in documents.
 
     .venv/bin/python tools/measure_zoo.py --slices prepared --raw prepared-raw --work runs/zoo
 
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from bundled_cards import put
+from card_tables import JUDGES
 
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
@@ -36,43 +37,12 @@ COHORTS = ["acdc"]
 FULL = "flow"  # the default model has the whole utility experiment; the others one training
 
 
-HEAD = """# Every card's figures
-
-On 391 slices of 20 ACDC patients that no bundled model, segmenter or encoder has seen, each with
-its 95 % interval by patient; the full figures are on the cards (`cmr-synth zoo show`). Written by
-
-```sh
-python tools/measure_zoo.py --slices prepared --raw raw --work runs/zoo \\
-    --table docs/reference/zoo.md
-```
-
-- **Frechet ratio**: distance to the real slices in the features of the bundled encoder, over that
-  of other real patients. Compare models by it and not with 1: counterparts follow the masks of the
-  very patients that they are compared with ([where figures were
-  tried](../explanation/trust.md)).
-- **Two-sample AUC**: of a network that tells synthetic from real slices; 0.5 is chance.
-- **Adherence**: Dice of synthetic over Dice of real slices, by the bundled segmenter.
-- **Synthetic only**: mean Dice of a small U-Net trained on synthetic slices alone, less that of one
-  trained on real slices; two seeds for `flow`, one for the others.
-
-- **Too close**: slices flagged against the 110 training patients of all cohorts; **nearer than
-  1 %**: share of slices that only 1 % of held-out patients' slices are as near as.
-- **Authenticity**: share of authentic slices, and that of real held-out ones.
-- **Membership**: AUC of the strongest of three attacks, training patients against others; 0.5 is
-  chance. Privacy was audited by `python tools/measure_privacy.py`; see [the
-  guide](../how-to/audit-privacy.md).
-
-The models had different budgets, which their cards state.
-""".splitlines()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="by default every bundled generator")
     parser.add_argument("--slices", type=Path, required=True)
     parser.add_argument("--raw", type=Path)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--table", type=Path, help="Markdown file for the table of all cards")
     options = parser.parse_args()
 
     setting = Setting(slices=open_slice_set(options.slices), cohorts=COHORTS)
@@ -108,8 +78,6 @@ def main() -> None:
         measured = card.measured.model_copy(update=changes)
         put(card.model_copy(update={"measured": measured}))
         print(f"{entry.name}: {changes}", flush=True)
-    if options.table:
-        write_table(options.table)
 
 
 def generator_entries() -> list[zoo.Entry]:
@@ -117,16 +85,8 @@ def generator_entries() -> list[zoo.Entry]:
     return [
         entry
         for entry in zoo.entries()
-        if entry.source == "bundled"
-        and zoo.card_of(entry).family not in ("segmenter", "encoder", "copy-detector")
+        if entry.source == "bundled" and zoo.card_of(entry).family not in JUDGES
     ]
-
-
-def write_table(path: Path) -> None:
-    """Write the figures of all cards as Markdown."""
-    with write_file(path) as temporary:
-        cards = [zoo.card_of(entry) for entry in generator_entries()]
-        temporary.write_text("\n".join(_table(cards)) + "\n", encoding="utf-8")
 
 
 def steps_words(model: zoo.Model) -> str:
@@ -181,53 +141,6 @@ def _gained(one: Result) -> dict[str, Any]:
         assert low is not None and high is not None
         found["gained"] = [round(v, 4) for v in (one.difference, low, high)]
     return found
-
-
-def _table(cards: list[Any]) -> list[str]:
-    """Every card's figures in one Markdown table, the most real first."""
-    lines = [
-        *HEAD,
-        "",
-        "| Model | Frechet ratio | Two-sample AUC | Adherence LV, MYO, RV | Synthetic only, ACDC "
-        "Dice less real |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    known = [card for card in cards if not isinstance(card.measured.fidelity, str)]
-    for card in sorted(known, key=lambda card: card.measured.fidelity["ratio_to_floor"]):
-        near, seen = card.measured.fidelity, card.measured.adherence
-        use = card.measured.utility
-        low, high = near["ratio_interval"]
-        follows = (
-            "–" if isinstance(seen, str) else ", ".join(f"{v:.3f}" for v in seen["ratio"].values())
-        )
-        gained = "–"
-        if not isinstance(use, str):
-            value, least, most = use["arms"]["synthetic"]["acdc"]["gained"]
-            gained = f"{value:+.3f} [{least:+.3f}, {most:+.3f}]"
-        auc = near["two_sample_auc"]
-        lines.append(
-            f"| `{card.name}` | {near['ratio_to_floor']:.2f} [{low:.2f}, {high:.2f}] | "
-            f"{auc[0]:.3f} [{auc[1]:.3f}, {auc[2]:.3f}] | {follows} | {gained} |"
-        )
-    audited = [card for card in known if not isinstance(card.measured.privacy, str)]
-    if not audited:
-        return lines
-    lines += [
-        "",
-        "| Model | Too close | Nearer than 1 % | Authenticity (real) | Membership AUC |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for card in sorted(audited, key=lambda card: card.measured.fidelity["ratio_to_floor"]):
-        found = card.measured.privacy
-        near, copied, member = (found[k] for k in ("neighbours", "copying", "membership"))
-        auc_words = member["words"].removeprefix("AUC ").partition(" of the")[0]
-        lines.append(
-            f"| `{card.name}` | {near['flagged']} of {found['slices']} | "
-            f"{100 * near['share_below_1_percent_point']:.1f} % | "
-            f"{copied['authenticity'][0]:.3f} ({copied['authenticity_of_real_slices']:.3f}) | "
-            f"{auc_words} |"
-        )
-    return lines
 
 
 if __name__ == "__main__":

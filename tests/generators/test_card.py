@@ -89,14 +89,16 @@ def test_a_draft_counts_training_patients_and_lists_only_what_was_trained(
         row("a", "train", "siemens", "ED"),
         row("b", "train", "siemens", "ED"),
         row("c", "test", "ge", "ES"),
+        row("patient074", "train", "siemens", "ED"),
+        row("patient076", "train", "siemens", "ED"),  # the same person, who counts once
     )
-    empty = np.zeros((4, 8, 8), np.uint8)
+    empty = np.zeros((len(rows), 8, 8), np.uint8)
     facts = {"title": "A", "licence": "CC BY 4.0", "citation": "Somebody 2018"}
     slices = SliceSet(empty, empty, empty, rows, {"spacing_mm": 1.5, "cohorts": {"acdc": facts}})
     card = draft_card(own_tiny_model, slices)
     assert card.name == "mine"
     (use,) = card.training.cohorts
-    assert (use.patients, use.slices, use.vendor) == (2, 3, "siemens")
+    assert (use.patients, use.slices, use.vendor) == (3, 5, "siemens")
     assert "1 slices" in use.labels
     assert card.conditions.vendors == ("siemens",)
     assert card.conditions.phases == ("ED",)

@@ -53,7 +53,7 @@ class CohortUse(_Frozen):
     licence: str
     citation: str
     vendor: str | None = None
-    patients: int = Field(ge=0)
+    patients: int = Field(ge=0, description="people: somebody examined twice is one")
     slices: int = Field(ge=0)
     labels: str
 
@@ -183,6 +183,8 @@ def draft_card(
     InputError
         If `config.json` is missing or damaged.
     """
+    from cmr_synth.cohorts.registry import same_person
+
     path = Path(folder) / "config.json"
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
@@ -200,6 +202,7 @@ def draft_card(
             continue
         vendors = sorted({row.vendor for row in own} - {""})
         completed = sum(row.completed for row in own)
+        again = same_person(name)  # somebody examined twice is one patient
         uses.append(
             CohortUse(
                 name=name,
@@ -207,7 +210,7 @@ def draft_card(
                 licence=facts["licence"],
                 citation=facts["citation"],
                 vendor=vendors[0] if len(vendors) == 1 else None,
-                patients=len({row.patient for row in own}),
+                patients=len({again.get(row.patient, row.patient) for row in own}),
                 slices=len(own),
                 labels=f"completed by the segmenter on {completed} slices"
                 if completed
