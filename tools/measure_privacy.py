@@ -29,7 +29,7 @@ from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import ABOUT, Archive, open_archive
 from cmr_synth.privacy.archive_writer import build
 from cmr_synth.privacy.audit import NeighbourAudit, audit_neighbours
-from cmr_synth.privacy.certificate import Certificate, certify
+from cmr_synth.privacy.certificate import ALONE, EACH, MASKS, Certificate, certify
 from cmr_synth.privacy.explain import explain
 from cmr_synth.privacy.membership.attack import Membership, attack, spread_over
 from cmr_synth.privacy.overfitting.audit import (
@@ -140,9 +140,15 @@ def _neighbours(near: NeighbourAudit, certificate: Certificate) -> dict[str, Any
         "verdict": near.verdict,
         "flagged": int(near.flagged.sum()),
         "share_below_1_percent_point": round(near.near, 4),
+        "held_out_patients_left_out": near.left_out and near.left_out.as_dict(),
         "most_like_a_patient_by": near.leaks(),
         "planted_copies_found_at_1_percent_false_alarms": {
             kind: round(row["any"][0] / row["any"][1], 3) for kind, row in certificate.found.items()
+        },
+        f"planted_copies_flagged_alone_among_{MASKS * EACH}_slices": {
+            kind: round(row[ALONE][0] / row[ALONE][1], 3)
+            for kind, row in certificate.found.items()
+            if ALONE in row
         },
     }
 

@@ -97,7 +97,7 @@ class NeighboursPanel(QWidget):
         self.search_button = QPushButton("Search this slice")
         self.search_button.clicked.connect(self.search)
         self.all_button = QPushButton("Search all slices")
-        self.all_button.setToolTip("At most one in ten of the red frames is a false alarm")
+        self.all_button.setToolTip("Of pictures without a copy, one in ten at most has a red frame")
         self.all_button.clicked.connect(self.search_all)
         self.follow_box = QCheckBox("Search again when the slice changes")
         self.verdict_label = QLabel(EMPTY)
@@ -213,7 +213,7 @@ class NeighboursPanel(QWidget):
             return
         (one,) = search.found
         self._shown = search
-        self._say(one.verdict, alarming=one.flagged)
+        self._say(_with_alarms(one.verdict, one), alarming=one.flagged)
         self.nearest_list.clear()
         for near in one.nearest:
             picture = search.archive.picture(near.row) if near.row is not None else None
@@ -253,9 +253,10 @@ class NeighboursPanel(QWidget):
         if flagged:
             words = f"{flagged} of {len(found)} slices are too close to a patient, framed in red."
         elif found[0].p is None:
-            words = "Inconclusive: the archive has no held-out patients to compare with."
+            words = f"Inconclusive: {found[0].too_few}."
         else:
             words = f"None of {len(found)} slices is closer to a patient than real patients are."
+        words = _with_alarms(f"{words}{found[0].caution}", found[0])
         self._say(words, alarming=bool(flagged))
 
     def _clicked(self, item: QListWidgetItem) -> None:
@@ -384,6 +385,12 @@ class NeighboursPanel(QWidget):
         filled = self.slices_list.count() > 0
         self.slices_title.setVisible(filled)
         self.slices_list.setVisible(filled)
+
+
+def _with_alarms(words: str, found: LookUp) -> str:
+    """A verdict, and how often it would have been wrong of held-out patients."""
+    seen = found.left_out
+    return words if seen is None else f"{words}\n{seen.words[0].upper()}{seen.words[1:]}."
 
 
 def _opened_archive(folder: str) -> tuple[Archive, CopyDetector]:

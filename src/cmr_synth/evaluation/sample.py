@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import is_heart
+from cmr_synth.cohorts.registry import same_person
 from cmr_synth.cohorts.slices import SliceRow, SliceSet, prepare
 from cmr_synth.errors import InputError
 
@@ -75,6 +76,14 @@ class Sample:
     def patients(self) -> NDArray[np.str_]:
         """Patient of each slice, with the cohort before it: numbers repeat between cohorts."""
         return np.array([f"{row.cohort} {row.patient}" for row in self.rows])
+
+    @cached_property
+    def persons(self) -> NDArray[np.str_]:
+        """Patient of each slice, somebody examined under two numbers being one."""
+        again = {name: same_person(name) for name in {row.cohort for row in self.rows}}
+        return np.array(
+            [f"{row.cohort} {again[row.cohort].get(row.patient, row.patient)}" for row in self.rows]
+        )
 
     @cached_property
     def vendors(self) -> NDArray[np.str_]:
@@ -192,8 +201,8 @@ def require_masks(sample: Sample) -> None:
 
 
 def require_disjoint(training: Sample, held_out: Sample) -> None:
-    """Refuse patients that stand on both sides, and name them."""
-    both = sorted(set(training.patients) & set(held_out.patients))
+    """Refuse people who stand on both sides, under one number or two, and name them."""
+    both = sorted(set(training.persons) & set(held_out.persons))
     if both:
         shown = ", ".join(both[:10]) + (f" and {len(both) - 10} more" if len(both) > 10 else "")
         raise InputError(

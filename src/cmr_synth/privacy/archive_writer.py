@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.cohorts.registry import same_person
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.sample import Sample, require_disjoint
 from cmr_synth.files import require_replaceable, sha256, write_folder
@@ -381,17 +380,9 @@ def _unstored(stored: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _by_person(sample: Sample) -> tuple[Sample, NDArray[np.str_]]:
     """Slices person by person, and the person of each."""
-    names = _persons(sample)
+    names = sample.persons
     order = np.argsort(names, kind="stable")
     return sample.take(order), names[order]
-
-
-def _persons(sample: Sample) -> NDArray[np.str_]:
-    """Patients, a person examined under two numbers being one."""
-    again = {name: same_person(name) for name in {row.cohort for row in sample.rows}}
-    return np.array(
-        [f"{row.cohort} {again[row.cohort].get(row.patient, row.patient)}" for row in sample.rows]
-    )
 
 
 def _rows(
@@ -414,7 +405,7 @@ def _rows(
 def _held_out_rows(sample: Sample, key: bytes | None) -> Rows:
     return [
         {"patient": _keyed(str(name), key), "vendor": str(vendor), "level": str(level)}
-        for name, vendor, level in zip(_persons(sample), sample.vendors, sample.levels, strict=True)
+        for name, vendor, level in zip(sample.persons, sample.vendors, sample.levels, strict=True)
     ]
 
 

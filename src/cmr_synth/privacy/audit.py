@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.evaluation.sample import Sample
-from cmr_synth.privacy.calibration import STATISTICS, discoveries
+from cmr_synth.privacy.calibration import STATISTICS, LeftOut, discoveries
 from cmr_synth.privacy.certificate import Certificate
 from cmr_synth.privacy.counterfactual import Counterfactual
 from cmr_synth.privacy.neighbours import Neighbours, neighbours
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive
 
-RATE = 0.1
-"""Share of the flags that may be false."""
 NO_HELD_OUT = "the archive was built without held-out patients"
 NO_PIXELS = "the archive holds no pixels, so no copies could be planted"
 
@@ -35,15 +33,19 @@ class NeighbourAudit:
         Of the model.
     found : Neighbours
     p : (n,) array or None
-        Calibrated; none without held-out patients.
+        Calibrated, and corrected for the slices of a mask; none without enough held-out patients.
     matched : list of str
         Held-out slices that each was matched with.
     flagged : (n,) bool array
-        At a false discovery rate of `RATE`.
+        At a false discovery rate of `calibration.RATE` over masks.
     near : float
-        Share of slices below the 1 % point of held-out patients; NaN without them.
+        Share of slices below the 1 % point of held-out patients; NaN without enough of them.
     inconclusive : str
         Why there is no verdict, or nothing.
+    cautions : tuple of str
+        What the verdict must be read with.
+    left_out : LeftOut or None
+        False alarms seen among held-out patients.
     counterfactuals : dict of int to Counterfactual
         Of slices by number: other pictures of the same mask; see `explain`.
     """
@@ -56,6 +58,8 @@ class NeighbourAudit:
     flagged: NDArray[np.bool_]
     near: float
     inconclusive: str
+    cautions: tuple[str, ...] = ()
+    left_out: LeftOut | None = None
     counterfactuals: dict[int, Counterfactual] = field(default_factory=dict)
 
     @property
@@ -67,6 +71,10 @@ class NeighbourAudit:
     @property
     def verdict(self) -> str:
         """In plain words; silence is never called safe."""
+        return "; ".join([self._found, *self.cautions])
+
+    @property
+    def _found(self) -> str:
         count = int(self.flagged.sum())
         if count:
             rest = f"; of the others, inconclusive: {self.inconclusive}"
@@ -94,6 +102,7 @@ class NeighbourAudit:
             "slices": len(self.sample),
             "flagged": int(self.flagged.sum()),
             "share_below_1_percent_point": None if np.isnan(self.near) else round(self.near, 4),
+            "held_out_patients_left_out": self.left_out and self.left_out.as_dict(),
             "leaks": self.leaks(),
             "each": [
                 {
@@ -138,19 +147,23 @@ def audit_neighbours(
     """
     found = neighbours(sample.pixels, archive, detector)
     calibration = archive.calibration
-    if calibration is None:
-        nobody = np.zeros(len(sample), bool)
-        words = [""] * len(sample)
-        return NeighbourAudit(sample, sha256, found, None, words, nobody, float("nan"), NO_HELD_OUT)
-    p, matched = calibration.p_values(found.statistics, sample.vendors, sample.levels)
-    scores = calibration.combined(found.statistics)
+    if calibration is None or calibration.too_few:
+        why = NO_HELD_OUT if calibration is None else calibration.too_few
+        nobody, words = np.zeros(len(sample), bool), [""] * len(sample)
+        return NeighbourAudit(sample, sha256, found, None, words, nobody, float("nan"), why)
+    groups, vendors, levels = sample.persons, sample.vendors, sample.levels
+    p = calibration.p_values(found.statistics, groups, vendors, levels)
+    left_out = calibration.left_out
+    cautions = [certificate.unseen() if certificate else "", left_out.above if left_out else ""]
     return NeighbourAudit(
         sample,
         sha256,
         found,
         p,
-        matched,
-        discoveries(p, RATE),
-        float((scores <= calibration.threshold(0.01)).mean()),
+        [calibration.matched(str(v), str(a)) for v, a in zip(vendors, levels, strict=True)],
+        discoveries(p, groups, vendors),
+        float(calibration.near(found.statistics, vendors, levels).mean()),
         NO_PIXELS if certificate is None else certificate.reason(),
+        tuple(words for words in cautions if words),
+        left_out,
     )

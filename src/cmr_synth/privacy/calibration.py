@@ -1,17 +1,22 @@
-"""Where a distance stands among those of real held-out patients to the same archive.
+"""Where slices stand among those of real held-out patients to the same archive.
 
-Every patient weighs the same, however many slices there are of one, so that duplicates change
-nothing. The direction is that of the question: from people outside the archive to those in it.
+The unit is the patient: slices of one are alike, and are no draws of their own. The direction is
+that of the question: from people outside the archive to those in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cmr_synth.evaluation.readers.statistics import wilson_interval
+from cmr_synth.evaluation.resampling import mean_interval
+from cmr_synth.privacy.peers import ENOUGH, Peers
 
 STATISTICS = {
     "embedding": "distance to the nearest patient between descriptors of whole slices",
@@ -20,10 +25,12 @@ STATISTICS = {
     "pixels": "distance to the nearest patient between principal components of pixels",
 }
 """What is measured of a slice; the smaller, the more alike."""
-ENOUGH = 20
-"""Held-out patients from whom a percentile of a group is taken; with fewer the group is widened."""
-TAIL = 0.1
-"""Share of held-out slices from which the tail is continued."""
+RATE = 0.1
+"""Share of the flags that may be false."""
+POINT = 0.01
+"""Share of held-out slices that may be nearer than what counts as near by itself."""
+LEFT_OUT = 100
+"""Held-out patients, at most, of whom it is tried whether they would be flagged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +49,7 @@ class Calibration:
     patients: NDArray[np.str_]
     vendors: NDArray[np.str_]
     levels: NDArray[np.str_]
+    _peers: dict[str, Peers] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -61,150 +69,218 @@ class Calibration:
     def __len__(self) -> int:
         return len(self.patients)
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Patients."""
         return len(np.unique(self.patients))
 
-    @cached_property
-    def scores(self) -> NDArray[np.float64]:
-        """(m,): the smallest rank of each held-out slice over the statistics."""
-        return self.combined(self.statistics)
+    @property
+    def too_few(self) -> str:
+        """Why there is no p-value, or nothing."""
+        if self.count >= ENOUGH:
+            return ""
+        return f"{self.count} held-out patients, and {ENOUGH} are needed"
 
-    def combined(
-        self, statistics: NDArray[np.floating], of: Sequence[int] | None = None
+    def peers(self, vendor: str) -> Peers:
+        """Held-out patients of the vendor, or all where fewer than `ENOUGH` are of it."""
+        rows = self.vendors == vendor
+        name = vendor if len(np.unique(self.patients[rows])) >= ENOUGH else ""
+        if name not in self._peers:
+            rows = rows if name else np.ones(len(self), bool)
+            self._peers[name] = Peers(self.statistics[rows], self.patients[rows], self.levels[rows])
+        return self._peers[name]
+
+    def matched(self, vendor: str, level: str) -> str:
+        """The held-out slices that one of a vendor and level is compared with, in words."""
+        peers = self.peers(vendor)
+        of_vendor = vendor or "unknown vendor"
+        level = peers.level_of(level)
+        if peers is self._peers.get(vendor) and vendor:
+            return f"{of_vendor}, {level or 'all levels'}"
+        return f"{level}, all vendors" if level else "all vendors and levels"
+
+    def p_values(
+        self,
+        statistics: NDArray[np.floating],
+        groups: NDArray[np.str_],
+        vendors: NDArray[np.str_],
+        levels: NDArray[np.str_],
     ) -> NDArray[np.float64]:
-        """Smallest rank (n,) of slices over statistics: the share of held-out slices below.
+        """P-value of each slice, corrected for the number of slices of its group.
 
-        Comparing it with that of held-out slices accounts for there being several chances to be
-        near.
+        See `Peers.p_values`. A group is what takes the place of a patient: the slices of one mask,
+        in the style of one vendor.
+
+        Raises
+        ------
+        ValueError
+            If there are too few held-out patients for one; see `too_few`.
+        """
+        if self.too_few:
+            raise ValueError(self.too_few)
+        p = np.ones(len(statistics))
+        for vendor in np.unique(vendors):
+            rows, peers = np.flatnonzero(vendors == vendor), self.peers(str(vendor))
+            surprise = peers.surprise(statistics[rows], levels[rows])
+            for own in groups_of(groups[rows], vendors[rows]):
+                p[rows[own]] = peers.p_values(surprise[own])
+        return p
+
+    def p_alone(
+        self,
+        statistics: NDArray[np.floating],
+        vendors: NDArray[np.str_],
+        levels: NDArray[np.str_],
+        count: int,
+    ) -> NDArray[np.float64]:
+        """P-value of each slice as if it were one of `count` of a mask, and the nearest of them."""
+        p = np.ones(len(statistics))
+        for vendor in np.unique(vendors):
+            rows, peers = vendors == vendor, self.peers(str(vendor))
+            p[rows] = peers.p_values(peers.surprise(statistics[rows], levels[rows]), count=count)
+        return p
+
+    def near(
+        self,
+        statistics: NDArray[np.floating],
+        vendors: NDArray[np.str_],
+        levels: NDArray[np.str_],
+        *,
+        share: float = POINT,
+        of: Sequence[int] | None = None,
+    ) -> NDArray[np.bool_]:
+        """Slices, each by itself, that are nearer than all but a share of held-out slices.
 
         Parameters
         ----------
-        statistics : (n, s) array
         of : sequence of int, optional
-            Columns that are used; by default all.
+            Statistics that are used, by number; by default all.
         """
-        weights = weights_by_patient(self.patients)
-        ranks = [
-            share_below(statistics[:, k], self.statistics[:, k], weights)
-            + _beyond(statistics[:, k], self.statistics[:, k])
-            for k in (range(statistics.shape[1]) if of is None else of)
-        ]
-        return np.asarray(np.min(ranks, axis=0))
+        found = np.zeros(len(statistics), bool)
+        for vendor in np.unique(vendors):
+            rows, peers = vendors == vendor, self.peers(str(vendor))
+            surprise = peers.surprise(statistics[rows], levels[rows])
+            found[rows] = peers.beyond(surprise, share, of)
+        return found
 
-    def threshold(self, alarms: float, of: Sequence[int] | None = None) -> float:
-        """Combined rank that a share of held-out slices, patients weighing the same, stays below.
+    def without(self, patient: str) -> Calibration:
+        """The same of the other patients."""
+        rows = self.patients != patient
+        return Calibration(
+            self.statistics[rows], self.patients[rows], self.vendors[rows], self.levels[rows]
+        )
 
-        Of few slices none may be a false alarm: it lies just below them all then.
+    @cached_property
+    def left_out(self) -> LeftOut | None:
+        """What would be said of held-out patients; none with too few of them.
+
+        Each in turn, of `LEFT_OUT` at most, is a synthetic set of one patient, and the others are
+        those held out.
         """
-        return self._quantile(self.combined(self.statistics, of), alarms)
-
-    def _quantile(self, values: NDArray[np.floating], share: float) -> float:
-        order = np.argsort(values, kind="stable")
-        below = np.cumsum(weights_by_patient(self.patients)[order])
-        allowed = int(np.searchsorted(below, share + 1e-12, side="right"))
-        least = float(values.min())
-        return float(values[order][allowed - 1]) if allowed else float(np.nextafter(least, -np.inf))
-
-    def p_values(
-        self, statistics: NDArray[np.floating], vendors: NDArray[np.str_], levels: NDArray[np.str_]
-    ) -> tuple[NDArray[np.float64], list[str]]:
-        """Calibrated p-value of each slice, and the held-out slices that it was matched with.
-
-        p = (n F + 1) / (n + 1), F the share of matched held-out slices that are as near, each
-        patient weighing the same, and n = 1 / sum(w^2) their effective number (Kish 1965). Slices
-        of a patient count as draws of their own in n, which makes p small enough to be corrected
-        for many slices; the report says so.
-
-        Matched are those of the vendor and level, or, where fewer than `ENOUGH` patients are left,
-        of the level, or all.
-
-        A slice nearer than every held-out one would have p = 1 / (n + 1) however near it is, so
-        that one copy among hundreds of slices could never be significant. There the tail of each
-        statistic is continued: see `_continued`.
-        """
-        scores = self.combined(statistics)
-        p = np.ones(len(scores))
-        words = [""] * len(scores)
-        for key in {*zip(vendors.tolist(), levels.tolist(), strict=True)}:
-            rows = (vendors == key[0]) & (levels == key[1])
-            chosen, name = self._matched(*key)
-            weights = weights_by_patient(self.patients[chosen])
-            n = 1 / float((weights**2).sum())
-            below = share_below(scores[rows], self.scores[chosen], weights)
-            p[rows] = (n * below + 1) / (n + 1)
-            for i in np.flatnonzero(rows):
-                words[i] = name
-        outside = scores < self.scores.min()
-        p[outside] = np.minimum(p[outside], self._continued(statistics[outside]))
-        return p, words
-
-    def _continued(self, statistics: NDArray[np.floating]) -> NDArray[np.float64]:
-        """P-values (n,) from exponential tails: the smallest, times the number of statistics.
-
-        Excesses below the `TAIL` point are given an exponential distribution, the generalised
-        Pareto of shape 0 (Pickands 1975, doi:10.1214/aos/1176343003). Distances end at zero, so
-        that their true tail is shorter and the p-value errs on the large side.
-        """
-        weights = weights_by_patient(self.patients)
-        least = np.ones(len(statistics))
-        for k in range(self.statistics.shape[1]):
-            point = self._quantile(self.statistics[:, k], TAIL)
-            rows = self.statistics[:, k] <= point
-            if not rows.any():
-                return np.ones(len(statistics))
-            excess = point - self.statistics[rows, k]
-            scale = float(np.average(excess, weights=weights[rows]))
-            below = np.maximum(point - statistics[:, k], 0) / max(scale, 1e-9)
-            least = np.minimum(least, TAIL * np.exp(-below))
-        return np.asarray(np.minimum(1, self.statistics.shape[1] * least))
-
-    def _matched(self, vendor: str, level: str) -> tuple[NDArray[np.bool_], str]:
-        at_level = self.levels == level
-        tries = [
-            (at_level & (self.vendors == vendor), f"{vendor or 'unknown vendor'}, {level}"),
-            (at_level, f"{level}, all vendors"),
-        ]
-        for chosen, name in tries:
-            if len(np.unique(self.patients[chosen])) >= ENOUGH:
-                return chosen, name
-        return np.ones(len(self), bool), "all vendors and levels"
+        if self.count <= ENOUGH:  # one less must be enough
+            return None
+        names = np.unique(self.patients)
+        chosen = np.unique(np.linspace(0, len(names) - 1, min(len(names), LEFT_OUT)).round())
+        flagged, near = [], []
+        for name in names[chosen.astype(int)]:
+            rows, others = self.patients == name, self.without(str(name))
+            own = self.statistics[rows], self.vendors[rows], self.levels[rows]
+            groups = self.patients[rows]
+            p = others.p_values(own[0], groups, *own[1:])
+            flagged.append(bool(discoveries(p, groups, own[1]).any()))
+            near.append(float(others.near(*own).mean()))
+        shares = np.array(near)
+        return LeftOut(len(flagged), sum(flagged), (float(shares.mean()), *mean_interval(shares)))
 
 
-def weights_by_patient(patients: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Weight of each slice, equal sums for all patients; the sum is 1."""
-    _, at, counts = np.unique(patients, return_inverse=True, return_counts=True)
-    return 1 / (counts[at] * len(counts))
+@dataclass(frozen=True)
+class LeftOut:
+    """False alarms that were seen: held-out patients left out one by one, and looked for.
 
-
-def share_below(
-    values: NDArray[np.floating], among: NDArray[np.floating], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Weighted share of `among` at or below each value."""
-    order = np.argsort(among, kind="stable")
-    total = np.concatenate([[0.0], np.cumsum(weights[order])])
-    return total[np.searchsorted(among[order], values, side="right")]
-
-
-def _beyond(values: NDArray[np.floating], among: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Below zero where a value is smaller than all others: by how much, as a share of the least.
-
-    Without it, everything nearer than the nearest held-out slice would tie with it.
+    Parameters
+    ----------
+    patients, flagged : int
+        Patients that were tried, and those of whom some slice was flagged; `RATE` of them may be.
+    near : (value, low, high)
+        Share of their slices beyond the 1 % point of the others, with its 95 % interval over
+        patients; `POINT` of them may be.
     """
-    least = max(float(among.min()), 1e-6)
-    return np.minimum(np.asarray(values, np.float64) / least - 1, 0.0)
+
+    patients: int
+    flagged: int
+    near: tuple[float, float, float]
+
+    @property
+    def share(self) -> tuple[float, float, float]:
+        """Share of patients who were flagged, with its binomial 95 % interval (Wilson)."""
+        return self.flagged / self.patients, *wilson_interval(self.flagged, self.patients)
+
+    @property
+    def above(self) -> str:
+        """What a reader of the verdict must know, or nothing: more alarms than are said."""
+        share, low, high = self.share
+        if share <= RATE:
+            return ""
+        return (
+            f"of real held-out patients, left out one by one, {share:.1%} are flagged "
+            f"({self.flagged} of {self.patients}; {low:.0%} to {high:.0%}), above the {RATE:.0%} "
+            "that is said"
+        )
+
+    @property
+    def words(self) -> str:
+        """Both rates."""
+        share, low, high = self.share
+        value, least, most = self.near
+        return (
+            f"held-out patients left out one by one: {self.flagged} of {self.patients} are flagged "
+            f"({share:.1%}, 95 % interval {low:.1%} to {high:.1%}; {RATE:.0%} may be), and "
+            f"{value:.1%} of their slices lie below the {POINT:.0%} point of the others "
+            f"({least:.1%} to {most:.1%})"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "patients": self.patients,
+            "flagged": self.flagged,
+            "share_flagged": [round(v, 4) for v in self.share],
+            "nominal_share_flagged": RATE,
+            "share_below_1_percent_point": [round(v, 4) for v in self.near],
+            "above_nominal": self.above or None,
+        }
 
 
-def discoveries(p: NDArray[np.float64], rate: float = 0.1) -> NDArray[np.bool_]:
-    """Slices flagged so that at most a share `rate` of the flags is false.
+def groups_of(groups: NDArray[np.str_], vendors: NDArray[np.str_]) -> list[NDArray[np.int64]]:
+    """Rows of the slices of each mask in the style of each vendor."""
+    pairs = np.stack([groups, vendors], axis=1)
+    _, at = np.unique(pairs, axis=0, return_inverse=True)
+    at = at.reshape(-1)
+    return [np.flatnonzero(at == number) for number in range(at.max() + 1)] if len(at) else []
 
-    Benjamini and Hochberg 1995 (doi:10.1111/j.2517-6161.1995.tb02031.x).
+
+def discoveries(
+    p: NDArray[np.float64],
+    groups: NDArray[np.str_],
+    vendors: NDArray[np.str_],
+    rate: float = RATE,
+) -> NDArray[np.bool_]:
+    """Slices flagged so that at most a share `rate` of the flagged groups is so falsely.
+
+    Benjamini and Hochberg 1995 (doi:10.1111/j.2517-6161.1995.tb02031.x) over groups, the smallest
+    corrected p-value of the slices being that of the group; p-values that rest on the same held-out
+    patients depend on each other positively, under which it holds (Bates et al. 2023,
+    doi:10.1214/22-AOS2244). Within a group those slices are flagged that reach the same limit
+    (Benjamini and Bogomolov 2014, doi:10.1111/rssb.12028), so that slices of one mask may be as
+    alike as they like.
     """
     from scipy.stats import false_discovery_control
 
-    if not len(p):
+    found = groups_of(groups, vendors)
+    if not found:
         return np.zeros(0, bool)
-    # sums of weights may be a rounding above 1; one that meets its step exactly passes
-    adjusted = false_discovery_control(np.minimum(p, 1), method="bh")
-    return np.asarray(adjusted <= rate * (1 + 1e-12))
+    least = np.array([p[rows].min() for rows in found])
+    # one that meets its step exactly passes
+    adjusted = false_discovery_control(np.minimum(least, 1), method="bh")
+    chosen = int((adjusted <= rate * (1 + 1e-12)).sum())
+    return np.asarray(p <= rate * chosen / len(found) * (1 + 1e-12)) & (chosen > 0)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.privacy.audit import RATE
-from cmr_synth.privacy.calibration import ENOUGH, discoveries, share_below, weights_by_patient
+from cmr_synth.privacy.calibration import LeftOut, discoveries
 from cmr_synth.privacy.neighbours import neighbours
+from cmr_synth.privacy.weights import share_below, weights_by_patient
 
 if TYPE_CHECKING:
     from cmr_synth.judges.copy_detector import CopyDetector
     from cmr_synth.privacy.archive import Archive
 
+NO_HELD_OUT = "the archive has no held-out patients to compare with"
 ALARM = 0.01
 """P-value from which one slice that is looked at by itself is flagged."""
 
@@ -51,13 +52,17 @@ class LookUp:
     nearest : tuple of NearPatient
         The nearest first.
     p : float or None
-        Calibrated over all statistics; none without held-out patients.
+        Calibrated over all statistics; none without enough held-out patients.
     matched : str
         Held-out slices that it was placed among.
     by_part : str
         The patient to whom a part of the slice is nearest.
-    held_out : int
-        Patients.
+    together : int
+        Slices that were looked up at once, for which p is corrected.
+    too_few : str
+        Why there is no p, or nothing.
+    left_out : LeftOut or None
+        False alarms seen among held-out patients.
     flagged : bool
         Too close to a patient.
     """
@@ -66,7 +71,9 @@ class LookUp:
     p: float | None
     matched: str
     by_part: str
-    held_out: int
+    together: int
+    too_few: str
+    left_out: LeftOut | None
     flagged: bool
 
     @property
@@ -74,19 +81,22 @@ class LookUp:
         """In plain words; silence is never called safe."""
         first = self.nearest[0].name
         if self.p is None:
-            return (
-                "Inconclusive: the archive has no held-out patients to compare with. The nearest "
-                f"patient is {first}."
-            )
+            return f"Inconclusive: {self.too_few}. The nearest patient is {first}."
         share = "fewer than 1 in 1000" if self.p < 0.001 else f"{100 * self.p:.1f} %"
         near = f"{share} of real patients' slices ({self.matched}) are as near to somebody in it"
-        if self.flagged:
-            return f"Too close to a patient: {near}."
-        if self.held_out < ENOUGH:
-            return (
-                f"Inconclusive: {self.held_out} held-out patients, and {ENOUGH} are needed. {near}."
+        if self.together > 1:
+            near = (
+                f"{share} of real patients ({self.matched}) come as near to somebody in it with "
+                f"one of {self.together} slices"
             )
-        return f"No closer than real patients are: {near}."
+        said = "Too close to a patient" if self.flagged else "No closer than real patients are"
+        return f"{said}: {near}.{self.caution}"
+
+    @property
+    def caution(self) -> str:
+        """A sentence where more real patients are flagged than is said, or nothing."""
+        above = self.left_out.above if self.left_out is not None else ""
+        return f" {above[0].upper()}{above[1:]}." if above else ""
 
 
 def look_up(
@@ -99,8 +109,8 @@ def look_up(
 ) -> list[LookUp]:
     """Search the whole archive for slices.
 
-    One slice is flagged at p <= `ALARM`; of several, so many that at most `RATE` of the flags is
-    false.
+    One slice is flagged at p <= `ALARM`. Several are those of one picture, and p is corrected for
+    their number: of pictures without a copy, a share `calibration.RATE` at most has a flag.
 
     Parameters
     ----------
@@ -121,14 +131,19 @@ def look_up(
     found = neighbours(pictures, archive, detector)
     count = len(found)
     calibration = archive.calibration
+    too_few = NO_HELD_OUT if calibration is None else calibration.too_few
     p, matched, flagged = None, [""] * count, np.zeros(count, bool)
     percentiles: NDArray[np.float64] | None = None
-    if calibration is not None:
+    left_out: LeftOut | None = None
+    if calibration is not None and not too_few:
         at = np.array(list(levels) if levels is not None else [""] * count)
-        p, matched = calibration.p_values(found.statistics, np.array([vendor] * count), at)
-        flagged = p <= ALARM if count == 1 else discoveries(p, RATE)
+        one, vendors = np.full(count, "picture"), np.full(count, vendor)
+        p = calibration.p_values(found.statistics, one, vendors, at)
+        matched = [calibration.matched(vendor, str(level)) for level in at]
+        flagged = p <= ALARM if count == 1 else discoveries(p, one, vendors)
         weights = weights_by_patient(calibration.patients)
         percentiles = 100 * share_below(found.distances, calibration.statistics[:, 0], weights)
+        left_out = calibration.left_out
     said = []
     for i in range(count):
         nearest = []
@@ -148,7 +163,9 @@ def look_up(
                 None if p is None else float(p[i]),
                 matched[i],
                 archive.name(int(found.by_window[i])),
-                calibration.count if calibration is not None else 0,
+                count,
+                too_few,
+                left_out,
                 bool(flagged[i]),
             )
         )

@@ -204,7 +204,7 @@ def _proof(certificate: Certificate | None) -> Section:
         title=PLANTED,
         words=[
             f"Copies of archived slices, planted and looked for at {certificate.alarms:.0%} false "
-            "alarms by patient."
+            "alarms among held-out slices, patients weighing the same."
         ],
         tables=[planted_table(certificate, {"found": "with its 95 % interval"}, ["any"])],
     )

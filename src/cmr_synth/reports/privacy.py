@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.privacy.audit import RATE, NeighbourAudit
-from cmr_synth.privacy.calibration import STATISTICS
-from cmr_synth.privacy.certificate import EMBEDDINGS
+from cmr_synth.privacy.audit import NeighbourAudit
+from cmr_synth.privacy.calibration import RATE, STATISTICS
+from cmr_synth.privacy.certificate import ALONE, EACH, EMBEDDINGS, MASKS
 from cmr_synth.privacy.counterfactual import MUCH_NEARER
 from cmr_synth.reports.content import Cell, Content, Plot, Section, Table
 from cmr_synth.reports.numbers import NONE, interval, number
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from cmr_synth.privacy.certificate import Certificate
 
 P_VALUES = (
-    "P-values count slices of a patient as draws of their own. Of slices nearer than every "
-    "held-out one they are continued with an exponential tail.",
+    "The patient is the unit of p: the chance that one of as many slices of a real patient as the "
+    "mask has is as near. Of slices nearer than every held-out patient it is continued, patients "
+    "falling off exponentially.",
     "A slice made from the mask of a patient resembles that patient's anatomy.",
 )
 PLANTED = "What would have been found"
@@ -51,6 +52,7 @@ def neighbours_content(
         Show slices of the nearest patients, if the archive holds any.
     """
     held_out = archive.calibration.count if archive.calibration else 0
+    seen = [one.left_out.words for one in audits if one.left_out is not None][:1]
     verdicts = _verdicts(audits)
     compared = (
         f"Compared with {len(archive)} slices of {len(archive.starts)} patients; distances are "
@@ -62,12 +64,12 @@ def neighbours_content(
             title="Verdict",
             words=[compared],
             tables=[verdicts],
-            remarks=[*P_VALUES, *(f"{words[0].upper()}{words[1:]}." for words in archive.remarks)],
+            remarks=[*P_VALUES, *map(_sentence, [*seen, *archive.remarks])],
         ),
         *([_planted(certificate)] if certificate else []),
         *(_nearest(one, archive, pictures=pictures) for one in audits),
     ]
-    brief: list[str | Table] = [verdicts]
+    brief: list[str | Table] = [verdicts, *seen]
     if certificate:
         brief += ["", "found of planted copies:", sections[1].tables[0]]
     return Content(
@@ -97,11 +99,15 @@ def without_slices(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, "sets": sets}
 
 
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
+
+
 def _verdicts(audits: Sequence[NeighbourAudit]) -> Table:
     columns = {
         "set": "",
         "slices": "",
-        "flagged": f"too close to a patient; at most {RATE:.0%} of the flags are false",
+        "flagged": f"too close to a patient; of the masks flagged at most {RATE:.0%} falsely",
         "below the 1 % point": "share nearer than all but 1 % of real held-out slices",
         "verdict": "",
     }
@@ -145,17 +151,22 @@ def _planted(certificate: Certificate) -> Section:
     columns = {
         **STATISTICS,
         EMBEDDINGS: "the first three together",
-        "any": "all together, by which slices are flagged",
+        "any": "all together",
+        ALONE: f"flagged as the only copy of a set of {MASKS} masks with {EACH} slices each",
     }
     reason = certificate.reason()
     return Section(
         title=PLANTED,
         words=[
             "Copies of archived slices were planted and looked for in the same way, at "
-            f"{certificate.alarms:.0%} false alarms by patient."
+            f"{certificate.alarms:.0%} false alarms among held-out slices, patients weighing the "
+            "same."
         ],
         tables=[planted_table(certificate, columns, list(columns))],
-        remarks=[f"Inconclusive: {reason}."] if reason else [],
+        remarks=[
+            *([f"Inconclusive: {reason}."] if reason else []),
+            *([_sentence(certificate.unseen())] if certificate.unseen() else []),
+        ],
     )
 
 
@@ -171,7 +182,10 @@ def _nearest(one: NeighbourAudit, archive: Archive, *, pictures: bool) -> Sectio
         for i in order
     ]
     columns = {"slice": "", "nearest patient": "", **STATISTICS}
-    columns |= {"p": "calibrated", "matched with": "held-out slices"}
+    columns |= {
+        "p": "calibrated, corrected for the slices of the mask",
+        "matched with": "held-out slices",
+    }
     columns |= {LIKENESS: COUNTERFACTUAL, "": ""}
     plots = []
     if pictures and archive.pixels is not None:

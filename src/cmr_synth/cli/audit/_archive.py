@@ -23,11 +23,11 @@ Copies = Annotated[
 def certificate_of(
     archive: Archive, detector: CopyDetector, copies: int, *, quiet: bool
 ) -> Certificate | None:
-    """Plant copies and look for them; none without pixels or held-out patients."""
+    """Plant copies and look for them; none without pixels or enough held-out patients."""
     from cmr_synth.evaluation.events import titled
     from cmr_synth.privacy.certificate import certify
 
-    if archive.calibration is None or archive.pixels is None:
+    if archive.calibration is None or archive.calibration.too_few or archive.pixels is None:
         return None
     events = certify(archive, archive.calibration, detector, copies=copies)
     certificate: Certificate

@@ -14,7 +14,7 @@ from cmr_synth.evaluation.resampling import (
     percentile_interval,
     permuted_within,
 )
-from cmr_synth.privacy.calibration import weights_by_patient
+from cmr_synth.privacy.weights import weights_by_patient
 
 RATES = (0.01, 0.001)
 """False-positive rates at which true positives are counted."""

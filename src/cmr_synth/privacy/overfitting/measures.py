@@ -281,7 +281,7 @@ def cluster(
 
 
 def _largest(found: Names, groups: Names) -> tuple[float, str]:
-    from cmr_synth.privacy.calibration import weights_by_patient
+    from cmr_synth.privacy.weights import weights_by_patient
 
     names, at = np.unique(found, return_inverse=True)
     total = np.bincount(at, weights=weights_by_patient(groups))
