@@ -153,7 +153,7 @@ def test_it_says_what_to_do_first(panel, add_mask, stack):
 
 
 def test_patients_of_look_ups_keep_their_place(make_archive, detector):
-    """Several slices at once are told the same as one by one."""
+    """Several slices at once have the neighbours that each has alone, and no smaller p."""
     from cmr_synth.privacy.archive import open_archive
     from cmr_synth.privacy.look_up import look_up
 
@@ -163,7 +163,7 @@ def test_patients_of_look_ups_keep_their_place(make_archive, detector):
     for picture, one in zip(pictures, together, strict=True):
         (alone,) = look_up(picture[None], archive, detector, vendor="siemens", levels=["mid"])
         assert [n.name for n in alone.nearest] == [n.name for n in one.nearest]
-        assert alone.p == pytest.approx(one.p, rel=0.01)
+        assert alone.p <= one.p
         assert replace(alone, flagged=False, p=None).nearest[0].percentile == pytest.approx(
             one.nearest[0].percentile
         )
