@@ -59,7 +59,7 @@ test: $(TEST) screen
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m mypy src/cmr_synth napari_cmr_synth
 	$(BIN)/python -m npe2 validate --imports napari_cmr_synth
-	$(ON_SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(ON_SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 trust: $(ENGINE)
 	env OMP_NUM_THREADS=1 $(BIN)/python tools/try_worlds.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,28 @@ from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.generators.card import Card, file_hashes, write_card
 
 SHAPE, SPACING_MM = (64, 64), 3.0  # of the tiny model: the real ones' field of view
+
+
+LONGEST = (
+    "tests/test_extending.py",
+    "tests/cli/test_distributed.py",
+    "tests/worlds/test_worlds.py",
+    "tests/cli/test_compare.py",
+    "tests/test_benchmarks.py",
+)
+"""Files of few tests that take a minute each."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give test processes the longest files first, so that none works alone at the end.
+
+    After `LONGEST` come the files with most tests. A process takes whole files, in this order.
+    """
+    if not hasattr(config, "workerinput"):  # one process: the order does not matter
+        return
+    tests = Counter(item.path for item in items)
+    first = {config.rootpath / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (first.get(item.path, len(first)), -tests[item.path]))
 
 
 @pytest.fixture(scope="session")

@@ -357,8 +357,12 @@ def _wave(
 ) -> NDArray[np.float64]:
     """Relative departure of an outline from its mean at each angle."""
     base, apex = coefficients
-    mixed = (1 - z) * base + z * apex
-    return np.real(np.exp(1j * angle[..., np.newaxis] * _ORDERS) @ mixed)
+    turn = np.cos(angle) + 1j * np.sin(angle)
+    # the sum over the orders of mixed * turn ** order, by Horner's rule: powers would be slow
+    total = np.zeros_like(turn)
+    for mixed in ((1 - z) * base + z * apex)[::-1]:
+        total = (total + mixed) * turn
+    return np.real(total * turn ** (_ORDERS[0] - 1))
 
 
 def _known(what: str, name: str, names: Collection[str]) -> str:
