@@ -107,6 +107,27 @@ def test_a_figure_that_moves_moves_the_documents(tables: ModuleType, bundled: Mo
             "0.999 [0.998, 1.000] (`flow`)",
         ),
         (
+            changed(
+                flow, "privacy", membership={"words": "", "images_alone": {"percentile": 63.2}}
+            ),
+            "| 63 % |",
+        ),
+        (
+            changed(flow, "privacy", membership={"words": "AUC", "persons": [1234, 37]}),
+            "membership, 1234 training patients against 37 others",
+        ),
+        (
+            changed(
+                flow,
+                "privacy",
+                neighbours={
+                    **near,
+                    "held_out_patients_left_out": {"flagged": 2, "patients": 38},
+                },
+            ),
+            "2 of 38",
+        ),
+        (
             flow.model_copy(update={"licence": "CC0"}),
             identity_of(flow.model_copy(update={"licence": "CC0"})),
         ),

@@ -319,11 +319,24 @@ def _figures(card: Card) -> list[str]:
     against = (
         f", {trained} training patients against {held_out} others" if trained and held_out else ""
     )
-    members = at(card, "privacy", "membership", "patients")
+    members = at(card, "privacy", "membership", "persons")
+    members = members or at(card, "privacy", "membership", "patients")
+    percentile = at(card, "privacy", "membership", "images_alone", "percentile")
     attacked = f", {members[0]} training patients against {members[1]} others" if members else ""
     rows += [
         (f"slices too close to a training patient{against}", _flagged(card), PRIVACY_COMMAND),
         (f"membership{attacked}", at(card, "privacy", "membership", "words"), PRIVACY_COMMAND),
+        (
+            "its control: the pictures alone, without the model, told apart better than this share "
+            "of other splits",
+            None if percentile is None else f"{percentile:.0f} %",
+            PRIVACY_COMMAND,
+        ),
+        (
+            "false alarms: held-out patients who were flagged when each was left out in turn",
+            _left_out(card),
+            PRIVACY_COMMAND,
+        ),
     ]
     lines = ["| figure | value | command |", "|---|---|---|"]
     before = None
@@ -332,6 +345,13 @@ def _figures(card: Card) -> list[str]:
             lines.append(f"| {what} | {value} | {'the same' if by == before else by} |")
             before = by
     return lines
+
+
+def _left_out(card: Card) -> str | None:
+    found = at(card, "privacy", "neighbours", "held_out_patients_left_out")
+    if not isinstance(found, dict) or not {"flagged", "patients"} <= found.keys():
+        return None
+    return f"{found['flagged']} of {found['patients']}"
 
 
 def _seen(card: Card) -> list[str]:
