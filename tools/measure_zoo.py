@@ -23,7 +23,6 @@ from card_tables import JUDGES
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
 from cmr_synth.evaluation.candidates import Candidate, counterparts_by
-from cmr_synth.evaluation.events import Event
 from cmr_synth.evaluation.protocol import Followed, Measured, Protocol
 from cmr_synth.evaluation.realism.card_facts import card_facts as realism_facts
 from cmr_synth.evaluation.realism.spaces import open_space
@@ -34,7 +33,7 @@ from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
 
 COHORTS = ["acdc"]
-FULL = "flow"  # the default model has the whole utility experiment; the others one training
+FULL = "flow"  # has the whole utility experiment; the others are trained with alone
 
 
 def main() -> None:
@@ -115,20 +114,21 @@ def candidate_of(entry: zoo.Entry, model: zoo.Model, setting: Setting, work: Pat
 
 
 def _utility(name: str, model: zoo.Model, raw: Path, work: Path) -> dict[str, Any]:
-    protocol = utility.Protocol() if name == FULL else utility.Protocol(ratios=(), seeds=1)
+    protocol = utility.Protocol() if name == FULL else utility.Protocol(ratios=(), rivals=False)
     study = utility.Study(open_slice_set(raw), work / "utility", protocol)
-    *_, scores = study.scores(name, model)
-    assert not isinstance(scores, Event)
-    results = [one for one in compare_arms(scores) if one.score == "dice"]
-    by_arm: dict[str, dict[str, Any]] = {}
-    for one in results:
-        if one.stratum.by == "cohort" and one.stratum.structure == "mean":
-            by_arm.setdefault(one.arm, {})[one.stratum.value] = _gained(one)
+    *_, runs = study.runs(name, model)
+    assert isinstance(runs, dict)
+    compared = compare_arms(runs, trained_on=protocol.trained_on)
+    by_arm: dict[str, dict[str, Any]] = {arm: {} for arm in runs}
+    for one in compared.results:
+        if (one.score, one.stratum.by, one.stratum.structure) == ("dice", "cohort", "mean"):
+            by_arm[one.arm][one.stratum.value] = _gained(one)
     return {
         "what": "mean Dice of a small U-Net on real test patients, and what it gained against real "
-        "slices alone, with the 95 % interval by patient",
+        "slices alone, with the 95 % interval over patients and seeds",
         "trained_on": list(protocol.trained_on),
-        "images": protocol.images,
+        "real_slices_seen": protocol.images,
+        "images_seen": {arm: own[0].images for arm, own in runs.items()},
         "seeds": protocol.seeds,
         "arms": by_arm,
     }

@@ -84,15 +84,18 @@ def test_adherence_has_every_structure_level_and_vendor(run, prepared, tmp_path)
 def test_utility_resumes_what_it_has(run, prepared, tmp_path):
     out = tmp_path / "utility"
     asked = ("evaluate", "utility", MODEL, "--slices", prepared, "--out", out, "--images", "48")
-    asked += ("--seeds", "1", "--ratio", "1", "--json")
+    asked += ("--no-mixtures", "--no-rivals", "--seeds", "1", "--json")
     ended = run(*asked)
     assert ended.code == 0, ended.err
     facts = json.loads(ended.out)
-    results = facts["models"][MODEL]["results"]
-    assert {r["arm"] for r in results} == {"real", "synthetic", "real + 1 x synthetic"}
-    assert {r["stratum"]["by"] for r in results} >= {"cohort", "vendor", "pathology", "level"}
+    of_model = facts["models"][MODEL]
+    assert {r["arm"] for r in of_model["runs"]} == {"real", "synthetic"}
+    assert [r["images"] for r in of_model["runs"]] == [48, 48]
+    assert [[seen for seen, _ in r["validation"]] for r in of_model["runs"]] == [[16, 32, 48]] * 2
+    # one training has no interval over trainings
+    assert of_model["results"] == [] and "at least 5" in " ".join(facts["left_out"])
     kept = {path: path.stat().st_mtime_ns for path in out.rglob("scores.json")}
-    assert len(kept) == 3
+    assert len(kept) == 2
     assert json.loads(run(*asked).out)["models"] == facts["models"]
     assert {path: path.stat().st_mtime_ns for path in out.rglob("scores.json")} == kept
 

@@ -188,3 +188,24 @@ def test_a_slice_set_on_disk_is_the_same_as_in_memory(slices, tmp_path):
         paths[name] = np.load(tmp_path / f"{name}.npy", mmap_mode="r")
     mapped = SliceSet(**paths, rows=slices.rows, about=slices.about)
     assert_same(tensors(batches(slices).batch(2, 3)), tensors(batches(mapped).batch(2, 3)))
+
+
+def test_streams_take_turns_and_the_first_does_not_hang_on_the_others(slices):
+    alone = batches(slices, streams=[np.array([0, 1, 2])])
+    both = batches(slices, streams=[np.array([0, 1, 2]), np.array([3, 4])])
+    found = both.batch(0, 12)
+    assert torch.equal(found.images[::2], alone.batch(0, 6).images)
+    assert torch.equal(both.batch(3, 4).images, found.images[3:7])
+    shown = [both._slice_of(number, 1) for number in range(6)]
+    assert sorted(shown) == [3, 3, 3, 4, 4, 4]
+
+
+def test_a_style_is_put_on_every_picture_by_its_own_draw(slices):
+    def darker(image, draw):
+        return image * draw.random()
+
+    plain, styled = batches(slices).batch(0, 6), batches(slices, style=darker).batch(0, 6)
+    assert torch.equal(plain.labels, styled.labels)
+    shares = [float(s.sum() / p.sum()) for s, p in zip(styled.images, plain.images, strict=True)]
+    assert len({round(share, 4) for share in shares}) == 6 and max(shares) < 1
+    assert torch.equal(batches(slices, style=darker).batch(2, 3).images, styled.images[2:5])

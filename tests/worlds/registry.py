@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import distances, intervals, pictures, privacy
+from . import distances, intervals, pictures, privacy, utility
 from .tried import World
 
 WORLDS: dict[str, World] = {
@@ -10,4 +10,5 @@ WORLDS: dict[str, World] = {
     **distances.WORLDS,
     **pictures.WORLDS,
     **privacy.WORLDS,
+    **utility.WORLDS,
 }

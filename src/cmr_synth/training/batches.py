@@ -7,7 +7,7 @@ A private training names slices and generators itself: see `cmr_synth.training.p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -23,6 +23,9 @@ from cmr_synth.errors import InputError
 from cmr_synth.training.looks import with_look_of
 from cmr_synth.training.recipe import Augmentation
 from cmr_synth.training.shapes import bent, drawn_factors, ring_of
+
+Style = Callable[[Tensor, np.random.Generator], Tensor]
+"""Changes how a picture (1, rows, columns) looks, and nothing of where it shows what."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,17 @@ class Batch:
 
 
 class Batches:
-    """Training batches from the training patients of a slice set."""
+    """Training batches from the training patients of a slice set.
+
+    Parameters
+    ----------
+    streams : sequence of (n,) int arrays, optional
+        Slices that take turns, each in an order and with augmentations of its own: every batch
+        holds as many of one as of another, and what the first gives does not hang on the others.
+        By default one, of all slices of `split` and `cohorts`.
+    style : Style, optional
+        Changes every picture once it is augmented.
+    """
 
     def __init__(
         self,
@@ -83,9 +96,12 @@ class Batches:
         cohorts: Sequence[str] | None = None,
         split: str = "train",
         shape: tuple[int, int] = (128, 128),
+        streams: Sequence[NDArray[np.int64]] | None = None,
+        style: Style | None = None,
     ):
-        self.slices = slices
-        self.index = slices.where(split=split, cohorts=cohorts)
+        self.slices, self.style = slices, style
+        self.streams = streams or [slices.where(split=split, cohorts=cohorts)]
+        self.index = np.concatenate(self.streams)
         if self.index.size == 0:
             raise InputError(
                 f"the slice set has no {split} slices of {cohorts or 'any cohort'}; choose other "
@@ -97,11 +113,11 @@ class Batches:
 
     def batch(self, first: int, count: int) -> Batch:
         """Images number `first` to `first + count - 1` of the run."""
-        numbers = range(first, first + count)
+        places = [divmod(k, len(self.streams)) for k in range(first, first + count)]
         return self.of(
-            np.array([self._slice_of(k) for k in numbers]),
-            [np.random.default_rng([self.seed, 1, k]) for k in numbers],
-            [np.random.default_rng([self.seed, 2, k]).random() for k in numbers],
+            np.array([self._slice_of(number, stream) for number, stream in places]),
+            [self._draw(1, number, stream) for number, stream in places],
+            [self._draw(2, number, stream).random() for number, stream in places],
         )
 
     def of(
@@ -147,6 +163,9 @@ class Batches:
                 for i, d, c in zip(images, draws, changed, strict=True)
             ]
         )
+        if self.style is not None:
+            styled = [self.style(i, d) for i, d in zip(images, draws, strict=True)]
+            images = torch.stack(styled)
         conditions = tuple(
             {
                 "vendor": r.vendor,
@@ -183,10 +202,15 @@ class Batches:
         vendors = np.array([self.slices.rows[i].vendor for i in self.index])
         return {str(v): self.index[vendors == v] for v in np.unique(vendors) if v}
 
-    def _slice_of(self, number: int) -> int:
-        epoch, place = divmod(number, len(self.index))
-        order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.index))
-        return int(self.index[order[place]])
+    def _draw(self, what: int, number: int, stream: int) -> np.random.Generator:
+        # the first stream's is that of batches of one stream
+        return np.random.default_rng([self.seed, what, number, *([stream] if stream else [])])
+
+    def _slice_of(self, number: int, stream: int = 0) -> int:
+        slices = self.streams[stream]
+        epoch, place = divmod(number, len(slices))
+        order = self._draw(0, epoch, stream).permutation(len(slices))
+        return int(slices[order[place]])
 
     def _shift(self, draw: np.random.Generator) -> Tensor:
         """A move by whole pixels: nothing is interpolated, so that the grain stays as scanned."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Step:
     share: float  # of the whole run, 0 to 1
     minutes: float  # spent, earlier runs of a resumed training included
     losses: dict[str, float]  # averaged over the last 20 steps at most
+    averaged: Callable[[], AbstractContextManager[None]]  # has the averages in the task's networks
 
 
 class Stopped(Exception):
@@ -40,7 +42,7 @@ class Stopped(Exception):
 def train(
     task: Task,
     recipe: Recipe,
-    slices: SliceSet,
+    slices: SliceSet | Batches,
     out: Path,
     *,
     minutes: float | None = None,
@@ -51,6 +53,8 @@ def train(
 
     Parameters
     ----------
+    slices : SliceSet or Batches
+        A set of which the recipe's cohorts and augmentation are taken, or batches of one's own.
     out : Path
         Folder for `checkpoint/`, `log/` (TensorBoard) and `samples/`.
     minutes : float, optional
@@ -76,10 +80,12 @@ def train(
             f"minutes: {minutes:g} given; how long a step takes depends on who takes part in it, "
             "so that the length of a private training is its images alone; leave minutes out."
         )
-    batches = Batches(
-        slices, augmentation=recipe.augmentation, seed=recipe.seed, cohorts=recipe.cohorts
-    )
-    _require_known(task.words, (slices.rows[i] for i in batches.index))
+    batches = slices
+    if isinstance(batches, SliceSet):
+        batches = Batches(
+            batches, augmentation=recipe.augmentation, seed=recipe.seed, cohorts=recipe.cohorts
+        )
+    _require_known(task.words, (batches.slices.rows[i] for i in batches.index))
     _make_folder(out)
     parallel = Parallel(recipe)
     stepper = Stepper(task, recipe, batches, parallel)
@@ -115,6 +121,7 @@ def train(
                 share=min(share, 1.0),
                 minutes=keeper.minutes(now),
                 losses=journal.add(taken, rate=rate, images_seen=keeper.images_seen),
+                averaged=stepper.average.in_place,
             )
             keeper.write_if_due(now)
             if journal.wants_sheet(now):

@@ -3,8 +3,7 @@
 Answers of several readers on one image are no independent trials: an image is hard for all, a
 reader is good at all. Pooled into one binomial share, five readers have intervals of 95 % that hold
 the truth in about 80 % of studies. Readers and patients are therefore drawn anew, each alone and
-both crossed, and the three spreads solved for what readers, patients and chance contribute: the
-multiple bootstrap of Beiden, Wagner and Campbell 2000 (doi:10.1016/S1076-6332(00)80008-2).
+both crossed: see `cmr_synth.evaluation.crossed`.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.evaluation.crossed import Spread
 from cmr_synth.evaluation.readers.statistics import d_prime, wilson_interval
-from cmr_synth.evaluation.resampling import TAILS, percentile_interval
 
 DRAWS = 2000
 NAN = float("nan")
@@ -139,49 +138,6 @@ def calls_of(of: str, readings: Sequence[Reading], *, draws: int = DRAWS, seed: 
 
 Ends = tuple[float, float, float]
 """A value and the ends of its interval."""
-
-
-@dataclass(frozen=True, eq=False)
-class Spread:
-    """A figure of three experiments, (draws,) each; NaN where it has none.
-
-    Parameters
-    ----------
-    readers, patients, both : arrays
-        What was drawn anew, the rest staying as it was.
-    """
-
-    readers: NDArray[np.float64]
-    patients: NDArray[np.float64]
-    both: NDArray[np.float64]
-
-    def interval(self, value: float, readers: int, patients: int) -> tuple[float, float]:
-        """Percentiles of `both` about the value, scaled to the variance that is due.
-
-        Each experiment counts the answers' own chance once, `both` three times: it is what the
-        variance of `both` has more than those of the other two. What is due is the variance between
-        readers, chance included, and what they share because images are hard for all. Few readers
-        spread less than those they are drawn from, by (n - 1) / n, and their variance is known from
-        n - 1 differences: the interval is widened to Student's, with the degrees of freedom of
-        Hillis 2007 (doi:10.1002/sim.2532).
-        """
-        from scipy.stats import norm, t
-
-        known = [x[np.isfinite(x)] for x in (self.readers, self.patients, self.both)]
-        if not all(map(len, known)) or patients < 2:
-            return NAN, NAN
-        of_readers, of_patients, of_both = (float(x.var()) for x in known)
-        chance = max(of_both - of_readers - of_patients, 0.0)
-        own = of_readers * (readers / (readers - 1) if readers > 1 else 1)
-        shared = max(of_patients - chance, 0.0)
-        due = own + shared
-        if not due:
-            return value, value
-        freedom = due**2 / (own**2 / max(readers - 1, 1) + shared**2 / (patients - 1))
-        wider = np.sqrt(due / of_both) * t.ppf(TAILS[1], freedom) / norm.ppf(TAILS[1])
-        low, high = percentile_interval(known[2])
-        middle = float(np.mean(known[2]))
-        return value + wider * (low - middle), value + wider * (high - middle)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,8 @@
-"""The training sets that are compared, from one set of real slices and its synthetic copies."""
+"""The training sets that are compared, from one set of real slices and its synthetic copies.
+
+All that hold real slices see the same number of them, in the same order and with the same
+augmentation: what is added comes on top, in every batch as many as there are real ones.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from cmr_synth.generators.interface import Generator, Progress
 SHAPE = (128, 128)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arm:
     """One training set.
 
@@ -24,14 +28,21 @@ class Arm:
     ----------
     real : bool
         Whether it holds the real training slices.
+    others : bool
+        Whether it holds the real training slices of the other cohorts: what they are worth without
+        a generator that has learned from them.
     copies : int
         Synthetic slices for each mask. The first copy has the vendor of the mask's scan; further
         ones have another vendor each, drawn by the seed. An arm with real slices leaves the first
         copy out: what real data lack is other scanners.
+    styled : bool
+        Whether the look of every slice is changed strongly, see `Styles`.
     """
 
-    real: bool
-    copies: int
+    real: bool = False
+    others: bool = False
+    copies: int = 0
+    styled: bool = False
 
     def __post_init__(self) -> None:
         if self.copies < 0 or not (self.real or self.copies):
@@ -39,15 +50,28 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """Such as "real", "synthetic" or "real + 2 x synthetic"."""
-        if self.real:
-            return f"real + {self.copies} x synthetic" if self.copies else "real"
-        return "synthetic" if self.copies == 1 else f"{self.copies} x synthetic"
+        """Such as "real", "synthetic" or "real + 2 x synthetic, styled"."""
+        parts = ["real"] * self.real + ["other vendors"] * self.others
+        if self.real and self.copies:
+            parts.append(f"{self.copies} x synthetic")
+        elif self.copies:
+            parts.append("synthetic" if self.copies == 1 else f"{self.copies} x synthetic")
+        return " + ".join(parts) + ", styled" * self.styled
 
     @property
     def chosen(self) -> range:
         """Numbers of the copies it takes."""
         return range(1, 1 + self.copies) if self.real else range(self.copies)
+
+    @property
+    def streams(self) -> int:
+        """Slices of different kinds that take turns in its batches."""
+        return self.real + self.others + self.copies
+
+    @property
+    def serves_all(self) -> bool:
+        """Whether no model has a part in it."""
+        return not self.copies
 
 
 def vendor_of_copy(
@@ -105,36 +129,56 @@ def synthetic_copy(
 
 
 def training_set(
-    arm: Arm, slices: SliceSet, index: NDArray[np.int64], copies: Sequence[NDArray[np.uint8]]
-) -> SliceSet:
+    arm: Arm,
+    slices: SliceSet,
+    index: NDArray[np.int64],
+    others: NDArray[np.int64],
+    copies: Sequence[NDArray[np.uint8]],
+) -> tuple[SliceSet, list[NDArray[np.int64]]]:
     """The slices of an arm on the networks' grid, all of the split "train".
 
     Real ones are cut to the same 128 x 128 as synthetic ones, so that the arms differ in nothing
     but their pixels.
+
+    Parameters
+    ----------
+    index, others : (n,) int arrays
+        Real training slices of the set: those that have copies, and those of the other cohorts.
+
+    Returns
+    -------
+    SliceSet, list of int arrays
+        And which of its slices are of one kind: real ones, those of other cohorts, each copy.
 
     Raises
     ------
     InputError
         If a copy is missing.
     """
-    top, left = ((slices.images.shape[i + 1] - SHAPE[i]) // 2 for i in (0, 1))
-    window = (index, slice(top, top + SHAPE[0]), slice(left, left + SHAPE[1]))
-    images, labels, covered, rows = [], [], [], []
-    own_labels, own_covered = np.asarray(slices.labels[window]), np.asarray(slices.covered[window])
-    own_rows = [replace(slices.rows[i], split="train") for i in index]
-    pictures = [np.asarray(slices.images[window])] if arm.real else []
     if len(copies) <= max(arm.chosen, default=-1):
         raise InputError(f"{arm.name}: {len(copies)} copies were made; make more of them.")
-    pictures += [copies[number] for number in arm.chosen]
-    for picture in pictures:
-        images.append(picture)
-        labels.append(own_labels)
-        covered.append(own_covered)
-        rows += own_rows
-    return SliceSet(
+    kinds: list[tuple[NDArray[np.int64], NDArray[np.uint8] | None]] = []
+    if arm.real:
+        kinds.append((index, None))
+    if arm.others:
+        kinds.append((others, None))
+    kinds += [(index, copies[number]) for number in arm.chosen]
+    top, left = ((slices.images.shape[i + 1] - SHAPE[i]) // 2 for i in (0, 1))
+    images, labels, covered = [], [], []
+    rows: list[SliceRow] = []
+    streams = []
+    for own, pictures in kinds:
+        window = (own, slice(top, top + SHAPE[0]), slice(left, left + SHAPE[1]))
+        images.append(np.asarray(slices.images[window]) if pictures is None else pictures)
+        labels.append(np.asarray(slices.labels[window]))
+        covered.append(np.asarray(slices.covered[window]))
+        streams.append(np.arange(len(rows), len(rows) + len(own)))
+        rows += [replace(slices.rows[i], split="train") for i in own]
+    joined = SliceSet(
         np.concatenate(images),
         np.concatenate(labels),
         np.concatenate(covered),
         tuple(rows),
         {"spacing_mm": slices.spacing},
     )
+    return joined, streams

@@ -1,32 +1,36 @@
-"""The whole experiment, run by run, each kept on disk so that it can go on where it ended."""
+"""The whole experiment, run by run, each kept on disk so that it can go on where it ended.
+
+Every arm is trained for the same length, set before and counted in real slices seen; what it is
+tested with are the averaged weights at the end, so that no test patient and no look at validation
+patients chooses anything. The looks say whether the length was enough: the gain after three
+quarters of it is reported for every arm. Runs go seed by seed, so that what was cut short has whole
+seeds.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.adherence.patients import PatientScore, patient_scores
-from cmr_synth.evaluation.events import Event
+from cmr_synth.evaluation.events import Event, Remark
 from cmr_synth.evaluation.sample import real_sample, require_disjoint
 from cmr_synth.evaluation.utility.arms import Arm, synthetic_copy, training_set
+from cmr_synth.evaluation.utility.results import Runs
+from cmr_synth.evaluation.utility.runs import Job, Run
 from cmr_synth.files import write_file
 
 if TYPE_CHECKING:
     from cmr_synth.generators.zoo import Model
     from cmr_synth.training.recipe import Recipe
-
-SCORES = "scores.json"
-REAL = Arm(real=True, copies=0)
 
 
 @dataclass(frozen=True)
@@ -43,27 +47,55 @@ class Protocol:
         Trainings of each arm, seeds 0, 1, ...
     ratios : tuple of int
         The k of real + k x synthetic.
+    rivals : bool
+        Whether real slices in other styles and those of the other cohorts are trained on too.
     images : int
-        Seen by every training.
+        Real slices seen by every training that has some; synthetic ones by those without.
     seed : int
         Of the synthetic slices.
     """
 
     trained_on: tuple[str, ...] = ("acdc",)
     split: str = "test"
-    seeds: int = 2
-    ratios: tuple[int, ...] = (1, 2)
+    seeds: int = 5
+    ratios: tuple[int, ...] = (1,)
+    rivals: bool = True
     images: int = 9600
     seed: int = 2026
 
-    def arms(self) -> list[Arm]:
-        """The reference, synthetic alone, and the mixtures."""
-        mixed = [Arm(real=True, copies=k) for k in sorted(set(self.ratios))]
-        return [REAL, Arm(real=False, copies=1), *mixed]
+    def arms(self, *, others: bool) -> list[Arm]:
+        """The reference, its rivals, synthetic alone, and the mixtures.
 
+        Parameters
+        ----------
+        others : bool
+            Whether there are slices of cohorts that are not trained on.
+        """
+        arms = [Arm(real=True)]
+        if self.rivals:
+            arms += [Arm(real=True, styled=True)]
+            arms += [Arm(real=True, others=True)] * others
+        arms += [Arm(copies=1)]
+        ratios = sorted(set(self.ratios))
+        arms += [Arm(real=True, copies=k) for k in ratios]
+        if self.rivals and ratios:
+            arms += [Arm(real=True, copies=ratios[0], styled=True)]
+        return arms
 
-Scores = dict[str, list[list[PatientScore]]]
-"""Arm to the scores of each seed."""
+    def recipe(self, arm: Arm, seed: int) -> Recipe:
+        """As many steps for every arm; a batch grows by what comes on top of the real slices."""
+        from cmr_synth.training.recipe import load_recipe
+
+        recipe = load_recipe("utility")
+        images = self.images
+        changes = {
+            "seed": seed,
+            "images": images * arm.streams,
+            "batch_size": recipe.batch_size * arm.streams,
+            "warmup_images": min(recipe.warmup_images, images // 4) * arm.streams,
+            "cohorts": None,
+        }
+        return recipe.model_copy(update=changes)
 
 
 class Study:
@@ -96,6 +128,7 @@ class Study:
             )
         self.index = slices.where(split="train", cohorts=self.protocol.trained_on)
         training = real_sample(slices, "train", self.protocol.trained_on)
+        self.validation = real_sample(slices, "validation", self.protocol.trained_on)
         require_disjoint(training, self.test)
         self.patients = len(np.unique(training.patients))
         if self.patients < 2:
@@ -103,39 +136,62 @@ class Study:
                 f"{', '.join(self.protocol.trained_on)}: has one training patient; a segmenter "
                 "needs at least two, and a fair one dozens."
             )
+        known = {row.cohort for row in slices.rows} - set(self.protocol.trained_on)
+        self.others = slices.where(split="train", cohorts=sorted(known))
+        self.arms = self.protocol.arms(others=bool(len(self.others)))
 
-    def scores(self, name: str, model: Model) -> Iterator[Event | Scores]:
-        """Every arm with one model: progress, then the scores."""
-        arms = self.protocol.arms()
-        numbers = sorted({number for arm in arms for number in arm.chosen})
-        # a training is worth about three copies on the machines this was written on
-        jobs = len(numbers) + 3 * len(arms) * self.protocol.seeds
-        done = 0
+    def runs(self, name: str, model: Model, *, jobs: int = 1) -> Iterator[Event | Remark | Runs]:
+        """Every arm with one model: progress, then the runs of each arm by seed.
+
+        Parameters
+        ----------
+        name : str
+            Of the folder in which the model's runs are kept.
+        model : Model
+        jobs : int
+            Trainings that go on at once, each in a process of its own.
+        """
+        known = {one.name for one in model.card.training.cohorts}
+        unseen = {self.slices.rows[i].cohort for i in self.others} - known
+        if self.protocol.rivals and unseen:
+            yield Remark(
+                f"{name} has not learned from {', '.join(sorted(unseen))}: what it is worth beside "
+                "the other vendors' real slices says nothing of a generator that has."
+            )
         copies: list[NDArray[np.uint8]] = []
-        for number in range(max(numbers, default=-1) + 1):
+        for number in range(max(1 + max(arm.chosen, default=-1) for arm in self.arms)):
             for event in self._copy(name, model, number):
                 if isinstance(event, np.ndarray):
                     copies.append(event)
                 else:
-                    words = f"{name}: synthetic slices, copy {number}"
-                    yield Event("utility", (done + event) / jobs, words)
-            done += 1
-        result: Scores = {}
-        for arm in arms:
-            # what is trained on real slices alone serves every model
-            owner = self.folder if arm == REAL else self.folder / name
-            runs = []
-            for seed in range(self.protocol.seeds):
-                key = "" if arm == REAL else _identity_of(model)
-                for share in self._run(arm, copies, owner, seed, key):
-                    if isinstance(share, list):
-                        runs.append(share)
-                    else:
-                        words = f"{name}: {arm.name}, seed {seed}"
-                        yield Event("utility", (done + 3 * share) / jobs, words)
-                done += 3
-            result[arm.name] = runs
-        yield result
+                    yield Event(f"{name}: synthetic slices, copy {number}", event)
+        found: dict[tuple[str, int], Run] = {}
+        wanted = [(arm, seed) for seed in range(self.protocol.seeds) for arm in self.arms]
+        sets = {
+            arm: training_set(arm, self.slices, self.index, self.others, copies)
+            for arm in self.arms
+        }
+        todo = []
+        for arm, seed in wanted:
+            job = self._job(arm, seed, name, model, *sets[arm])
+            run = job.done()
+            if run is None:
+                todo.append(job)
+            else:
+                found[arm.name, seed] = run
+        for made in _made(todo, jobs):
+            share, now = 0.0, ""
+            if isinstance(made, Run):
+                found[made.arm, made.seed] = made
+            else:
+                job, share = made
+                now = f"; {job.arm.name}, seed {job.recipe.seed}"
+            words = f"{len(found)} of {len(wanted)} trainings{now}"
+            yield Event(f"{name}: segmenters", (len(found) + share) / len(wanted), words)
+        yield {
+            arm.name: [found[arm.name, seed] for seed in range(self.protocol.seeds)]
+            for arm in self.arms
+        }
 
     def _copy(self, name: str, model: Model, number: int) -> Iterator[float | NDArray[np.uint8]]:
         path = self.folder / name / f"copy-{number}-{self._key(_identity_of(model))}.npy"
@@ -161,60 +217,63 @@ class Study:
             else:
                 yield event.step / event.steps
 
-    def _run(
-        self, arm: Arm, copies: Sequence[NDArray[np.uint8]], owner: Path, seed: int, key: str
-    ) -> Iterator[float | list[PatientScore]]:
-        """Train one network and test it, unless that was done before."""
-        from cmr_synth.judges.segmenter import Segmenter
-        from cmr_synth.training.families.segmenter import SegmenterTask
-        from cmr_synth.training.loop import train
+    def _job(
+        self,
+        arm: Arm,
+        seed: int,
+        name: str,
+        model: Model,
+        training: SliceSet,
+        streams: list[NDArray[np.int64]],
+    ) -> Job:
+        recipe = self.protocol.recipe(arm, seed)
+        # what no model has a part in serves all
+        owner = self.folder if arm.serves_all else self.folder / name
+        model_words = "" if arm.serves_all else _identity_of(model)
+        key = self._key(model_words, recipe.model_dump(mode="json"))
+        slug = arm.name.replace(",", "").replace(" ", "-")
+        out = owner / f"{slug}-{seed}-{key}"
+        return Job(out, arm, recipe, training, streams, self.validation, self.test)
 
-        out = owner / f"{arm.name.replace(' ', '')}-{seed}-{self._key(key)}"
-        if (out / SCORES).is_file():
-            facts = json.loads((out / SCORES).read_text(encoding="utf-8"))
-            yield [PatientScore(**_numbers(one)) for one in facts["scores"]]
-            return
-        recipe = self._recipe(seed)
-        training = training_set(arm, self.slices, self.index, copies)
-        started = (out / "checkpoint").is_dir()
-        for step in train(SegmenterTask(recipe), recipe, training, out, resume=started):
-            yield step.share
-        found = Segmenter.load(out).segment(self.test.pixels)
-        scores = patient_scores(found, self.test)
-        facts = {"arm": arm.name, "seed": seed, "scores": [_nulls(asdict(one)) for one in scores]}
-        with write_file(out / SCORES) as path:
-            path.write_text(json.dumps(facts) + "\n", encoding="utf-8")
-        for spent in ("checkpoint", "log"):
-            shutil.rmtree(out / spent, ignore_errors=True)
-        yield scores
-
-    def _recipe(self, seed: int) -> Recipe:
-        from cmr_synth.training.recipe import load_recipe
-
-        recipe = load_recipe("utility")
-        images = self.protocol.images
-        warmup = min(recipe.warmup_images, images // 4)
-        changes = {"seed": seed, "images": images, "warmup_images": warmup, "cohorts": None}
-        return recipe.model_copy(update=changes)
-
-    def _key(self, model: str) -> str:
-        """What a kept file depends on: data, model and protocol, in twelve letters."""
+    def _key(self, *depends: object) -> str:
+        """What a kept file depends on besides data and protocol, in twelve letters."""
         rows = [f"{r.cohort} {r.patient} {r.phase} {r.slice} {r.split}" for r in self.slices.rows]
-        about = {
-            "rows": rows,
-            "model": model,
-            "protocol": [self.protocol.trained_on, self.protocol.split, self.protocol.seed],
-            "images": self.protocol.images,
-        }
-        return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:12]
+        protocol = [self.protocol.trained_on, self.protocol.split, self.protocol.seed]
+        about = json.dumps([rows, protocol, *depends])
+        return hashlib.sha256(about.encode()).hexdigest()[:12]
 
 
-def _nulls(facts: dict[str, Any]) -> dict[str, Any]:
-    return facts | {"hd95": None if np.isnan(facts["hd95"]) else facts["hd95"]}
+def _made(todo: Iterable[Job], jobs: int) -> Iterator[tuple[Job, float] | Run]:
+    """Make runs in order, some at once: shares of one, where it is alone, and each that is done."""
+    if jobs < 2:
+        for job in todo:
+            for event in job.make():
+                yield event if isinstance(event, Run) else (job, event)
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=_with_threads, initargs=(jobs,)) as pool:
+        waiting = [pool.submit(_whole, job) for job in todo]
+        try:
+            for done in as_completed(waiting):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _numbers(facts: dict[str, Any]) -> dict[str, Any]:
-    return facts | {"hd95": float("nan") if facts["hd95"] is None else facts["hd95"]}
+def _whole(job: Job) -> Run:
+    *_, run = job.make()
+    assert isinstance(run, Run)
+    return run
+
+
+def _with_threads(jobs: int) -> None:
+    """The processor is shared by so many processes."""
+    import torch
+
+    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
 
 
 def _identity_of(model: Model) -> str:

@@ -1,15 +1,20 @@
-"""Training the segmenter: Dice plus cross-entropy, unlabelled pixels left out."""
+"""Training the segmenter: Dice plus cross-entropy; what nobody drew is not counted.
+
+Of partly labelled slices either the labelled pixels alone are counted, or all that is known: where
+the left cavity was drawn, a pixel without label is not of it. The latter are the marginal losses of
+Shi et al. 2021 (doi:10.1016/j.media.2021.101979): what a pixel may be is one class.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
-from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.judges.segmenter import CLASSES, SegmenterConfig, SegmenterNetwork
@@ -21,9 +26,14 @@ from cmr_synth.training.recipe import Recipe
 
 
 class SegmenterLoss(BaseModel):
-    """Settings of the loss: it has none."""
+    """Settings of the loss."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    partial: Literal["ignored", "marginal"] = Field(
+        "ignored",
+        description="what pixels without label count for: nothing, or not being of a structure "
+        "that was drawn on their slice",
+    )
 
 
 class SegmenterTask(FamilyTask):
@@ -34,7 +44,7 @@ class SegmenterTask(FamilyTask):
 
     def __init__(self, recipe: Recipe):
         super().__init__(recipe)
-        self.loss_settings(SegmenterLoss)
+        self.loss = self.loss_settings(SegmenterLoss)
         config = self.model_settings(SegmenterConfig)
         self.network = self.build(lambda: SegmenterNetwork(config))
         self.networks = {"segmenter": self.network}
@@ -42,13 +52,16 @@ class SegmenterTask(FamilyTask):
         self.words = {}
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-        """Soft Dice over the structures plus cross-entropy, both on labelled pixels."""
+        """Soft Dice over the structures plus cross-entropy, both where something is known."""
         scores = self.networks["segmenter"](batch.images).float()
-        known = ((batch.labels != UNLABELLED) & (batch.covered[:, 0] > 0)).float()
-        target = batch.labels.where(batch.labels != UNLABELLED, torch.zeros_like(batch.labels))
-        entropy = functional.cross_entropy(scores, target, reduction="none")
+        may_be = possible(batch.labels, marginal=self.loss.partial == "marginal")
+        inside = (batch.covered[:, 0] > 0).float()
+        # nothing is learned where a pixel may be anything: its class is certain
+        known = inside * (~may_be.all(dim=1)).float()
+        fitting = scores.masked_fill(~may_be, float("-inf"))
+        entropy = scores.logsumexp(dim=1) - fitting.logsumexp(dim=1)
         entropy = (entropy * known).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
-        yield "segmenter", entropy + _dice_loss(scores.softmax(dim=1), target, known)
+        yield "segmenter", entropy + _dice_loss(scores.softmax(dim=1), may_be, inside)
 
     @torch.no_grad()
     def sheet(self, batch: Batch) -> NDArray[np.float32]:
@@ -62,14 +75,36 @@ class SegmenterTask(FamilyTask):
         return self.network.config, state_of(self.network)
 
 
-def _dice_loss(shares: Tensor, target: Tensor, known: Tensor) -> Tensor:
+def possible(labels: Tensor, *, marginal: bool) -> Tensor:
+    """What each pixel may be, (n, 4, rows, columns) bool.
+
+    Parameters
+    ----------
+    labels : (n, rows, columns) int64 tensor
+        Engine labels, 255 unlabelled.
+    marginal : bool
+        Whether an unlabelled pixel is known not to be of a structure that its slice has; else it
+        may be anything.
+    """
+    classes = torch.arange(CLASSES, device=labels.device)
+    given = labels[:, None] == classes[:, None, None]
+    hidden = torch.ones(len(labels), CLASSES, dtype=torch.bool, device=labels.device)
+    if marginal:
+        hidden = ~given.any(dim=(2, 3))
+        hidden[:, 0] = True
+    return given | ((labels == UNLABELLED)[:, None] & hidden[:, :, None, None])
+
+
+def _dice_loss(shares: Tensor, may_be: Tensor, inside: Tensor) -> Tensor:
     """One minus soft Dice per image, over all structures of the picture.
 
-    Sums over the picture's structures before dividing, so that an absent structure adds no
-    unstable ratio of small numbers.
+    A structure counts where it is known whether a pixel is of it. Sums over the picture's
+    structures before dividing, so that an absent structure adds no unstable ratio of small numbers.
     """
-    truth = functional.one_hot(target, CLASSES).permute(0, 3, 1, 2).float() * known[:, None]
-    shares = shares * known[:, None]
+    alone = may_be.sum(dim=1, keepdim=True) == 1
+    known = (alone | ~may_be) * inside[:, None]
+    truth = (may_be & alone) * known
+    shares = shares * known
     overlap = (shares * truth)[:, 1:].sum(dim=(2, 3))
     total = (shares + truth)[:, 1:].sum(dim=(2, 3))
     return (1 - (2 * overlap + 10) / (total + 10)).mean(dim=1)
