@@ -173,15 +173,15 @@ def _lengths(runs: Mapping[str, Runs]) -> Section:
                     f"{some[0].real:,}",
                     number(sum(run.at(ENOUGH) for run in some) / len(some)),
                     number(sum(run.at(1) for run in some) / len(some)),
-                    f"{gain:+.4f}",
+                    NONE if math.isnan(gain) else f"{gain:+.4f}",
                 ]
             )
             if not gain <= GAIN:
                 short.append(f"{arm} ({model})")
     remarks = [
         f"{', '.join(short)}: gained more than {GAIN} of validation Dice after {ENOUGH:.0%} of the "
-        "training, or was looked at too seldom to tell; a longer one (`--images`) may change its "
-        "figures."
+        "training, or there were no validation patients to tell by; a longer one (`--images`) may "
+        "change its figures."
     ] * bool(short)
     columns = {
         "Model": "",

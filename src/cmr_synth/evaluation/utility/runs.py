@@ -95,7 +95,9 @@ class Job:
     training : SliceSet
     streams : list of int arrays
         Kinds of slices in it that take turns.
-    validation, test : Sample
+    validation : Sample or None
+        Looked at while it trains, if there are validation patients.
+    test : Sample
     """
 
     out: Path
@@ -103,7 +105,7 @@ class Job:
     recipe: Recipe
     training: SliceSet
     streams: list[Any]
-    validation: Sample
+    validation: Sample | None
     test: Sample
 
     def done(self) -> Run | None:
@@ -135,18 +137,20 @@ class Job:
         task = SegmenterTask(recipe)
         curve = _read_curve(out / CURVE) if started else {}
         ahead = sorted({max(1, recipe.images * k // CHECKS) for k in range(1, CHECKS + 1)})
+        images = recipe.images
         for step in train(task, recipe, batches, out, resume=started):
+            images = step.images_seen
             due = [seen for seen in ahead if seen <= step.images_seen]
             if due:
                 ahead = ahead[len(due) :]
                 # after a checkpoint was taken up again, earlier looks are on disk
-                if step.images_seen - due[-1] < recipe.batch_size:
+                late = step.images_seen - due[-1] >= recipe.batch_size
+                if self.validation is not None and not late:
                     with step.averaged():
                         curve[step.images_seen] = _dice(task, self.validation)
                     _write_curve(out / CURVE, curve)
             yield step.share
         found = Segmenter.load(out).segment(self.test.pixels)
-        images = max(curve)
         run = Run(
             arm=self.arm.name,
             seed=recipe.seed,
@@ -173,7 +177,7 @@ def _dice(task: Task, sample: Sample) -> float:
             device = next(network.parameters()).device
             found.append(network(pixels.to(device)).argmax(dim=1).to(torch.uint8).cpu().numpy())
     values: dict[str, list[float]] = {}
-    for one in patient_scores(np.concatenate(found), sample):
+    for one in patient_scores(np.concatenate(found), sample, distances=False):
         if one.level == "all":
             values.setdefault(one.patient, []).append(one.dice)
     return float(np.mean([np.mean(own) for own in values.values()]))

@@ -128,7 +128,9 @@ class Study:
             )
         self.index = slices.where(split="train", cohorts=self.protocol.trained_on)
         training = real_sample(slices, "train", self.protocol.trained_on)
-        self.validation = real_sample(slices, "validation", self.protocol.trained_on)
+        self.validation = None
+        if len(slices.where(split="validation", cohorts=self.protocol.trained_on)):
+            self.validation = real_sample(slices, "validation", self.protocol.trained_on)
         require_disjoint(training, self.test)
         self.patients = len(np.unique(training.patients))
         if self.patients < 2:
