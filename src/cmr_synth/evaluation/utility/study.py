@@ -232,7 +232,8 @@ class Study:
         # what no model has a part in serves all
         owner = self.folder if arm.serves_all else self.folder / name
         model_words = "" if arm.serves_all else _identity_of(model)
-        key = self._key(model_words, recipe.model_dump(mode="json"))
+        # what a later version adds, and leaves as it was, makes no other recipe
+        key = self._key(model_words, recipe.model_dump(mode="json", exclude_defaults=True))
         slug = arm.name.replace(",", "").replace(" ", "-")
         out = owner / f"{slug}-{seed}-{key}"
         return Job(out, arm, recipe, training, streams, self.validation, self.test)
@@ -280,4 +281,5 @@ def _with_threads(jobs: int) -> None:
 
 def _identity_of(model: Model) -> str:
     """What its slices depend on: weights, configuration and steps."""
-    return f"{model.card.sha256} {model.generator.config} {model.card.default_steps}"
+    card = model.card
+    return f"{card.sha256} {card.config_sha256} {card.default_steps}"
