@@ -147,7 +147,8 @@ PAIRED, TISSUE = "Pixel by pixel", "Tissue"
 
 WORDS = {
     TOLD: "A trained network finds traces that no reader sees: an AUC near 1 says that they exist, "
-    "not that they matter. The pictures show where it looks.",
+    "not that they matter. The pictures show where it looks; what an AUC means is told on the page "
+    "of metrics of the documentation, by real slices with known damage.",
     SPECTRUM: "Power by radial frequency, a Hann window over each slice: no training is needed to "
     "see whether fine detail is lost or a grain is added.",
     PAIRED: "Against the real slice of the same mask. A generator is not asked to repeat the "
