@@ -203,6 +203,16 @@ def test_membership_and_copying(run, prepared, tmp_path):
     assert ended.code == 0, ended.err
     (one,) = json.loads(ended.out)["models"]
     assert set(one["attacks"]) >= {"reconstruction", "loss"}
+    assert one["declared"] == "loss" and not one["difficulty_calibrated"]
+    ended = run(
+        "audit", "membership", MODEL, "--slices", prepared, "--per-patient", "1",
+        "--references", tmp_path / "references", "--reference-images", "8",
+        "--out", tmp_path / "calibrated", "--json",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    (one,) = json.loads(ended.out)["models"]
+    assert one["declared"] == "calibrated loss" and one["difficulty_calibrated"]
+    assert one["attacks"]["calibrated loss"]["members"] == TRAINING
     ended = run(
         "audit", "copying", MODEL, "--slices", prepared, "--no-styles",
         "--out", tmp_path / "copying", "--json",

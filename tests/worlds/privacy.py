@@ -6,29 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.privacy.calibration import POINT, RATE, STATISTICS, Calibration, discoveries
-from cmr_synth.privacy.membership.figures import figures
 
 from .tried import World, clustered, names
 
 PATIENTS, EACH, ALIKE = 37, 12, 0.8
 SIZES, CORRELATIONS = (20, 37, 100), (0, 0.3, 0.8)
-
-
-def of_members() -> tuple[str, bool]:
-    rng, patients, each, studies = np.random.default_rng(0), 60, 5, 150
-    who = names("p", patients, each)
-    member = (np.arange(patients) % 2 == 0).repeat(each)
-    cohorts = np.full(len(who), "drawn")
-    aucs, told = [], 0
-    for _ in range(studies):
-        scores = clustered(rng, patients, each, 0.5)[:, 0]
-        found = figures(scores, member, who, cohorts, draws=200)
-        aucs.append(found.auc[0])
-        told += found.told_apart
-    mean, error = np.mean(aucs), np.std(aucs) / np.sqrt(studies)
-    words = f"{mean:.3f} over {studies} studies, told apart in {told}"
-    most = studies * (0.05 + 3 * np.sqrt(0.05 * 0.95 / studies))
-    return words, abs(mean - 0.5) < 3 * error and told <= most
 
 
 def of_strangers() -> tuple[str, bool]:
@@ -97,12 +79,6 @@ def _flags(
 
 
 WORLDS = {
-    "membership": World(
-        figure="Membership AUC",
-        world="60 patients with 5 slices, half of them members, whose scores are no different",
-        expected="0.5, told apart in 1 of 20 studies",
-        simulate=of_members,
-    ),
     "false discoveries": World(
         figure="False discoveries of an audit",
         world=f"no copies at all: 20, 37 and 100 held-out patients with {EACH} slices and as many "

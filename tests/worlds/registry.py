@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from . import distances, intervals, pictures, privacy, utility
+from . import distances, intervals, membership, pictures, privacy, utility
 from .tried import World
 
 WORLDS: dict[str, World] = {
     **intervals.WORLDS,
     **distances.WORLDS,
     **pictures.WORLDS,
+    **membership.WORLDS,
     **privacy.WORLDS,
     **utility.WORLDS,
 }

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import cmr_synth
 from cmr_synth.anatomy.labels import UNLABELLED, is_heart
 from cmr_synth.cohorts.examination import Examination
-from cmr_synth.cohorts.registry import load_cohort
+from cmr_synth.cohorts.registry import load_cohort, same_person
 from cmr_synth.cohorts.splits import check_shares, split_patients
 from cmr_synth.errors import InputError
 from cmr_synth.files import UNREADABLE, require_replaceable, write_folder
@@ -100,6 +100,14 @@ class SliceSet:
     def spacing(self) -> float:
         """Pixel size in mm."""
         return float(self.about["spacing_mm"])
+
+
+def persons_of(rows: Sequence[SliceRow]) -> NDArray[np.str_]:
+    """Cohort and person of each slice: patients known to be one person have one name."""
+    again = {name: same_person(name) for name in {row.cohort for row in rows}}
+    return np.array(
+        [f"{row.cohort} {again[row.cohort].get(row.patient, row.patient)}" for row in rows]
+    )
 
 
 def open_slice_set(folder: Path) -> SliceSet:

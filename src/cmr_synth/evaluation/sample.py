@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import is_heart
-from cmr_synth.cohorts.registry import same_person
-from cmr_synth.cohorts.slices import SliceRow, SliceSet, prepare
+from cmr_synth.cohorts.slices import SliceRow, SliceSet, persons_of, prepare
 from cmr_synth.errors import InputError
 
 LEVELS = ("basal", "mid", "apical")
@@ -79,11 +78,8 @@ class Sample:
 
     @cached_property
     def persons(self) -> NDArray[np.str_]:
-        """Patient of each slice, somebody examined under two numbers being one."""
-        again = {name: same_person(name) for name in {row.cohort for row in self.rows}}
-        return np.array(
-            [f"{row.cohort} {again[row.cohort].get(row.patient, row.patient)}" for row in self.rows]
-        )
+        """Person of each slice, with the cohort before it: somebody examined twice is one."""
+        return persons_of(self.rows)
 
     @cached_property
     def vendors(self) -> NDArray[np.str_]:

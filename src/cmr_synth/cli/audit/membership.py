@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,28 +27,45 @@ def membership(
         typer.Option("--others", help="Splits of other patients; by default all that remain."),
     ] = None,
     cohort: Cohort = None,
+    references: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Calibrate difficulty by two small models trained on halves of these persons: "
+            "about 20 minutes of one core, once; they are kept here for all models.",
+        ),
+    ] = None,
+    reference_images: Annotated[
+        int, typer.Option(min=8, help="Images seen in the training of each reference.")
+    ] = 10_000,
     reference: Annotated[
         str | None,
-        typer.Option(help="A model trained on none of these patients, for the reference attack."),
+        typer.Option(
+            help="A model trained on none of these persons; without --references, difficulty is "
+            "calibrated by it."
+        ),
     ] = None,
-    per_patient: Annotated[
-        int, typer.Option(min=1, help="Slices of a patient, evenly spread.")
-    ] = 6,
+    per_patient: Annotated[int, typer.Option(min=1, help="Slices of a person, evenly spread.")] = 6,
     draws: Annotated[int, typer.Option(min=1, help="Draws of noise at each level.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the noise and the resampling.")] = 2026,
     as_json: Json = False,
 ) -> None:
-    """Attack models: are patients that they were trained on told from others?
+    """Attack models: are persons that they were trained on told from others?
 
     \b
     Example:
-      cmr-synth audit membership flow --slices prepared --out membership
+      cmr-synth audit membership flow --slices prepared --references refs --out membership
+
+    Without --references or --reference, what is found may be the difficulty of slices, and the
+    verdict claims no memory.
     """
     check_source(data, slices)
     from cmr_synth.evaluation.events import titled
     from cmr_synth.evaluation.sample import joined, real_sample, splits_besides
     from cmr_synth.generators import zoo
     from cmr_synth.privacy.membership.attack import Membership, attack, spread_over
+    from cmr_synth.privacy.membership.references import References, train_references
+    from cmr_synth.privacy.membership.units import units_of
     from cmr_synth.reports.membership import membership_content
 
     opened = open_slices(data, slices, out, complete=True, quiet=as_json)
@@ -56,6 +74,19 @@ def membership(
     parts = [real_sample(opened, split, cohort) for split in remaining]
     outside = spread_over(joined(parts, name="others"), per_patient)
     second = zoo.load(reference).generator if reference is not None else None
+    units_of(inside, outside)  # refuses before anything is trained
+    pair: References | None = None
+    if references is not None:
+        training = train_references(
+            opened,
+            references,
+            members=members,
+            others=remaining,
+            cohorts=cohort,
+            images=reference_images,
+        )
+        titled_training = titled("train references", training, of="images")
+        (pair,) = followed(titled_training, quiet=as_json)
     found: list[Membership] = []
     for name in models:
         entry = zoo.find(name)
@@ -66,6 +97,7 @@ def membership(
             outside,
             name=entry.name,
             sha256=model.card.sha256,
+            references=pair,
             reference=second,
             draws=draws,
             seed=seed,

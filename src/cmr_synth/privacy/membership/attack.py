@@ -1,39 +1,53 @@
-"""The attacks on one model, and the control arms that say what they would show of nothing.
+"""The attacks on one model, one of them declared beforehand, and the controls beside them.
 
-Members are slices of patients that a model was trained on; the others of patients held out from
-it. What is compared are patients of one cohort.
+Members are persons that a model was trained on; the others are held out from it. The verdict is
+the declared attack's alone, whatever the others find: the best of several is chance more often
+than any one of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator as ProgressThen
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.errors import InputError
-from cmr_synth.evaluation.counterparts import conditions_for
 from cmr_synth.evaluation.resampling import percentile_interval
-from cmr_synth.evaluation.sample import Sample, joined, require_disjoint
-from cmr_synth.generators.interface import Condition, Generator, Progress
-from cmr_synth.privacy.membership.errors import BAND, errors
-from cmr_synth.privacy.membership.figures import Figures, figures
-from cmr_synth.privacy.membership.probes import Probe, probe_of
+from cmr_synth.evaluation.sample import Sample
+from cmr_synth.generators.interface import Generator, Progress
+from cmr_synth.privacy.membership.difficulty import calibrated
+from cmr_synth.privacy.membership.errors import BAND
+from cmr_synth.privacy.membership.figures import Figures, Pairs, corrected, figures
+from cmr_synth.privacy.membership.images_alone import ImagesAlone, images_alone
+from cmr_synth.privacy.membership.measure import LOSS, Errors, measured
+from cmr_synth.privacy.membership.probes import probe_of
+from cmr_synth.privacy.membership.references import Difficulty, References
+from cmr_synth.privacy.membership.units import Units, units_of
 
+Found = TypeVar("Found")
+CALIBRATED, CALIBRATED_RECONSTRUCTION = "calibrated loss", "calibrated reconstruction"
+BY_MODEL = "loss against a reference model"
 ATTACKS = {
-    "reconstruction": "L2 and 1-SSIM between a slice and its reconstruction",
+    CALIBRATED: "the model's own error, less what that of a reference that has not seen the person "
+    "lets expect; the loss, as it is what training made small, and every family has one",
+    CALIBRATED_RECONSTRUCTION: "the same with the reconstruction error",
+    BY_MODEL: "the same with the loss of the reference model that was given",
+    LOSS: "the model's own error, in which the difficulty of slices counts",
+    "reconstruction": "L2 and 1-SSIM between a slice and its reconstruction; difficulty counts",
     "frequency-calibrated": f"the same in the band of {BAND[0]:.0%} to {BAND[1]:.0%} of the radius "
-    "in Fourier space",
-    "loss": "the model's own error",
+    "in Fourier space; difficulty counts",
 }
-REFERENCE = "reference model"
-"""Attack that needs a second model, trained on neither side."""
-REPEATS = 5
-"""Divisions into folds over which the classifier without a model is averaged."""
+WITHOUT_CALIBRATION = (
+    "Difficulty is not calibrated: slices of one side may be easier for any model, seen or not, "
+    "and nothing here tells that from memory. Train references (--references), or name a model "
+    "that was trained on neither side (--reference)."
+)
+LEVEL = 0.05
 SPLITS = 40
-"""Random halves of the members of the member-versus-member arm."""
+"""Random groups of members of the member-versus-member arm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,60 +58,96 @@ class Membership:
     ----------
     name : str
     sha256 : str or None
+    declared : str
+        The attack that the verdict is by.
     attacks : dict of name to Figures
-    images_alone : Figures
-        Of a classifier that sees the slices and no model: what tells the two groups apart without
-        any leak.
+        The declared one first.
+    images_alone : ImagesAlone
+        What tells the two sides apart without any model.
     between_members : (mean, low, high)
-        AUC of the strongest attack between random halves of the members, as many in one as there
-        are others: what chance alone does.
+        AUC of the declared attack between random groups of members, as many in one as there are
+        others: what chance alone does. NaN where members are too few.
+    strata : dict of name to (members, others)
+        Persons among whom pairs are compared and membership is permuted.
     choices : dict of str to text
         Every free choice.
     """
 
     name: str
     sha256: str | None
+    declared: str
     attacks: dict[str, Figures]
-    images_alone: Figures
+    images_alone: ImagesAlone
     between_members: tuple[float, float, float]
+    strata: dict[str, tuple[int, int]]
     choices: dict[str, str] = field(default_factory=dict)
 
     @property
-    def strongest(self) -> str:
-        """Name of the attack with the greatest AUC."""
-        return max(self.attacks, key=lambda name: self.attacks[name].auc[0])
+    def first(self) -> Figures:
+        """Of the declared attack."""
+        return self.attacks[self.declared]
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the declared attack takes difficulty out."""
+        return self.declared != LOSS
+
+    @property
+    def corrected(self) -> dict[str, float]:
+        """P-values of the secondary attacks, for as many as there are."""
+        return corrected({k: one.p for k, one in self.attacks.items() if k != self.declared})
+
+    @property
+    def found(self) -> bool:
+        """Whether the declared attack shows memory."""
+        first = self.first
+        return self.is_calibrated and first.auc[1] > 0.5 and first.p <= LEVEL
 
     @property
     def verdict(self) -> str:
         """In plain words."""
-        best = self.attacks[self.strongest]
-        value, low, high = best.auc
-        said = f"AUC {value:.2f} [{low:.2f}, {high:.2f}] by the {self.strongest} attack"
-        if low > 0.5 and best.p <= 0.05:
-            return f"trained-on patients are told from others: {said}"
-        return f"not shown that patients are told apart, up to an AUC of {high:.2f}: {said}"
+        value, low, high = self.first.auc
+        said = f"AUC {value:.2f} [{low:.2f}, {high:.2f}], p {self.first.p:.2g}, by {self.declared}"
+        if not self.is_calibrated:
+            return f"memory cannot be told from slices that are easy for any model: {said}"
+        if not self.found:
+            return f"not shown that persons are told apart, up to an AUC of {high:.2f}: {said}"
+        words = f"persons that it was trained on are told from others: {said}"
+        if self.images_alone.differs:
+            words += "; the sides differ by their images alone, which may be a part of it"
+        return words
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
+        again = self.corrected
         return {
             "name": self.name,
             "sha256": self.sha256,
             "verdict": self.verdict,
-            "strongest": self.strongest,
-            "attacks": {name: one.as_dict() for name, one in self.attacks.items()},
+            "memory_shown": self.found,
+            "difficulty_calibrated": self.is_calibrated,
+            "declared": self.declared,
+            "attacks": {
+                name: one.as_dict()
+                | ({"p_corrected": round(again[name], 5)} if name in again else {})
+                for name, one in self.attacks.items()
+            },
             "control_arms": {
                 "images alone": self.images_alone.as_dict(),
-                "member against member": [round(v, 4) for v in self.between_members],
+                "member against member": [
+                    None if np.isnan(v) else round(v, 4) for v in self.between_members
+                ],
             },
+            "strata": {name: list(pair) for name, pair in self.strata.items()},
             "choices": self.choices,
         }
 
 
 def spread_over(sample: Sample, most: int) -> Sample:
-    """So many slices of each patient at most, evenly spread."""
+    """So many slices of each person at most, evenly spread."""
     kept: list[int] = []
-    for patient in np.unique(sample.patients):
-        rows = np.flatnonzero(sample.patients == patient)
+    for person in np.unique(sample.persons):
+        rows = np.flatnonzero(sample.persons == person)
         places = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
         kept += rows[np.unique(places)].tolist()
     return sample.take(np.array(sorted(kept)))
@@ -110,6 +160,7 @@ def attack(
     *,
     name: str,
     sha256: str | None = None,
+    references: References | None = None,
     reference: Generator | None = None,
     draws: int = 1,
     seed: int = 2026,
@@ -121,203 +172,141 @@ def attack(
     ----------
     generator : Generator
     members, others : Sample
-        Slices of patients that the model was trained on, and of others.
+        Slices of persons that the model was trained on, and of others.
+    references : References, optional
+        A pair trained on halves of these persons, by which difficulty is calibrated.
     reference : Generator, optional
-        A model trained on neither; with it an attack in the manner of RMIA (Zarifzadeh et al.
-        2024, arXiv:2312.03262, offline, one reference): the share of other patients' slices over
-        which a slice's likelihood ratio rises.
+        A model trained on neither side. Without a pair, difficulty is calibrated by it.
     draws : int
         Of the noise, at each level.
 
     Yields
     ------
     Progress or Membership
+        Progress of one model after another.
 
     Raises
     ------
     InputError
-        If a patient is on both sides, or no cohort is on both.
+        If a person is on both sides, or there are too few.
     """
-    require_disjoint(members, others)
-    both = joined([members, others], name=name)
-    member = np.arange(len(both)) < len(members)
-    cohorts = np.array([row.cohort for row in both.rows])
-    if not set(cohorts[member]) & set(cohorts[~member]):
-        raise InputError(
-            "no cohort has both patients that were trained on and others; name others."
+    both, units = units_of(members, others)
+    known = second = None
+    if references is not None:
+        known = yield from _outcome(
+            references.difficulty(both, draws=draws, seed=seed, batch=batch)
         )
-    models = [generator, *([reference] if reference is not None else [])]
-    probes = [probe_of(model) for model in models]
-    total = sum(len(probe.levels) for probe in probes) * draws * len(both)
-    done = 0
-    seen: list[dict[str, NDArray[np.float64]]] = []
-    for model, probe in zip(models, probes, strict=True):
-        found: dict[str, NDArray[np.float64]] = {}
-        asked = conditions_for(model, both)
-        for level in probe.levels:
-            for draw in range(draws):
-                parts: list[dict[str, NDArray[np.float64]]] = []
-                for first in range(0, len(both), batch):
-                    parts.append(_looked(probe, both, asked, first, batch, level, seed + draw))
-                    done += min(batch, len(both) - first)
-                    yield Progress(done, total)
-                for key in parts[0]:
-                    values = np.concatenate([part[key] for part in parts])
-                    # one level must not drown another: each is brought to the same spread
-                    found[key] = found.get(key, 0) + _standard(values)
-        seen.append(found)
-    scores = {
-        "reconstruction": -(_standard(seen[0]["L2"]) + _standard(seen[0]["1-SSIM"])),
-        "frequency-calibrated": -(
-            _standard(seen[0]["band L2"]) + _standard(seen[0]["band 1-SSIM"])
-        ),
-        "loss": -seen[0]["loss"],
-    }
-    if len(seen) > 1:
-        scores[REFERENCE] = _over_others(seen[0]["loss"], seen[1]["loss"], member, both.patients)
+    own = yield from _outcome(measured(generator, both, draws=draws, seed=seed, batch=batch))
+    if reference is not None:
+        second = yield from _outcome(measured(reference, both, draws=draws, seed=seed, batch=batch))
+    scores = scores_of(own, units, known=known, second=second)
+    declared = next(iter(scores))
     results = {
-        key: figures(value, member, both.patients, cohorts, seed=seed)
+        key: figures(value, units.member, units.persons, units.strata, seed=seed)
         for key, value in scores.items()
     }
-    best = max(results, key=lambda key: results[key].auc[0])
-    alone = figures(
-        images_alone(both, member, cohorts, seed), member, both.patients, cohorts, seed=seed
-    )
+    first = results[declared]
+    taken = "trained here on halves of these persons" if references is not None else "none"
     yield Membership(
         name,
         sha256,
+        declared,
         results,
-        alone,
-        _between(scores[best], member, both.patients, cohorts, seed),
+        images_alone(both.pixels, units, seed=seed),
+        _between(scores[declared], units, seed),
+        {key: pair for key, pair in units.counts().items() if min(pair)},
         {
-            "slices": f"{len(members)} of {results[best].members} trained-on patients, "
-            f"{len(others)} of {results[best].others} others",
-            "reconstruction": probes[0].words,
+            "slices": f"{len(members)} of {first.members} persons trained on, "
+            f"{len(others)} of {first.others} others",
+            "left out": _left_out(units),
+            "reconstruction": probe_of(generator).words,
             "draws of noise": str(draws),
             "band": f"{BAND[0]:.0%} to {BAND[1]:.0%} of the radius, 1 being the Nyquist frequency",
             "SSIM": "Gaussian window of 11 pixels, sigma 1.5, range 1",
-            "combination": "levels, and L2 with 1-SSIM, each brought to mean 0 and deviation 1 "
-            "over all slices, then added",
+            "combination": "calibrated attacks: mean logarithm over levels; the others: levels, "
+            "and L2 with 1-SSIM, each brought to mean 0 and deviation 1, then added",
             "masks": "the slices' own" if "mask" in generator.takes else "the model takes none",
-            "reference model": "none given" if reference is None else probes[1].words,
-            "pairs": "patients of one cohort, by the mean score of their slices",
+            "references": taken,
+            "reference model": "none" if reference is None else probe_of(reference).words,
+            "pairs": "persons of one stratum, by the mean score of their slices",
             "seed": str(seed),
         },
     )
 
 
-def _looked(
-    probe: Probe,
-    both: Sample,
-    asked: list[Condition],
-    first: int,
-    batch: int,
-    level: float,
-    seed: int,
+def scores_of(
+    own: Errors,
+    units: Units,
+    *,
+    known: Difficulty | None = None,
+    second: Errors | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    rows = slice(first, first + batch)
-    pictures = both.pixels[rows]
-    numbers = range(first, first + len(pictures))
-    made, loss = probe(pictures, asked[rows], numbers, level=level, seed=seed)
-    return {**errors(pictures, made), "loss": loss}
+    """Scores of every attack that can be made, the declared one first.
 
-
-def _standard(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray((values - values.mean()) / max(float(values.std()), 1e-12))
-
-
-def _over_others(
-    loss: NDArray[np.float64],
-    reference: NDArray[np.float64],
-    member: NDArray[np.bool_],
-    patients: NDArray[np.str_],
-) -> NDArray[np.float64]:
-    """Share of other patients' slices that a slice's likelihood ratio exceeds.
-
-    With log p taken for minus the loss on a common scale, p(x | model) / p(x | reference) is
-    compared at a threshold of 1, never with slices of the same patient.
+    Parameters
+    ----------
+    own : Errors
+        Of the attacked model.
+    units : Units
+    known : Difficulty, optional
+        By a trained pair.
+    second : Errors, optional
+        Of a model trained on neither side.
     """
-    ratio = reference - loss
-    among = np.flatnonzero(~member)
-    wins = ratio[:, None] > ratio[None, among]
-    apart = patients[:, None] != patients[None, among]
-    return np.asarray((wins & apart).sum(axis=1) / np.maximum(apart.sum(axis=1), 1))
-
-
-def images_alone(
-    both: Sample, member: NDArray[np.bool_], cohorts: NDArray[np.str_], seed: int
-) -> NDArray[np.float64]:
-    """Scores of a classifier that sees no model, each patient judged by the others.
-
-    If it tells members from others, the two groups differ by themselves, and no attack proves a
-    leak (Das et al. 2024, arXiv:2406.16201). It is a logistic regression on grey-level quantiles
-    and the energy of eight frequency rings.
-
-    Scores are ranks within fold and cohort, from 0 to 1. A classifier that was fitted without some
-    members leans towards the others where these members would have been, so that scores of
-    different folds, compared as they are, fall below chance where there is nothing to tell.
-    """
-    from scipy.stats import rankdata
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    features = np.concatenate([_features(both.pixels), _one_hot(cohorts)], axis=1)
-    folds = min(5, *(len(np.unique(both.patients[side])) for side in (member, ~member)))
-    if folds < 2:
-        return np.zeros(len(both))
-    scores = np.zeros(len(both))
-    for repeat in range(REPEATS):
-        split = StratifiedGroupKFold(folds, shuffle=True, random_state=(seed + repeat) % 2**32)
-        for train, test in split.split(features, member, both.patients):
-            model = make_pipeline(
-                StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
+    found: dict[str, NDArray[np.float64]] = {}
+    if known is not None:
+        # the two references differ, too: what is compared with one stays beside it
+        groups = np.array([f"{c} {h}" for c, h in zip(units.cohorts, known.half, strict=True)])
+        for key, kinds in ((CALIBRATED, (LOSS,)), (CALIBRATED_RECONSTRUCTION, ("L2", "1-SSIM"))):
+            found[key] = calibrated(
+                own.logarithm(*kinds),
+                known.unseen.logarithm(*kinds),
+                groups,
+                persons=units.persons,
+                instrument=known.seen.logarithm(*kinds),
             )
-            model.fit(features[train], member[train])
-            found = model.decision_function(features[test])
-            for cohort in np.unique(cohorts[test]):
-                rows = cohorts[test] == cohort
-                ranks = (rankdata(found[rows]) - 0.5) / rows.sum()
-                scores[test[rows]] += ranks / REPEATS
-    return scores
+    if second is not None:
+        found[BY_MODEL] = calibrated(
+            own.logarithm(LOSS), second.logarithm(LOSS), units.cohorts, persons=units.persons
+        )
+    return found | {
+        LOSS: -own.standard(LOSS),
+        "reconstruction": -own.standard("L2", "1-SSIM"),
+        "frequency-calibrated": -own.standard("band L2", "band 1-SSIM"),
+    }
 
 
-def _features(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
-    quantiles = np.quantile(pixels, np.linspace(0.05, 0.95, 10), axis=(1, 2)).T
-    power = np.abs(np.fft.rfft2(pixels, axes=(1, 2))) ** 2
-    y = np.fft.fftfreq(pixels.shape[1])[:, None] / 0.5
-    x = np.fft.rfftfreq(pixels.shape[2])[None, :] / 0.5
-    ring = np.minimum((np.hypot(y, x) * 8).astype(int), 8)
-    energy = [np.log(power[:, ring == k].mean(axis=1) + 1e-9) for k in range(8)]
-    return np.concatenate([quantiles, np.stack(energy, axis=1)], axis=1)
+def _outcome(events: Iterator[Progress | Found]) -> ProgressThen[Progress, None, Found]:
+    """Pass progress on, and return what comes of it."""
+    found: Found | None = None
+    for event in events:
+        if isinstance(event, Progress):
+            yield event
+        else:
+            found = event
+    assert found is not None
+    return found
 
 
-def _one_hot(names: NDArray[np.str_]) -> NDArray[np.float64]:
-    return (names[:, None] == np.unique(names)[None]).astype(np.float64)
+def _left_out(units: Units) -> str:
+    """Persons with nobody to be compared with."""
+    alone = {name: max(pair) for name, pair in units.counts().items() if not min(pair)}
+    return ", ".join(f"{count} of {name}" for name, count in alone.items()) or "nobody"
 
 
-def _between(
-    scores: NDArray[np.float64],
-    member: NDArray[np.bool_],
-    patients: NDArray[np.str_],
-    cohorts: NDArray[np.str_],
-    seed: int,
-) -> tuple[float, float, float]:
-    """AUC between random groups of members, as many of each cohort as there are others."""
+def _between(scores: NDArray[np.float64], units: Units, seed: int) -> tuple[float, float, float]:
+    """AUC between random groups of members, as many of each stratum as there are others."""
+    pairs = Pairs.of(scores, units.member, units.persons, units.strata)
+    who = pairs.member
+    inside = Pairs(pairs.scores[who], np.ones(int(who.sum()), bool), pairs.strata[who])
     rng = np.random.default_rng(seed)
-    values, owner, group = scores[member], patients[member], cohorts[member]
-    found = []
-    for _ in range(SPLITS):
-        held: list[str] = []
-        for cohort in np.unique(group):
-            names = np.unique(owner[group == cohort])
-            wanted = len(np.unique(patients[~member & (cohorts == cohort)]))
-            held += rng.permutation(names)[: min(wanted, len(names) // 2)].tolist()
-        inside = ~np.isin(owner, held)
-        if inside.all():
-            continue
-        found.append(figures(values, inside, owner, group, draws=1, seed=seed).auc[0])
-    if not found:
+    labels = np.ones((SPLITS, len(inside.scores)), bool)
+    for stratum in np.unique(inside.strata):
+        rows = np.flatnonzero(inside.strata == stratum)
+        wanted = int((~who & (pairs.strata == stratum)).sum())
+        for k in range(SPLITS):
+            labels[k, rng.permutation(rows)[: min(wanted, len(rows) // 2)]] = False
+    if labels.all():
         return (float("nan"),) * 3
-    return float(np.mean(found)), *percentile_interval(found)
+    found = inside.auc(labels)
+    return float(found.mean()), *percentile_interval(found)

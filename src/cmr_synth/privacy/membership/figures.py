@@ -1,7 +1,8 @@
-"""How well scores tell members from others, patients being the units."""
+"""How well scores tell members from others, persons being the units."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,11 @@ from cmr_synth.evaluation.resampling import (
     percentile_interval,
     permuted_within,
 )
-from cmr_synth.privacy.weights import weights_by_patient
 
-RATES = (0.01, 0.001)
-"""False-positive rates at which true positives are counted."""
+RATES = (0.1, 0.01, 0.001)
+"""False-positive rates at which true positives are counted, if there are persons enough."""
 DRAWS = 2000
+Z = 1.959964  # 97.5 % point of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,19 @@ class Figures:
     Parameters
     ----------
     auc : (value, low, high)
-        By patient, among pairs of one cohort; 95 % bootstrap interval over patients.
-    slice_auc : float
-        By slice, among pairs of one cohort, patients weighing the same.
+        By person, among pairs of one stratum; 95 % score interval.
     p : float
-        One-sided, of the patients' membership permuted within cohorts.
-    rates : dict of false-positive rate to (value, low, high)
-        True-positive rate by slice, patients weighing the same.
+        One-sided, of membership permuted among the persons of each stratum.
+    rates : dict of false-positive rate to (value, low, high), or None
+        True-positive rate by person, 95 % bootstrap interval; None where there are fewer others
+        than one in whom the rate is a false positive.
     members, others : int
-        Patients that were compared.
+        Persons that were compared.
     """
 
     auc: tuple[float, float, float]
-    slice_auc: float
     p: float
-    rates: dict[float, tuple[float, float, float]]
+    rates: dict[float, tuple[float, float, float] | None]
     members: int
     others: int
 
@@ -55,21 +54,120 @@ class Figures:
         """For JSON."""
         return {
             "auc": [round(v, 4) for v in self.auc],
-            "auc_by_slice": round(self.slice_auc, 4),
             "p": round(self.p, 5),
             "true_positive_rate": {
-                f"{rate:g}": [round(v, 4) for v in found] for rate, found in self.rates.items()
+                f"{rate:g}": None if found is None else [round(v, 4) for v in found]
+                for rate, found in self.rates.items()
             },
+            "persons_needed_for_rate": {f"{rate:g}": persons_needed(rate) for rate in RATES},
             "members": self.members,
             "others": self.others,
         }
 
 
+def persons_needed(rate: float) -> int:
+    """Others of whom one makes a false-positive rate."""
+    return round(1 / rate)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Persons of strata that have both sides, and who outdoes whom.
+
+    Parameters
+    ----------
+    scores : (p,) array
+        Mean over a person's slices.
+    member : (p,) bool array
+    strata : (p,) array
+    """
+
+    scores: NDArray[np.float64]
+    member: NDArray[np.bool_]
+    strata: NDArray[np.str_]
+
+    @classmethod
+    def of(
+        cls,
+        scores: NDArray[np.floating],
+        member: NDArray[np.bool_],
+        persons: NDArray[np.str_],
+        strata: NDArray[np.str_],
+    ) -> Pairs:
+        """From slices.
+
+        Raises
+        ------
+        ValueError
+            If no stratum has both members and others, or a score is not finite.
+        """
+        if not np.isfinite(scores).all():
+            raise ValueError("scores hold NaN or infinite values")
+        both = [s for s in np.unique(strata) if 0 < member[strata == s].mean() < 1]
+        if not both:
+            raise ValueError("no stratum has both members and others")
+        kept = np.isin(strata, both)
+        _, first, at = np.unique(persons[kept], return_index=True, return_inverse=True)
+        means = np.bincount(at, weights=scores[kept]) / np.bincount(at)
+        return cls(means, member[kept][first], strata[kept][first])
+
+    def auc(self, member: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+        """Share of pairs of one stratum that the member wins, (draws,), for (draws, p) labels."""
+        labels = np.atleast_2d(self.member if member is None else member).astype(np.float64)
+        won = compared = np.zeros(len(labels))
+        for stratum in np.unique(self.strata):
+            rows = self.strata == stratum
+            one = self.scores[rows]
+            wins = (one[:, None] > one[None]) + 0.5 * (one[:, None] == one[None])
+            inside = labels[:, rows]
+            won = won + ((inside @ wins) * (1 - inside)).sum(axis=1)
+            compared = compared + inside.sum(axis=1) * (1 - inside).sum(axis=1)
+        return np.asarray(won / compared)
+
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the AUC.
+
+        The AUCs for which the one found lies within 1.96 standard deviations, the deviation being
+        that of Hanley and McNeil at the AUC tried, not at the one found (Newcombe 2006, method 5,
+        doi:10.1002/sim.2324), summed over strata. At 0.5 that is the variance of the rank-sum
+        test, and an AUC of 1 has an interval, too. Where the spread found (DeLong et al. 1988) is
+        greater, as when some members stand far out and others not at all, it is widened to it.
+        """
+        from scipy.optimize import brentq
+
+        found = float(self.auc()[0])
+        sizes, spread = self._spread()
+        wider = max(1.0, spread / max(_variance(found, sizes), 1e-12))
+
+        def beyond(tried: float) -> float:
+            return (found - tried) ** 2 - Z**2 * wider * _variance(tried, sizes)
+
+        # at 0 and 1 themselves the variance is nought, and so they would be ends of their own
+        least, most = max(found, 1e-9), min(found, 1 - 1e-9)
+        low = float(brentq(beyond, 0.0, most)) if found > 0 else 0.0
+        high = float(brentq(beyond, least, 1.0)) if found < 1 else 1.0
+        return low, high
+
+    def _spread(self) -> tuple[list[tuple[int, int]], float]:
+        """Members and others of each stratum, and DeLong's variance of the AUC."""
+        sizes, total = [], 0.0
+        for stratum in np.unique(self.strata):
+            rows = self.strata == stratum
+            inside, outside = self.scores[rows & self.member], self.scores[rows & ~self.member]
+            wins = (inside[:, None] > outside) + 0.5 * (inside[:, None] == outside)
+            m, n = wins.shape
+            sizes.append((m, n))
+            if min(m, n) > 1:
+                a, b = wins.mean(axis=1).var(ddof=1), wins.mean(axis=0).var(ddof=1)
+                total += (m * n) ** 2 * (a / m + b / n)
+        return sizes, total / sum(m * n for m, n in sizes) ** 2
+
+
 def figures(
     scores: NDArray[np.floating],
     member: NDArray[np.bool_],
-    patients: NDArray[np.str_],
-    cohorts: NDArray[np.str_],
+    persons: NDArray[np.str_],
+    strata: NDArray[np.str_],
     *,
     draws: int = DRAWS,
     seed: int = 0,
@@ -81,113 +179,83 @@ def figures(
     scores : (n,) array
         Of slices; the greater, the more like a member.
     member : (n,) bool array
-        Equal for all slices of a patient.
-    patients, cohorts : (n,) arrays
+        Equal for all slices of a person.
+    persons, strata : (n,) arrays
+        Persons of one stratum are compared, and membership is permuted among them.
     draws : int
-        Bootstrap samples, and permutations.
+        Permutations, and bootstrap samples.
 
     Raises
     ------
     ValueError
-        If no cohort has both members and others, or a score is not finite.
+        If no stratum has both members and others, or a score is not finite.
     """
-    if not np.isfinite(scores).all():
-        raise ValueError("scores hold NaN or infinite values")
-    both = [c for c in np.unique(cohorts) if 0 < member[cohorts == c].mean() < 1]
-    if not both:
-        raise ValueError("no cohort has both members and others")
-    kept = np.isin(cohorts, both)
-    scores, member = scores[kept], member[kept]
-    patients, cohorts = patients[kept], cohorts[kept]
-    names, first, at = np.unique(patients, return_index=True, return_inverse=True)
-    means = np.bincount(at, weights=scores) / np.bincount(at)
-    is_member, of_cohort = member[first], cohorts[first]
-    # one cohort is harder to reproduce than another, so pairs are compared within each
-    pairs = (of_cohort[:, None] == of_cohort[None, :]).astype(np.float64)
-    wins = ((means[:, None] > means[None]) + 0.5 * (means[:, None] == means[None])) * pairs
+    pairs = Pairs.of(scores, member, persons, strata)
     rng = np.random.default_rng(seed)
-    weight = drawn_within(rng, is_member, draws)
-    inside, outside = weight * is_member, weight * ~is_member
-    ones, others = is_member.astype(np.float64)[None], (~is_member).astype(np.float64)[None]
-    found = _share(wins, pairs, inside, outside)
-    auc = float(_share(wins, pairs, ones, others)[0])
-    shuffled = permuted_within(rng, is_member, of_cohort, draws)
-    null = _share(wins, pairs, shuffled.astype(np.float64), (~shuffled).astype(np.float64))
-    centred = _centred(scores, cohorts)
-    per_slice = weights_by_patient(patients) * len(names)
+    auc = float(pairs.auc()[0])
+    null = pairs.auc(permuted_within(rng, pairs.member, pairs.strata, draws))
     return Figures(
-        auc=(auc, *percentile_interval(found)),
-        slice_auc=_by_slice(scores, member, per_slice, cohorts),
+        auc=(auc, *pairs.interval()),
         p=p_value(null, auc),
-        rates=_rates(centred, member, at, per_slice, weight),
-        members=int(is_member.sum()),
-        others=int((~is_member).sum()),
+        rates=_rates(pairs, rng, draws),
+        members=int(pairs.member.sum()),
+        others=int((~pairs.member).sum()),
     )
 
 
-def _share(
-    wins: NDArray[np.float64],
-    pairs: NDArray[np.float64],
-    inside: NDArray[np.float64],
-    outside: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Weighted share of pairs that the member wins, (draws,)."""
-    won = ((inside @ wins) * outside).sum(axis=1)
-    compared = ((inside @ pairs) * outside).sum(axis=1)
-    return np.divide(won, compared, out=np.full(len(won), np.nan), where=compared > 0)
+def corrected(p_values: Mapping[str, float]) -> dict[str, float]:
+    """P-values of several attacks, so that one below 5 % is chance in 5 % of audits (Holm 1979)."""
+    found: dict[str, float] = {}
+    greatest = 0.0
+    for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        greatest = max(greatest, min(1.0, (len(p_values) - place) * p_values[name]))
+        found[name] = greatest
+    return {name: found[name] for name in p_values}
 
 
-def _by_slice(
-    scores: NDArray[np.floating],
-    member: NDArray[np.bool_],
-    weights: NDArray[np.float64],
-    cohorts: NDArray[np.str_],
-) -> float:
-    won = compared = 0.0
-    for cohort in np.unique(cohorts):
-        rows = cohorts == cohort
-        a, wa = scores[rows & member], weights[rows & member]
-        b, wb = scores[rows & ~member], weights[rows & ~member]
-        order = np.argsort(b, kind="stable")
-        total = np.concatenate([[0.0], np.cumsum(wb[order])])
-        below = total[np.searchsorted(b[order], a, side="left")]
-        upto = total[np.searchsorted(b[order], a, side="right")]
-        won += float((wa * (below + upto) / 2).sum())
-        compared += float(wa.sum() * wb.sum())
-    return won / compared
-
-
-def _centred(scores: NDArray[np.floating], cohorts: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Scores less their cohort's median, over its quartile distance; no labels are used."""
-    result = np.asarray(scores, np.float64).copy()
-    for cohort in np.unique(cohorts):
-        rows = cohorts == cohort
-        low, middle, high = np.quantile(result[rows], [0.25, 0.5, 0.75])
-        result[rows] = (result[rows] - middle) / max(high - low, 1e-12)
-    return result
+def _variance(auc: float, sizes: list[tuple[int, int]]) -> float:
+    """Of an AUC over pairs of strata (Hanley and McNeil 1982, with one size for both sides)."""
+    total = 0.0
+    for m, n in sizes:
+        more = (m + n) / 2 - 1
+        one = auc * (1 - auc) * (1 + more * ((1 - auc) / (2 - auc) + auc / (1 + auc))) / (m * n)
+        total += (m * n) ** 2 * one
+    return total / sum(m * n for m, n in sizes) ** 2
 
 
 def _rates(
-    scores: NDArray[np.float64],
-    member: NDArray[np.bool_],
-    at: NDArray[np.int64],
-    per_slice: NDArray[np.float64],
-    weight: NDArray[np.float64],
-) -> dict[float, tuple[float, float, float]]:
-    """True-positive rates with their interval over patients."""
+    pairs: Pairs, rng: np.random.Generator, draws: int
+) -> dict[float, tuple[float, float, float] | None]:
+    """True-positive rates over all strata, each brought to one centre and spread."""
+    scores = _centred(pairs.scores, pairs.strata)
     order = np.argsort(-scores, kind="stable")
-    is_member, patient, each = member[order], at[order], per_slice[order]
+    member = pairs.member[order]
+    groups = np.array([f"{s} {m}" for s, m in zip(pairs.strata, pairs.member, strict=True)])
+    weight = drawn_within(rng, groups, min(draws, 500))[:, order]
+    # persons of one score are called members all together or not at all
+    last = np.append(np.diff(scores[order]) != 0, True)
 
     def at_rate(times: NDArray[np.float64], rate: float) -> float:
-        w = each * times[patient]
-        false = np.cumsum(w * ~is_member) / (w * ~is_member).sum()
-        true = np.cumsum(w * is_member) / (w * is_member).sum()
-        allowed = int(np.searchsorted(false, rate + 1e-12, side="right"))
-        return float(true[allowed - 1]) if allowed else 0.0
+        false = np.cumsum(times * ~member) / (times * ~member).sum()
+        true = np.cumsum(times * member) / (times * member).sum()
+        allowed = np.flatnonzero((false <= rate + 1e-12) & last)
+        return float(true[allowed[-1]]) if len(allowed) else 0.0
 
-    once = np.ones(weight.shape[1])
-    found = {}
+    once = np.ones(len(scores))
+    found: dict[float, tuple[float, float, float] | None] = {}
     for rate in RATES:
-        drawn = [at_rate(times, rate) for times in weight[:500]]
+        if int((~pairs.member).sum()) < persons_needed(rate):
+            found[rate] = None
+            continue
+        drawn = [at_rate(times, rate) for times in weight]
         found[rate] = (at_rate(once, rate), *percentile_interval(drawn))
     return found
+
+
+def _centred(scores: NDArray[np.float64], strata: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Scores less their stratum's median; no labels are used."""
+    result = scores.copy()
+    for stratum in np.unique(strata):
+        rows = strata == stratum
+        result[rows] -= np.median(result[rows])
+    return result
