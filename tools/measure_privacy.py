@@ -209,8 +209,8 @@ def _membership(found: Membership) -> dict[str, Any]:
     return {
         "words": by,
         "declared": found.declared,
-        "persons": [first.members, first.others],
-        "slices_of_a_person": PER_PATIENT,
+        "patients": [first.members, first.others],  # people: somebody examined twice is one
+        "slices_of_a_patient": PER_PATIENT,
         "attacks": attacks,
         "images_alone": alone.as_dict(),
         "member_against_member_auc": [round(v, 4) for v in found.between_members],
