@@ -170,7 +170,7 @@ def compare_arms(
             for arm, own in scores.items():
                 patients = len({patient for table in tables[arm] for patient in table})
                 if patients < LEAST_PATIENTS:
-                    if score == "dice":
+                    if (score, stratum.structure) == ("dice", "mean"):
                         few[stratum.by, stratum.value] = patients
                     continue
                 results.append(_result(arm, stratum, score, tables, reference, own))
