@@ -177,6 +177,7 @@ def _copying(found: Overfitting) -> dict[str, Any]:
         "diversity": shown(found.diversity),
         "cluster_p": round(found.cluster.p, 4),
         "texture_auc": None if found.texture is None else [round(v, 4) for v in found.texture.auc],
+        "tests": len(found.tests),
         "style_p": {vendor: round(one.p, 4) for vendor, one in found.styles.items()},
     }
 

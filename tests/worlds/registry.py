@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import distances, intervals, membership, pictures, privacy, utility
+from . import copying, distances, intervals, membership, pictures, privacy, utility
 from .tried import World
 
 WORLDS: dict[str, World] = {
@@ -11,5 +11,6 @@ WORLDS: dict[str, World] = {
     **pictures.WORLDS,
     **membership.WORLDS,
     **privacy.WORLDS,
+    **copying.WORLDS,
     **utility.WORLDS,
 }

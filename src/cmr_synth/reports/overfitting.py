@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cmr_synth.privacy.overfitting.audit import Overfitting
+from cmr_synth.privacy.overfitting.audit import LEVEL, Overfitting
 from cmr_synth.reports.content import Content, Section, Table
-from cmr_synth.reports.numbers import interval, number
+from cmr_synth.reports.numbers import NONE, interval, number
 
+P_VALUES = {"p": "one-sided; of C_T two-sided", "p corrected": "for all tests (Holm)"}
 LEAD = "Does a synthetic set lie closer to its training patients than new patients do?"
 MEANINGS = {
     "authenticity": "share of slices farther from their nearest training slice than that one from "
@@ -54,12 +55,23 @@ def _section(one: Overfitting) -> Section:
             name,
             interval(estimate.value, estimate.low, estimate.high),
             number(estimate.real),
+            *(
+                [number(one.tests[name][0]), number(one.corrected[name])]
+                if name in one.tests
+                else [NONE, NONE]
+            ),
             meaning,
         ]
         for (name, meaning), estimate in zip(MEANINGS.items(), estimates, strict=True)
     ]
     measures = Table(
-        {"test": "", "value": "95 % interval over patients", "real": "held-out", "meaning": ""},
+        {
+            "test": "",
+            "value": "95 % interval over patients",
+            "real": "held-out",
+            **P_VALUES,
+            "meaning": "",
+        },
         rows,
     )
     around = {"all": one.cluster, **{f"style of {v}": c for v, c in one.styles.items()}}
@@ -68,11 +80,19 @@ def _section(one: Overfitting) -> Section:
             "slices": "",
             "around one patient": "largest share nearest to one training patient",
             "real": "the same of as many held-out patients",
-            "p": "share of draws of real patients that reach it",
+            "p": "share of draws that reach it, set and patients changing places",
+            "p corrected": f"for {len(one.tests)} tests (Holm)",
             "patient": "",
         },
         [
-            [name, number(c.share), number(c.real), number(c.p), c.patient]
+            [
+                name,
+                number(c.share),
+                number(c.real),
+                number(c.p),
+                number(one.corrected["cluster" if c is one.cluster else name]),
+                c.patient,
+            ]
             for name, c in around.items()
         ],
     )
@@ -81,6 +101,8 @@ def _section(one: Overfitting) -> Section:
         "mask they follow. Patients are the units of intervals.",
         "Styles: slices made in one vendor's style, the heart painted over, so that scanner and "
         "site remain; one test for each.",
+        f"{len(one.tests)} tests were made. What is called a finding has p <= {LEVEL:g} when "
+        "corrected for their number (Holm).",
     ]
     if one.texture is not None:
         remarks.append(

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 LEAST = 5
 """Patients that each set needs."""
+LEVEL = 0.05
+"""Chance of any finding where there is nothing to find, all tests together."""
 HEART_MARGIN = 6
 """Pixels about the heart that are painted over for the style-leak test."""
 
@@ -71,43 +73,66 @@ class Overfitting:
     texture: Figures | None = None
     styles: dict[str, Cluster] = field(default_factory=dict)
 
-    def findings(self) -> list[str]:
-        """What lies outside of what real patients give, in plain words; empty if nothing does."""
-        said = []
-        if self.authenticity.high < self.authenticity.real:
-            said.append(
+    @property
+    def tests(self) -> dict[str, tuple[float, str]]:
+        """One-sided p-value of each test that was made, and what it says if it is small."""
+        copied = self.copying.value < 0
+        cluster = f"many slices lie around one patient, {self.cluster.patient} (cluster)"
+        made = {
+            "authenticity": (
+                self.authenticity.p,
                 "more slices than of real patients lie closer to a training slice than "
-                "its own nearest neighbour does (authenticity)"
-            )
-        if self.gap.low > 0:
-            said.append("the set lies closer to training patients than to others (gap)")
-        if self.copying.high < 0:
-            said.append("slices lie closer to the training set than held-out ones (C_T)")
-        if self.copying.low > 0:
-            said.append(
-                "slices lie farther from the training set than held-out ones: underfitted (C_T)"
-            )
-        if self.loss.low > 0:
-            said.append(
-                "training patients are harder to tell from the set than others (privacy loss)"
-            )
-        if self.cluster.p <= 0.05:
-            said.append(f"many slices lie around one patient, {self.cluster.patient} (cluster)")
-        if self.diversity.high < 1:
-            said.append("the set is less varied than real patients (diversity)")
-        if self.texture is not None and self.texture.auc[1] > 0.5:
-            said.append(
+                "its own nearest neighbour does (authenticity)",
+            ),
+            "generalisation gap": (
+                self.gap.p,
+                "the set lies closer to training patients than to others (gap)",
+            ),
+            "C_T": (
+                self.copying.p,
+                "slices lie closer to the training set than held-out ones (C_T)"
+                if copied
+                else "slices lie farther from the training set than held-out ones: "
+                "underfitted (C_T)",
+            ),
+            "privacy loss": (
+                self.loss.p,
+                "training patients are harder to tell from the set than others (privacy loss)",
+            ),
+            "cluster": (self.cluster.p, cluster),
+            "diversity": (
+                self.diversity.p,
+                "the set is less varied than real patients (diversity)",
+            ),
+        }
+        if self.texture is not None:
+            made["texture"] = (
+                self.texture.p,
                 "slices from training masks resemble those patients beyond what the mask "
-                "forces (texture)"
+                "forces (texture)",
             )
-        # one test a vendor
-        limit = 0.05 / max(len(self.styles), 1)
-        said += [
-            f"the style of {vendor} points to one patient, {one.patient}"
-            for vendor, one in self.styles.items()
-            if one.p <= limit
-        ]
-        return said
+        for vendor, one in self.styles.items():
+            words = f"the style of {vendor} points to one patient, {one.patient}"
+            made[f"style of {vendor}"] = (one.p, words)
+        return {name: test for name, test in made.items() if not np.isnan(test[0])}
+
+    @property
+    def corrected(self) -> dict[str, float]:
+        """P-values of `tests`, corrected for their number (Holm 1979, jstor.org/stable/4615733)."""
+        order = sorted(self.tests, key=lambda name: self.tests[name][0])
+        found, least = {}, 0.0
+        for rank, name in enumerate(order):
+            least = max(least, min(1.0, (len(order) - rank) * self.tests[name][0]))
+            found[name] = least
+        return {name: found[name] for name in self.tests}
+
+    def findings(self) -> list[str]:
+        """What lies outside of what real patients give, in plain words; empty if nothing does.
+
+        Of sets in which there is nothing to find, a share `LEVEL` at most has any finding.
+        """
+        corrected = self.corrected
+        return [words for name, (_, words) in self.tests.items() if corrected[name] <= LEVEL]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -125,6 +150,10 @@ class Overfitting:
             "sha256": self.sha256,
             "slices": self.slices,
             "findings": self.findings(),
+            "tests": {
+                name: {"p": round(p, 5), "corrected": round(self.corrected[name], 5)}
+                for name, (p, _) in self.tests.items()
+            },
             **{key: _rounded(asdict(one)) for key, one in estimates.items()},
             "cluster": _rounded(asdict(self.cluster)),
             "texture": None if self.texture is None else self.texture.as_dict(),
@@ -152,7 +181,7 @@ def real_sets(training: Sample, held_out: Sample, detector: CopyDetector) -> Rea
     """
     require_disjoint(training, held_out)
     for sample, side in ((training, "training"), (held_out, "held-out")):
-        if (count := len(np.unique(sample.patients))) < LEAST:
+        if (count := len(np.unique(sample.persons))) < LEAST:
             raise InputError(f"{count} {side} patients, and {LEAST} are needed; name more.")
     both = (training, held_out)
     whole = tuple(detector.descriptors(one.pixels)[0] for one in both)
@@ -189,20 +218,24 @@ def audit_overfitting(
     ------
     Progress or Overfitting
     """
-    groups = sample.patients
+    groups = sample.persons
     if len(np.unique(groups)) < LEAST:
         raise InputError(
             f"{sample.name}: masks of {len(np.unique(groups))} patients, and {LEAST} are needed."
         )
     whole, _ = detector.descriptors(sample.pixels)
     trained, held = real.whole
-    names = real.training.patients
-    others = real.held_out.patients
+    names = real.training.persons
+    others = real.held_out.persons
     sets = (whole, trained, held, groups, names, others)
     with_held_out, with_training, loss = privacy_loss(*sets, seed=seed)
     at, _ = nearest(whole, trained, groups, names)
     at_real, _ = nearest(held, trained)
-    authentic_real = share_estimate(authentic(held, trained), others, real=np.nan).value
+    authentic_real = share_estimate(authentic(held, trained), others, real=np.nan, seed=seed)
+    authenticity = share_estimate(
+        authentic(whole, trained, groups, names), groups, real=authentic_real.value, seed=seed
+    )
+    error = float(np.hypot(authenticity.error, authentic_real.error))
     texture: Figures | None = None
     styles: dict[str, Cluster] = {}
     if generator is not None:
@@ -235,15 +268,15 @@ def audit_overfitting(
             same = real.held_out.vendors == vendor
             if len(np.unique(others[same])) >= LEAST:
                 styles[vendor] = cluster(
-                    names[found], styled.patients, names[at_covered[same]], others[same], seed=seed
+                    names[found], styled.persons, names[at_covered[same]], others[same], seed=seed
                 )
     yield Overfitting(
         sample.name,
         sha256,
         len(sample),
-        share_estimate(authentic(whole, trained), groups, real=authentic_real, seed=seed),
+        authenticity.tested(-1, error),
         generalisation_gap(*sets, seed=seed),
-        data_copying(whole, held, trained, groups, others, seed=seed),
+        data_copying(whole, held, trained, groups, others, names, seed=seed),
         with_held_out,
         with_training,
         loss,
@@ -284,7 +317,7 @@ def _texture(
     )
     member = np.arange(len(both)) < len(rows[0])
     cohorts = np.array([row.cohort for row in both.rows])
-    return figures(-np.concatenate(apart), member, both.patients, cohorts, seed=seed)
+    return figures(-np.concatenate(apart), member, both.persons, cohorts, seed=seed)
 
 
 def _spread(sample: Sample, count: int) -> NDArray[np.int64]:
@@ -292,10 +325,10 @@ def _spread(sample: Sample, count: int) -> NDArray[np.int64]:
 
 
 def _few_each(sample: Sample, count: int) -> NDArray[np.int64]:
-    """So many slices of each patient, evenly spread and away from both ends."""
+    """So many slices of each person, evenly spread and away from both ends."""
     kept: list[int] = []
-    for patient in np.unique(sample.patients):
-        rows = np.flatnonzero(sample.patients == patient)
+    for person in np.unique(sample.persons):
+        rows = np.flatnonzero(sample.persons == person)
         places = np.linspace(0, len(rows) - 1, count + 2).round().astype(int)[1:-1]
         kept += rows[np.unique(places)].tolist()
     return np.array(sorted(kept))

@@ -6,14 +6,14 @@ with that patient's real slices: an identical mask forces resemblance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from cmr_synth.evaluation.resampling import (
     drawn,
-    drawn_rows,
     p_value,
     percentile_interval,
     rows_of_patients,
@@ -26,16 +26,41 @@ DRAWS = 500
 BLOCK = 512
 FEW = 20
 """Slices of both sets that a cell needs for the data-copying test."""
+OF_A_CELL = 10
+"""Patients for whom a cell of it is made: the deviation of a z-score is that of patients."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % interval over patients, and what real held-out patients give."""
+    """A value with its 95 % interval over patients, and what real held-out patients give.
+
+    Parameters
+    ----------
+    p : float
+        One-sided, for the value to lie on the far side of `real`, above or below as asked; NaN
+        where nothing is tested.
+    """
 
     value: float
     low: float
     high: float
     real: float = float("nan")
+    p: float = float("nan")
+
+    @property
+    def error(self) -> float:
+        """Standard error, by the width of the interval."""
+        return (self.high - self.low) / (2 * float(norm.ppf(0.975)))
+
+    def tested(self, side: int, error: float | None = None) -> Estimate:
+        """With p of the value being above `real` (side 1), below it (-1), or either (0).
+
+        By the normal distribution, with the standard error of the interval or another one: draws
+        are too few for the small p-values that correcting for several tests asks for.
+        """
+        z = (self.value - self.real) / max(self.error if error is None else error, 1e-12)
+        p = float(2 * norm.sf(abs(z))) if side == 0 else float(norm.sf(side * z))
+        return replace(self, p=p)
 
 
 def nearest(
@@ -60,9 +85,10 @@ def nearest(
     for first in range(0, len(asked), BLOCK):
         part = slice(first, first + BLOCK)
         one = np.asarray(asked[part], np.float64)
-        distance = np.maximum((one**2).sum(axis=1)[:, None] + squares[None] - 2 * one @ bank.T, 0)
+        sums = (one**2).sum(axis=1)[:, None] + squares[None]
+        distance = sums - 2 * one @ bank.T
         # rounding leaves of equal vectors what is none of their distance
-        distance[distance < 1e-9] = 0
+        distance[distance < 1e-12 * sums] = 0
         if owners is not None and others is not None:
             distance[owners[part][:, None] == others[None]] = np.inf
         rows[part] = distance.argmin(axis=1)
@@ -70,17 +96,27 @@ def nearest(
     return rows, apart
 
 
-def authentic(synthetic: Vectors, training: Vectors) -> NDArray[np.bool_]:
+def authentic(
+    synthetic: Vectors,
+    training: Vectors,
+    groups: Names | None = None,
+    owners: Names | None = None,
+) -> NDArray[np.bool_]:
     """Which samples are no noisy copies of a training sample.
 
     A sample is authentic if it lies farther from its nearest training sample than that one from its
-    own nearest training sample (Alaa et al. 2022, arXiv:2102.08921, sec. 3.3). Authenticity is the
-    share of authentic samples.
+    own nearest training sample (Alaa et al. 2022, arXiv:2102.08921, sec. 3.3), of whatever patient
+    that is. Authenticity is the share of authentic samples.
+
+    Parameters
+    ----------
+    groups, owners : (n,) and (m,) arrays, optional
+        Of synthetic and training samples; those of one's own group are passed over.
     """
     # the training sample itself is passed over by its number
     numbers = np.arange(len(training)).astype(str)
     _, among = nearest(training, training, numbers, numbers)
-    at, apart = nearest(synthetic, training)
+    at, apart = nearest(synthetic, training, groups, owners)
     return np.asarray(apart > among[at])
 
 
@@ -90,50 +126,90 @@ def data_copying(
     training: Vectors,
     synthetic_groups: Names,
     held_out_groups: Names,
+    training_groups: Names | None = None,
     *,
-    draws: int = DRAWS,
     seed: int = 0,
 ) -> Estimate:
     """C_T: far below 0 copying, far above 0 underfitting (Meehan et al. 2020, arXiv:2004.05675).
 
-    The mean over cells of the training set (k-means) of the z-score of Mann and Whitney between the
-    distances to the training set of synthetic and of held-out samples. Samples of one patient are
-    alike, so that a z-score counts too many; the interval is over patients.
+    The mean over cells of the training set (k-means), weighted by held-out samples, of the z-score
+    of Mann and Whitney between the distances to the training set of synthetic and of held-out
+    samples. The paper divides by the standard deviation of independent samples; slices of one
+    patient are alike, so that here it is that of patients, with a synthetic set and held-out slices
+    of the same ones counting as one (Obuchowski 1997, doi:10.2307/2533958). Without it C_T of a
+    perfect generator is no standard normal, and several times as wide. The interval is of the same
+    deviations, with the t distribution of the patients.
     """
+    from scipy.stats import t
     from sklearn.cluster import KMeans
 
-    cells = max(1, min(10, len(held_out) // 50, len(training) // 50))
+    people = min(len(np.unique(part)) for part in (synthetic_groups, held_out_groups))
+    cells = max(1, min(10, len(held_out) // 50, len(training) // 50, people // OF_A_CELL))
     means = KMeans(cells, n_init=4, random_state=seed).fit(np.asarray(training, np.float64))
     place = [means.predict(np.asarray(part, np.float64)) for part in (synthetic, held_out)]
-    apart = [nearest(part, training)[1] for part in (synthetic, held_out)]
+    _, made = nearest(synthetic, training, synthetic_groups, training_groups)
+    _, real = nearest(held_out, training)
+    names = np.unique(np.concatenate([synthetic_groups, held_out_groups]))
+    numbers = [np.searchsorted(names, part) for part in (synthetic_groups, held_out_groups)]
+    total = weight = 0.0
+    influence = np.zeros(len(names))
+    for cell in range(cells):
+        a, b = (where == cell for where in place)
+        if min(a.sum(), b.sum()) < min(FEW, len(made), len(real)):
+            continue
+        above, own = _above(made[a], real[b], numbers[0][a], numbers[1][b], len(names))
+        error = max(float(np.sqrt((own**2).sum())), 1e-12)
+        total += int(b.sum()) * above / error
+        influence += int(b.sum()) * own / error
+        weight += int(b.sum())
+    if not weight:
+        return Estimate(float("nan"), float("nan"), float("nan"), 0.0)
+    value, error = total / weight, float(np.sqrt((influence**2).sum())) / weight
+    reach = float(t.ppf(0.975, len(names) - 1)) * error
+    return Estimate(value, value - reach, value + reach, 0.0).tested(0)
 
-    def value(rows: NDArray[np.int64], others: NDArray[np.int64]) -> float:
-        total = weight = 0.0
-        for cell in range(cells):
-            a = apart[0][rows][place[0][rows] == cell]
-            b = apart[1][others][place[1][others] == cell]
-            if min(len(a), len(b)) >= min(FEW, len(rows), len(others)):
-                total += len(b) * _z_score(a, b)
-                weight += len(b)
-        return total / weight if weight else float("nan")
 
-    rng = np.random.default_rng(seed)
-    made, real = rows_of_patients(synthetic_groups), rows_of_patients(held_out_groups)
-    found = [value(drawn_rows(rng, made), drawn_rows(rng, real)) for _ in range(draws)]
-    everything = value(np.arange(len(synthetic)), np.arange(len(held_out)))
-    return _estimate(everything, found, real=0.0)
+def _above(
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    a_numbers: NDArray[np.int64],
+    b_numbers: NDArray[np.int64],
+    patients: int,
+) -> tuple[float, NDArray[np.float64]]:
+    """Share of pairs in which `a` is greater, less a half, and what each patient adds to its error.
 
-
-def _z_score(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Of Mann and Whitney: positive where `a` is greater, ties counting half."""
+    Ties count half. The squares of what patients add sum up to the variance.
+    """
     from scipy.stats import rankdata
 
     n, m = len(a), len(b)
-    u = rankdata(np.concatenate([a, b]))[:n].sum() - n * (n + 1) / 2
-    return float((u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12))
+    both = rankdata(np.concatenate([a, b]))
+    of_a = (both[:n] - rankdata(a)) / m  # share of b below each of a
+    of_b = (both[n:] - rankdata(b)) / n  # share of a below each of b
+    share = float(of_a.mean())
+    own = np.bincount(a_numbers, (of_a - share) / n, patients)
+    own -= np.bincount(b_numbers, (of_b - (1 - share)) / m, patients)
+    seen = len(np.unique(np.concatenate([a_numbers, b_numbers])))
+    return share - 0.5, own * np.sqrt(seen / max(seen - 1, 1))
 
 
-def adversarial_accuracy(a: Vectors, b: Vectors, a_groups: Names, b_groups: Names) -> float:
+def passing_over(groups: Names, others: Names, *, seed: int = 0) -> Names:
+    """Groups (n,) whose vectors are passed over for each vector: its own, or else one at random.
+
+    Of a patient whose mask was followed, slices of that mask are passed over. So as many are for
+    those whose mask was not: the nearest of fewer lies farther away.
+    """
+    rng = np.random.default_rng(seed)
+    known = np.unique(others)
+    found = groups.copy().astype(max(groups.dtype, others.dtype))
+    for name in np.setdiff1d(groups, known):
+        found[groups == name] = known[rng.integers(len(known))]
+    return found
+
+
+def adversarial_accuracy(
+    a: Vectors, b: Vectors, a_groups: Names, b_groups: Names, *, even: bool = False
+) -> float:
     """Share of samples whose nearest neighbour is of their own set.
 
     0.5: not told apart; 1: apart; 0: each is a copy of one of the other set (Yale et al. 2020,
@@ -142,11 +218,14 @@ def adversarial_accuracy(a: Vectors, b: Vectors, a_groups: Names, b_groups: Name
     Parameters
     ----------
     a, b : arrays of equal length but for chance
+    even : bool
+        Pass over one group of the other set for every sample: its own, or else one at random.
     """
     accuracy = 0.0
     for one, other, groups, others in ((a, b, a_groups, b_groups), (b, a, b_groups, a_groups)):
         _, own = nearest(one, one, groups, groups)
-        _, cross = nearest(one, other, groups, others)
+        over = passing_over(groups, others) if even else groups
+        _, cross = nearest(one, other, over, others)
         accuracy += float((cross > own).mean()) / 2
     return accuracy
 
@@ -179,6 +258,7 @@ def privacy_loss(
         (training, training_groups),
         (held_out, held_out_groups),
     )
+    even = bool(np.isin(synthetic_groups, [*training_groups, *held_out_groups]).any())
     count = max(2, min(len(np.unique(groups)) for _, groups in sets) // 2)
     values = []
     for _ in range(draws):
@@ -192,12 +272,14 @@ def privacy_loss(
             for vectors, groups in parts
             for chosen in [np.sort(rng.permutation(len(groups))[:size])]
         )
-        with_held_out = adversarial_accuracy(s, h, sg, hg)
-        with_training = adversarial_accuracy(s, t, sg, tg)
+        with_held_out = adversarial_accuracy(s, h, sg, hg, even=even)
+        with_training = adversarial_accuracy(s, t, sg, tg, even=even)
         values.append((with_held_out, with_training, with_held_out - with_training))
-    return tuple(  # type: ignore[return-value]
-        _estimate(float(np.mean(column)), column) for column in np.array(values).T
+    held, trained, loss = (
+        _estimate(float(np.mean(column)), column, real=real)
+        for column, real in zip(np.array(values).T, (np.nan, np.nan, 0.0), strict=True)
     )
+    return held, trained, loss.tested(1)
 
 
 def generalisation_gap(
@@ -217,8 +299,14 @@ def generalisation_gap(
     a model that generalises, above for one that remembers. Patients weigh the same.
     """
     means = []
-    for vectors, groups in ((training, training_groups), (held_out, held_out_groups)):
-        _, apart = nearest(vectors, synthetic, groups, synthetic_groups)
+    over = np.concatenate([training_groups, held_out_groups])
+    if np.isin(over, synthetic_groups).any():
+        over = passing_over(over, synthetic_groups, seed=seed)
+    parts = (over[: len(training)], over[len(training) :])
+    for vectors, groups, passed in zip(
+        (training, held_out), (training_groups, held_out_groups), parts, strict=True
+    ):
+        _, apart = nearest(vectors, synthetic, passed, synthetic_groups)
         means.append(np.array([apart[groups == name].mean() for name in np.unique(groups)]))
 
     def value(near: NDArray[np.float64], far: NDArray[np.float64]) -> float:
@@ -226,7 +314,7 @@ def generalisation_gap(
 
     rng = np.random.default_rng(seed)
     found = [value(*(part[drawn(rng, len(part))] for part in means)) for _ in range(draws)]
-    return _estimate(value(*means), found, real=0.0)
+    return _estimate(value(*means), found, real=0.0).tested(1)
 
 
 @dataclass(frozen=True)
@@ -238,9 +326,9 @@ class Cluster:
     share : float
         Of the slices, groups weighing the same.
     real : float
-        The same of held-out patients, on average over draws of as many.
+        The same of as many held-out patients, on average over draws.
     p : float
-        Share of those draws that reach `share`.
+        Share of draws from groups and patients together that reach that of the groups.
     patient : str
     """
 
@@ -261,6 +349,9 @@ def cluster(
 ) -> Cluster:
     """Do more synthetic slices than of real ones lie around one patient?
 
+    The null is exact: groups and held-out patients change places at random (a permutation test).
+    As many slices are drawn of each, because the share of a group of few slices varies more.
+
     Parameters
     ----------
     found, groups : (n,) arrays
@@ -269,23 +360,30 @@ def cluster(
         The same of held-out slices.
     """
     rng = np.random.default_rng(seed)
-    share, patient = _largest(found, groups)
-    rows_of = rows_of_patients(real_groups)
-    count = len(np.unique(groups))
-    found_real = []
-    for _ in range(draws):
-        chosen = [rows_of[i] for i in drawn(rng, len(rows_of), count)]
-        labels = np.concatenate([np.full(len(rows), str(k)) for k, rows in enumerate(chosen)])
-        found_real.append(_largest(real[np.concatenate(chosen)], labels)[0])
-    return Cluster(share, float(np.mean(found_real)), p_value(found_real, share), patient)
+    names, at = np.unique(np.concatenate([found, real]), return_inverse=True)
+    of_groups = [(at[: len(found)][rows]) for rows in rows_of_patients(groups)]
+    of_real = [(at[len(found) :][rows]) for rows in rows_of_patients(real_groups)]
+    each = int(min(np.median([len(one) for one in of]) for of in (of_groups, of_real)))
 
+    def around(of: list[NDArray[np.int64]], most: int | None) -> NDArray[np.float64]:
+        """(groups, patients): share of the slices of a group that lie around each patient."""
+        kept = [one if most is None else rng.permutation(one)[:most] for one in of]
+        return np.stack([np.bincount(one, minlength=len(names)) / len(one) for one in kept])
 
-def _largest(found: Names, groups: Names) -> tuple[float, str]:
-    from cmr_synth.privacy.weights import weights_by_patient
+    def largest(table: NDArray[np.float64]) -> float:
+        """Of as many groups as there are, drawn at random."""
+        chosen = rng.permutation(len(table))[: len(of_groups)]
+        return float(table[chosen].mean(axis=0).max())
 
-    names, at = np.unique(found, return_inverse=True)
-    total = np.bincount(at, weights=weights_by_patient(groups))
-    return float(total.max()), str(names[total.argmax()])
+    total = around(of_groups, None).mean(axis=0)
+    made, others = around(of_groups, each), around(of_real, each)
+    exchanged = [largest(np.concatenate([made, others])) for _ in range(draws)]
+    return Cluster(
+        float(total.max()),
+        float(np.mean([largest(others) for _ in range(draws)])),
+        p_value(exchanged, float(made.mean(axis=0).max())),
+        str(names[total.argmax()]),
+    )
 
 
 def diversity(
@@ -319,7 +417,7 @@ def diversity(
             _, apart = nearest(vectors[chosen], vectors[chosen], groups[chosen], groups[chosen])
             medians.append(float(np.median(apart[np.isfinite(apart)])))
         values.append(medians[0] / max(medians[1], 1e-12))
-    return _estimate(float(np.mean(values)), values, real=1.0)
+    return _estimate(float(np.mean(values)), values, real=1.0).tested(-1)
 
 
 def share_estimate(
