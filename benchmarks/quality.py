@@ -84,8 +84,9 @@ def main() -> None:
             + (
                 f"; kernel distance {kernel.value:.3f}, floor {kernel.floor:.3f}"
                 if distance is None
-                else f"; Frechet {distance.value:.2f}, floor {distance.floor:.2f} +- "
-                f"{distance.floor_sd:.2f}, ratio {found['frechet_ratio'].value:.2f}"
+                else f"; Frechet {distance.value:.2f}, floor {distance.floor:.2f} "
+                f"[{distance.floor_low:.2f}, {distance.floor_high:.2f}], ratio "
+                f"{found['frechet_ratio'].value:.2f}"
             ),
             flush=True,
         )

@@ -17,8 +17,10 @@ _WORDS = {
     "dice_synthetic": "Dice on synthetic images",
     "ratio": "Synthetic over real",
     "frechet": "Fréchet distance",
-    "floor_real_train_to_real_test": "Floor: real to real",
+    "floor_real_to_real": "Floor: real to real",
     "ratio_to_floor": "Times the floor",
+    "ratio_of_real_patients": "Times the floor: other real patients",
+    "ratio_null": "Times the floor: one generator on both sides",
     "what": "Measured on",
 }
 

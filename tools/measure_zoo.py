@@ -22,10 +22,12 @@ from card_tables import JUDGES
 
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
-from cmr_synth.evaluation.candidates import Candidate, counterparts_by
+from cmr_synth.evaluation.candidates import Candidate
+from cmr_synth.evaluation.counterparts import counterpart_sample
 from cmr_synth.evaluation.protocol import Followed, Measured, Protocol
 from cmr_synth.evaluation.realism.card_facts import card_facts as realism_facts
 from cmr_synth.evaluation.realism.spaces import open_space
+from cmr_synth.evaluation.sample import Sample
 from cmr_synth.evaluation.setting import Setting
 from cmr_synth.evaluation.utility import study as utility
 from cmr_synth.evaluation.utility.results import Result, compare_arms
@@ -44,7 +46,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     options = parser.parse_args()
 
-    setting = Setting(slices=open_slice_set(options.slices), cohorts=COHORTS)
+    setting = Setting(slices=open_slice_set(options.slices), cohorts=COHORTS, null=True)
     protocol = Protocol(setting=setting, spaces=[open_space("encoder")])
     real = setting.held_out
     for entry in generator_entries():
@@ -101,16 +103,30 @@ def candidate_of(entry: zoo.Entry, model: zoo.Model, setting: Setting, work: Pat
         f"{model.card.sha256} {model.generator.config} "
         f"{steps} {setting.seed} {hashlib.sha256(real.labels.tobytes()).hexdigest()}"
     )
-    path = work / f"{entry.name}-{hashlib.sha256(depends.encode()).hexdigest()[:12]}.npy"
-    if path.exists():
-        sample = replace(real, name=entry.name, pixels=np.load(path, allow_pickle=False))
-        masked = "mask" in model.generator.takes
-        return Candidate(entry.name, model.card.sha256, sample, masked, masked, entry.folder, steps)
-    *_, one = counterparts_by(entry.name, model, entry.folder, setting)
-    assert isinstance(one, Candidate)
-    with write_file(path) as temporary:
-        np.save(temporary, one.sample.pixels, allow_pickle=False)
-    return one
+    digest = hashlib.sha256(depends.encode()).hexdigest()[:12]
+    kept = []
+    for again in range(1 + setting.null):  # the second with other noise
+        path = work / f"{entry.name}-{digest}{'-again' * again}.npy"
+        if not path.exists():
+            run = counterpart_sample(
+                model.generator, real, name=entry.name, seed=setting.seed, steps=steps, again=again
+            )
+            *_, made = run
+            assert isinstance(made, Sample)
+            with write_file(path) as temporary:
+                np.save(temporary, made.pixels, allow_pickle=False)
+        kept.append(replace(real, name=entry.name, pixels=np.load(path, allow_pickle=False)))
+    masked = "mask" in model.generator.takes
+    return Candidate(
+        name=entry.name,
+        sha256=model.card.sha256,
+        sample=kept[0],
+        paired=masked,
+        masked=masked,
+        folder=entry.folder,
+        steps=steps,
+        again=kept[1] if setting.null else None,
+    )
 
 
 def _utility(name: str, model: zoo.Model, raw: Path, work: Path) -> dict[str, Any]:

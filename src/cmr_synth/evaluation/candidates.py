@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.counterparts import counterpart_sample
 from cmr_synth.evaluation.events import Event, Told, outcome, titled
-from cmr_synth.evaluation.sample import Sample, read_sample
+from cmr_synth.evaluation.sample import Sample, read_sample, require_synthetic
 from cmr_synth.evaluation.setting import Setting
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Candidate:
         Of the model, which can be asked for more.
     steps : int or None
         Network evaluations a slice that the model was given.
+    again : Sample or None
+        The same slices with other noise, if the setting asks for them.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Candidate:
     masked: bool = True
     folder: Path | None = None
     steps: int | None = None
+    again: Sample | None = None
 
 
 def candidates(names: Sequence[str], setting: Setting) -> Iterator[Told | Candidate]:
@@ -73,7 +76,7 @@ def candidates(names: Sequence[str], setting: Setting) -> Iterator[Told | Candid
     entries = [None if "=" in name else zoo.find(name) for name in names]
     for name, entry in zip(names, entries, strict=True):
         if entry is None:
-            yield from _read(name)
+            yield from _read(name, setting)
         else:
             yield from counterparts_by(entry.name, zoo.load(entry.folder), entry.folder, setting)
 
@@ -84,11 +87,20 @@ def counterparts_by(
     """The candidate of one loaded model: events of its making, then itself."""
     masked = "mask" in model.generator.takes
     steps = setting.steps or model.card.default_steps
-    run = counterpart_sample(
-        model.generator, setting.held_out, name=name, seed=setting.seed, steps=steps
-    )
-    sample = yield from outcome(titled(f"make {name}", run))
-    yield Candidate(name, model.card.sha256, sample, masked, masked, folder, steps)
+    made = []
+    for again, title in enumerate((f"make {name}", f"make {name} again, for the null")):
+        if again <= setting.null:
+            run = counterpart_sample(
+                model.generator,
+                setting.held_out,
+                name=name,
+                seed=setting.seed,
+                steps=steps,
+                again=again,
+            )
+            made.append((yield from outcome(titled(title, run))))
+    sample, other_noise = made[0], made[1] if setting.null else None
+    yield Candidate(name, model.card.sha256, sample, masked, masked, folder, steps, other_noise)
 
 
 def reconstructions(names: Sequence[str], setting: Setting) -> Iterator[Told | Candidate]:
@@ -116,7 +128,7 @@ def reconstructions(names: Sequence[str], setting: Setting) -> Iterator[Told | C
         raise InputError(f"--reconstruction: none of {', '.join(names)} has an autoencoder.")
 
 
-def _read(source: str) -> Iterator[Told | Candidate]:
+def _read(source: str, setting: Setting) -> Iterator[Told | Candidate]:
     from cmr_synth.cohorts.registry import parse_sources
 
     ((cohort, folder),) = parse_sources([source])
@@ -124,4 +136,5 @@ def _read(source: str) -> Iterator[Told | Candidate]:
         if isinstance(event, str):
             yield Event(f"read {folder.name}", None, event)
         else:
+            require_synthetic(event, setting.held_out)
             yield Candidate(folder.name, None, event, paired=False)

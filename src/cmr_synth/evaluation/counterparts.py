@@ -104,9 +104,20 @@ def counterparts(
 
 
 def counterpart_sample(
-    generator: Generator, sample: Sample, *, name: str, seed: int, steps: int | None = None
+    generator: Generator,
+    sample: Sample,
+    *,
+    name: str,
+    seed: int,
+    steps: int | None = None,
+    again: int = 0,
 ) -> Iterator[Progress | Sample]:
     """Counterparts of a sample, or as many pictures of a family that follows no mask.
+
+    Parameters
+    ----------
+    again : int
+        How many such samples were made before, whose noise is other.
 
     Yields
     ------
@@ -116,7 +127,8 @@ def counterpart_sample(
     made: list[NDArray[np.float32]] = []
     done = 0
     conditions = conditions_for(generator, sample)
-    for pictures in made_for(generator, conditions, seed=seed, steps=steps):
+    first = again * len(sample)
+    for pictures in made_for(generator, conditions, seed=seed, steps=steps, first=first):
         made.append(pictures)
         done += len(pictures)
         yield Progress(done, len(sample))

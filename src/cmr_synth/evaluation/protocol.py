@@ -149,7 +149,7 @@ class Protocol:
             found = []
             for space in self.spaces:
                 yield Event(f"{one.name}: {space.name}")
-                found.append(fidelity(one.sample, held_out, training, space))
+                found.append(fidelity(one.sample, held_out, training, space, again=one.again))
             run = pictures(
                 one.sample,
                 held_out,

@@ -14,6 +14,8 @@ from cmr_synth.anatomy.labels import is_heart
 from cmr_synth.cohorts.slices import SliceRow, SliceSet, persons_of, prepare
 from cmr_synth.errors import InputError
 
+SAME = 0.01
+"""Of block means of two pictures that are one but for rounding; other noise differs by more."""
 LEVELS = ("basal", "mid", "apical")
 """Thirds of the heart from base to apex, as z below 1/3, below 2/3, and the rest."""
 
@@ -196,12 +198,41 @@ def require_masks(sample: Sample) -> None:
         )
 
 
+def require_synthetic(made: Sample, held_out: Sample) -> None:
+    """Refuse pictures that are the real slices they would be compared with, and name the patients.
+
+    Two pictures are one if no block of 8 x 8 pixels differs by more than `SAME` in its mean.
+    """
+    from scipy.spatial.distance import cdist
+
+    if made.pixels.shape[1:] != held_out.pixels.shape[1:]:
+        return
+    far = cdist(_blocks(made.pixels), _blocks(held_out.pixels), "chebyshev")
+    same = far.min(axis=1) < SAME
+    if same.any():
+        whose = held_out.patients[far.argmin(axis=1)[same]]
+        raise InputError(
+            f"{made.name}: {int(same.sum())} of {len(made)} pictures are real slices of "
+            f"{held_out.name}, of {_some(sorted(set(whose)))}; give synthetic pictures."
+        )
+
+
+def _blocks(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    count, y, x = pixels.shape
+    whole = pixels[:, : y // 8 * 8, : x // 8 * 8]
+    means: NDArray[np.float32] = whole.reshape(count, y // 8, 8, x // 8, 8).mean(axis=(2, 4))
+    return means.reshape(count, -1)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
 def require_disjoint(training: Sample, held_out: Sample) -> None:
     """Refuse people who stand on both sides, under one number or two, and name them."""
     both = sorted(set(training.persons) & set(held_out.persons))
     if both:
-        shown = ", ".join(both[:10]) + (f" and {len(both) - 10} more" if len(both) > 10 else "")
         raise InputError(
             f"{len(both)} patient{'s are' if len(both) > 1 else ' is'} both in {training.name} and "
-            f"in {held_out.name}: {shown}. Take them out of one of the two."
+            f"in {held_out.name}: {_some(both)}. Take them out of one of the two."
         )

@@ -28,6 +28,9 @@ class Setting:
         Of the synthetic slices.
     steps : int, optional
         Network evaluations a slice; by default those of each model's card.
+    null : bool
+        Whether a model makes every slice twice, with other noise, so that figures that have a null
+        have it.
     """
 
     slices: SliceSet
@@ -35,6 +38,7 @@ class Setting:
     cohorts: Sequence[str] | None = None
     seed: int = SEED
     steps: int | None = None
+    null: bool = False
 
     @cached_property
     def held_out(self) -> Sample:

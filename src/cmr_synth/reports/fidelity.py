@@ -100,7 +100,7 @@ def _columns(
     A floor has a column if there is more to say of it than one number.
     """
     known = [one for one in found.values() if one is not None]
-    apart = any(np.isfinite([one.floor_low, one.floor_sd]).any() for one in known)
+    apart = any(np.isfinite(one.floor_low) for one in known)
     in_brackets = not apart and any(np.isfinite(one.floor) for one in known)
     words = f"{metric.sentence}; with the 95 % interval by patient"
     if in_brackets:
@@ -116,15 +116,28 @@ def _columns(
         yield (
             f"{metric.heading} floor",
             "the same of other real patients",
-            {name: _floor(one, digits) for name, one in found.items()},
+            _shown(found, ("floor", "floor_low", "floor_high"), digits),
+        )
+    if any(np.isfinite(one.null) for one in known):
+        yield (
+            f"{metric.heading} null",
+            "the same of one generator on both sides, with other noise: what no difference reads "
+            "as with so many patients",
+            _shown(found, ("null", "null_low", "null_high"), digits),
         )
 
 
-def _floor(one: Estimate | None, digits: int) -> str:
-    if one is None:
-        return NONE
-    spread = f" (sd {number(one.floor_sd, digits)})" if np.isfinite(one.floor_sd) else ""
-    return interval(one.floor, one.floor_low, one.floor_high, digits) + spread
+def _shown(found: Mapping[str, Estimate | None], parts: tuple[str, str, str], digits: int) -> Cells:
+    """Cells of a figure beside the value, by the names of itself and its interval's ends."""
+    return {
+        name: NONE if one is None else _interval_of(one, parts, digits)
+        for name, one in found.items()
+    }
+
+
+def _interval_of(one: Estimate, parts: tuple[str, str, str], digits: int) -> str:
+    value, low, high = (getattr(one, part) for part in parts)
+    return interval(value, low, high, digits)
 
 
 def _space_section(measured: Sequence[Measured], number_of_space: int) -> Section:

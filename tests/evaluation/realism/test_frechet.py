@@ -1,11 +1,11 @@
-"""The Frechet distance against closed forms, and its floor on patients."""
+"""The Frechet distance against closed forms."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from cmr_synth.evaluation.realism.frechet import frechet_distance, frechet_interval, real_floor
+from cmr_synth.evaluation.realism.frechet import frechet_distance
 
 
 def normal(n: int, d: int, seed: int) -> np.ndarray:
@@ -97,103 +97,3 @@ def test_nan_is_refused() -> None:
     b[2, 1] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         frechet_distance(a, b)
-
-
-def patients_of(count: int, slices: int) -> np.ndarray:
-    return np.repeat([f"p{k:02d}" for k in range(count)], slices)
-
-
-def test_the_floor_of_one_population_is_low_and_of_another_is_not() -> None:
-    train, test = normal(600, 4, 15), normal(150, 4, 16)
-    patients = patients_of(60, 10)
-    same = real_floor(train, patients, test, draws=10)
-    other = real_floor(train + 1, patients, test, draws=10)
-    assert same.shape == (10,)
-    assert 0 < same.mean() < 0.3  # about d (d + 1) / 4 (1/n + 1/m), here 0.07
-    assert other.min() > 3  # a shift of 1 along 4 axes is 4
-
-
-def test_the_floor_is_the_same_for_the_same_seed() -> None:
-    train, test, patients = normal(100, 3, 17), normal(30, 3, 18), patients_of(20, 5)
-    first = real_floor(train, patients, test, draws=4, seed=1)
-    assert np.array_equal(first, real_floor(train, patients, test, draws=4, seed=1))
-    assert not np.array_equal(first, real_floor(train, patients, test, draws=4, seed=2))
-
-
-def test_the_order_of_patients_in_the_set_changes_nothing() -> None:
-    """Patients in another order, the slices of each in theirs: every draw is the same."""
-    train, test, patients = normal(100, 3, 19), normal(30, 3, 20), patients_of(20, 5)
-    shuffled = np.random.default_rng(21).permutation(20)
-    rows = np.concatenate([np.arange(5) + 5 * k for k in shuffled])
-    assert real_floor(train[rows], patients[rows], test, draws=5) == pytest.approx(
-        real_floor(train, patients, test, draws=5), rel=1e-9
-    )
-
-
-def test_other_names_of_patients_move_the_floor_no_more_than_another_seed() -> None:
-    train, test, patients = normal(400, 3, 22), normal(100, 3, 23), patients_of(80, 5)
-    renamed = np.random.default_rng(24).permutation(80).repeat(5).astype(str)
-    before = real_floor(train, patients, test, draws=40)
-    after = real_floor(train, renamed, test, draws=40)
-    spread = np.hypot(before.std(), after.std()) / np.sqrt(40)
-    assert abs(before.mean() - after.mean()) < 4 * spread
-
-
-def test_the_floor_draws_whole_patients() -> None:
-    """Three patients of four slices, a test set of eight: two patients at a time, never a mix."""
-    centres = np.array([0.0, 100.0, 10_000.0]).repeat(4)[:, None]
-    train = centres + normal(12, 1, 25)
-    patients = patients_of(3, 4)
-    test = normal(8, 1, 26)
-    pairs = {
-        round(frechet_distance(train[np.isin(patients, pair)], test), 6)
-        for pair in (("p00", "p01"), ("p00", "p02"), ("p01", "p02"))
-    }
-    found = {round(float(v), 6) for v in real_floor(train, patients, test, draws=30)}
-    assert found == pairs
-
-
-def test_a_floor_without_enough_slices_is_refused() -> None:
-    with pytest.raises(ValueError, match="10 training slices cannot match 20"):
-        real_floor(normal(10, 3, 0), patients_of(2, 5), normal(20, 3, 1))
-
-
-def clusters(patients: int, each: int, seed: int, shift: float = 0.0) -> np.ndarray:
-    """Rows of a patient are nearly the same."""
-    rng = np.random.default_rng(seed)
-    own = rng.normal(shift, 1, (patients, 3)).repeat(each, axis=0)
-    return own + rng.normal(0, 0.01, own.shape)
-
-
-def test_the_interval_is_that_of_patients() -> None:
-    a, b, patients = clusters(16, 10, 0), clusters(16, 10, 1, 0.5), patients_of(16, 10)
-    by_patient = frechet_interval(a, b, patients, np.char.add("b", patients))
-    each = np.arange(160).astype(str)
-    by_slice = frechet_interval(a, b, each, np.char.add("b", each))
-    assert np.ptp(by_patient) > 2 * np.ptp(by_slice)
-
-
-def test_patients_of_one_name_are_drawn_together() -> None:
-    """Counterparts that are moved by the same step: whoever is drawn, the distance is the step."""
-    a, patients = clusters(16, 10, 2), patients_of(16, 10)
-    together = frechet_interval(a, a + 1, patients, patients)
-    assert together == pytest.approx((3, 3), abs=1e-6)
-    apart = frechet_interval(a, a + 1, patients, np.char.add("b", patients))
-    assert np.ptp(apart) > 0.5
-
-
-def test_the_interval_is_moved_by_what_resampling_adds() -> None:
-    """Two sets of one population: unmoved, nearly all draws would lie above the distance found."""
-    for seed in range(5):
-        a, b = clusters(20, 4, 10 + seed), clusters(20, 4, 40 + seed)
-        patients = patients_of(20, 4)
-        low, high = frechet_interval(a, b, patients, np.char.add("b", patients))
-        value = frechet_distance(a, b)
-        assert low < value < high
-        assert value - low < 1.5 * (high - value) and high - value < 4 * (value - low)
-
-
-def test_one_patient_has_no_interval() -> None:
-    a = clusters(2, 10, 3)
-    one = np.full(20, "p")
-    assert np.isnan(frechet_interval(a, a + 1, one, patients_of(2, 10))).all()

@@ -41,6 +41,13 @@ def fidelity(
     two_sample: Annotated[
         bool, typer.Option(help="Train a classifier to tell synthetic from real.")
     ] = True,
+    null: Annotated[
+        bool,
+        typer.Option(
+            help="Let every model make its slices twice and compare them with each other: what no "
+            "difference reads as. Takes as long as making them."
+        ),
+    ] = True,
     reconstruction: Annotated[
         bool,
         typer.Option(
@@ -72,7 +79,7 @@ def fidelity(
 
     spaces = [open_space(name) for name in dict.fromkeys(features or ["encoder"])]
     opened = open_slices(data, slices, out, complete=True, quiet=as_json)
-    setting = Setting(slices=opened, split=split, cohorts=cohort, seed=seed, steps=steps)
+    setting = Setting(slices=opened, split=split, cohorts=cohort, seed=seed, steps=steps, null=null)
     asked = made_by(candidates, setting)
     if reconstruction:
         asked = chain(asked, reconstructions(candidates, setting))

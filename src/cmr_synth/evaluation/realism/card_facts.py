@@ -11,8 +11,8 @@ from cmr_synth.evaluation.realism.estimate import Estimate
 from cmr_synth.evaluation.realism.metrics import load_metric, metrics
 
 KEYS = {
-    "frechet_ratio": ("ratio_to_floor", ""),
-    "frechet": ("frechet", "floor_real_train_to_real_test"),
+    "frechet_ratio": ("ratio_to_floor", "ratio_of_real_patients"),
+    "frechet": ("frechet", "floor_real_to_real"),
     "kernel": ("kernel_distance", "kernel_distance_real"),
 }
 """What cards call a metric and its floor, where it is not the name and `real_` before it."""
@@ -34,7 +34,7 @@ def card_facts(space: str, sha256: str, estimates: Mapping[str, Estimate]) -> di
     Returns
     -------
     dict
-        By metric, its value with the interval; after it, that of its floor.
+        By metric, its value with the interval; after it, those of its null and floor.
     """
     facts: dict[str, Any] = {"features": space, "encoder": sha256}
     for name in metrics():
@@ -49,8 +49,11 @@ def _of(name: str, one: Estimate, digits: int) -> dict[str, Any]:
     facts: dict[str, Any] = {key: value if name in PLAIN else [value, low, high]}
     if name == "frechet_ratio":
         facts["ratio_interval"] = [low, high]
-    if floor and np.isfinite(one.floor):
-        spread = [v for v in (one.floor_low, one.floor_high, one.floor_sd) if np.isfinite(v)]
+    if np.isfinite(one.null):
+        key = "ratio_null" if name == "frechet_ratio" else f"null_{name}"
+        facts[key] = [round(v, digits) for v in (one.null, one.null_low, one.null_high)]
+    if np.isfinite(one.floor):
+        spread = [v for v in (one.floor_low, one.floor_high) if np.isfinite(v)]
         rounded = [round(v, digits) for v in (one.floor, *spread)]
         facts[floor] = rounded if spread else rounded[0]
     return facts

@@ -2,17 +2,21 @@
 
 A generator that repeats one good picture has high precision and next to no recall: mode collapse,
 which a Frechet distance hides. Both sets must be of equal size, and the same figures of real
-training against real test pictures stand beside them, because all four depend on size and patients.
+pictures in the place of the synthetic ones stand beside them, because all four depend on size and
+patients.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 NEIGHBOURS = 5
+OF_MADE = ("precise", "dense")
+"""Fields of `Reached` that are of synthetic points; the others are of real ones."""
 
 
 @dataclass(frozen=True)
@@ -31,30 +35,30 @@ class Reached:
 
     Parameters
     ----------
-    precise : (n,) bool array
-        Synthetic points in any real neighbourhood.
-    recalled : (n,) bool array
-        Real points in any synthetic neighbourhood.
+    precise : (n,) array
+        Whether a synthetic point is in any real neighbourhood.
+    recalled : (n,) array
+        Whether a real point is in any synthetic neighbourhood.
     dense : (n,) array
         Real neighbourhoods that a synthetic point lies in.
-    covered : (n,) bool array
-        Real neighbourhoods with a synthetic point in them.
+    covered : (n,) array
+        Whether a real neighbourhood has a synthetic point in it.
     neighbours : int
     """
 
-    precise: NDArray[np.bool_]
-    recalled: NDArray[np.bool_]
-    dense: NDArray[np.int64]
-    covered: NDArray[np.bool_]
+    precise: NDArray[np.float64]
+    recalled: NDArray[np.float64]
+    dense: NDArray[np.float64]
+    covered: NDArray[np.float64]
     neighbours: int
 
     def shares(self) -> Coverage:
-        """Over all points."""
+        """Over all points that were compared; the others are NaN."""
         return Coverage(
-            precision=float(self.precise.mean()),
-            recall=float(self.recalled.mean()),
-            density=float(self.dense.mean() / self.neighbours),
-            coverage=float(self.covered.mean()),
+            precision=float(np.nanmean(self.precise)),
+            recall=float(np.nanmean(self.recalled)),
+            density=float(np.nanmean(self.dense) / self.neighbours),
+            coverage=float(np.nanmean(self.covered)),
         )
 
 
@@ -101,12 +105,46 @@ def reached(
     between = _distances(real, synthetic)
     in_real = between < around_real[:, None]
     return Reached(
-        precise=np.asarray(in_real.any(axis=0)),
-        recalled=np.asarray((between < around_synthetic[None, :]).any(axis=1)),
-        dense=in_real.sum(axis=0),
-        covered=between.min(axis=1) < around_real,
+        precise=np.asarray(in_real.any(axis=0), np.float64),
+        recalled=np.asarray((between < around_synthetic[None, :]).any(axis=1), np.float64),
+        dense=in_real.sum(axis=0).astype(np.float64),
+        covered=(between.min(axis=1) < around_real).astype(np.float64),
         neighbours=neighbours,
     )
+
+
+def reached_on_average(
+    real: NDArray[np.floating],
+    synthetic: NDArray[np.floating],
+    compared: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    *,
+    neighbours: int = NEIGHBOURS,
+) -> Reached:
+    """Means over several comparisons of some points with some others.
+
+    Parameters
+    ----------
+    real, synthetic : (n, d) and (m, d) arrays
+    compared : iterable of (rows of real, rows of synthetic)
+        As many of both.
+
+    Returns
+    -------
+    Reached
+        (m,) and (n,) arrays, NaN for points that were in no comparison.
+    """
+    made, drawn = (np.zeros(len(points)) for points in (synthetic, real))
+    names = ("precise", "recalled", "dense", "covered")
+    sums = {name: np.zeros_like(made if name in OF_MADE else drawn) for name in names}
+    for rows_real, rows_made in compared:
+        found = reached(real[rows_real], synthetic[rows_made], neighbours=neighbours)
+        np.add.at(made, rows_made, 1)
+        np.add.at(drawn, rows_real, 1)
+        for name, total in sums.items():
+            np.add.at(total, rows_made if name in OF_MADE else rows_real, getattr(found, name))
+    made[made == 0] = drawn[drawn == 0] = np.nan
+    each = {name: sums[name] / (made if name in OF_MADE else drawn) for name in sums}
+    return Reached(**each, neighbours=neighbours)
 
 
 def standardised(features: NDArray[np.floating], like: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -27,8 +27,9 @@ class Estimate:
         Over which the interval is; held-out ones where nothing else is said.
     floor_low, floor_high : float
         Interval of the floor, for a metric that takes one.
-    floor_sd : float
-        Its standard deviation over draws of real patients, for a metric that draws.
+    null, null_low, null_high : float
+        The figure, with its interval, of the same generator on both sides: pictures of other noise
+        in the place of the real slices. For a metric that has one, where such pictures were made.
     """
 
     value: float
@@ -38,7 +39,9 @@ class Estimate:
     patients: int
     floor_low: float = NAN
     floor_high: float = NAN
-    floor_sd: float = NAN
+    null: float = NAN
+    null_low: float = NAN
+    null_high: float = NAN
 
     def as_dict(self) -> dict[str, float | int | None]:
         """For JSON: what is not known is None, and what only some metrics have is left out."""

@@ -2,7 +2,8 @@
 
 Every figure of the synthetic slices has a counterpart of real slices of other patients, of the same
 number, on the same side of the comparison: the floor. A model cannot be expected to come nearer to
-the held-out patients than other real patients do.
+held-out patients than other real patients do. Synthetic slices never stand beside the real slices
+of the patients whose masks they follow, who would be nearer than any other.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.evaluation.realism.class_score import CLUSTERS
 from cmr_synth.evaluation.realism.coverage import NEIGHBOURS
 from cmr_synth.evaluation.realism.estimate import Estimate, float_or_none
+from cmr_synth.evaluation.realism.halves import LEAST_PATIENTS
 from cmr_synth.evaluation.realism.in_features import classes, slices_needed
 from cmr_synth.evaluation.realism.metrics import Found, measure, usable
 from cmr_synth.evaluation.realism.sets import Sets
@@ -87,7 +89,13 @@ class Fidelity:
 
 
 def fidelity(
-    synthetic: Sample, held_out: Sample, other: Sample, space: Space, *, seed: int = 0
+    synthetic: Sample,
+    held_out: Sample,
+    other: Sample,
+    space: Space,
+    *,
+    again: Sample | None = None,
+    seed: int = 0,
 ) -> Fidelity:
     """Compare synthetic slices with those of held-out patients.
 
@@ -99,14 +107,18 @@ def fidelity(
         Real slices of patients that no model has seen.
     other : Sample
         Real slices of other patients, such as training patients; for the floor.
+    again : Sample, optional
+        What the same generator makes with other noise, slice by slice as `synthetic`; for the null.
     seed : int
         Of cuts to equal size and of resampling.
 
     Raises
     ------
     InputError
-        If a set is too small, of one patient only, of another size of picture, or `other` shares
+        If a set has too few slices or patients, or another size of picture, or `other` shares
         patients with `held_out`.
+    ValueError
+        If `again` has other rows than `synthetic`.
     """
     require_disjoint(other, held_out)
     _require_enough(synthetic, held_out, other)
@@ -117,8 +129,13 @@ def fidelity(
             f"cut to {size} slices on each side, whole patients in random order: distances of "
             "unequal sizes do not compare"
         )
+    if again is not None:
+        if again.rows != synthetic.rows:
+            raise ValueError(f"{again.name} has not the rows of {synthetic.name}")
+        again = _cut(again, size, seed)
     synthetic, held_out = (_cut(sample, size, seed) for sample in (synthetic, held_out))
-    sets = Sets(synthetic, held_out, other, space, seed)
+    _require_enough(synthetic, held_out)  # cut to size they may have fewer patients
+    sets = Sets(synthetic, held_out, other, space, seed, again)
     chosen, faults = usable(("features", "pixels"))
     *_, found = measure(sets, chosen)
     assert isinstance(found, Found)
@@ -150,10 +167,14 @@ def _grouped(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
             "low": distance.low,
             "high": distance.high,
             "floor": distance.floor,
-            "floor_sd": distance.floor_sd,
+            "floor_low": distance.floor_low,
+            "floor_high": distance.floor_high,
             "ratio": ratio.value,
             "ratio_low": ratio.low,
             "ratio_high": ratio.high,
+            "null": ratio.null,
+            "null_low": ratio.null_low,
+            "null_high": ratio.null_high,
         }
     grouped: dict[str, Any] = {
         "frechet": frechet,
@@ -163,8 +184,8 @@ def _grouped(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
             "low": kernel.floor_low,
             "high": kernel.floor_high,
         },
-        "coverage": {name: estimates[name].value for name in shares},
-        "real_coverage": {name: estimates[name].floor for name in shares},
+        "coverage": {one: estimates[one].value for one in shares if one in estimates},
+        "real_coverage": {one: estimates[one].floor for one in shares if one in estimates},
         "class_score": score.value,
         "real_class_score": score.floor,
     }
@@ -182,10 +203,11 @@ def _require_enough(*samples: Sample) -> None:
                 f"{sample.name}: has {len(sample)} slices; distribution metrics need "
                 f"{LEAST_SLICES} at least."
             )
-        if len(np.unique(sample.patients)) < 2:
+        patients = len(np.unique(sample.patients))
+        if patients < LEAST_PATIENTS:
             raise InputError(
-                f"{sample.name}: all slices are of one patient ({sample.patients[0]}); intervals "
-                "are over patients and need two at least, better twenty."
+                f"{sample.name}: has {patients} patient{'s' * (patients > 1)}; intervals are over "
+                f"patients and need {LEAST_PATIENTS} at least, better twenty."
             )
 
 

@@ -1,11 +1,13 @@
-"""Frechet distance between two sets of features, and its real-against-real floor."""
+"""Frechet distance between two sets of features."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
-
-from cmr_synth.evaluation.resampling import LEVEL, drawn_weights, matched, shifted_interval
 
 
 def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
@@ -36,127 +38,43 @@ def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
         raise ValueError("features hold NaN or infinite values")
     if np.array_equal(a, b):
         return 0.0  # and not what rounding leaves
-    cov_a, cov_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
-    return _between(a.mean(axis=0), cov_a, b.mean(axis=0), cov_b)
+    return float(distances(moments([a]), moments([b]))[0])
 
 
-def real_floor(
-    train: NDArray[np.floating],
-    train_patients: NDArray,
-    test: NDArray[np.floating],
-    *,
-    draws: int = 20,
-    seed: int = 0,
-) -> NDArray[np.float64]:
-    """Distances of real training patients to real test patients at the test set's size.
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Means (k, d) and covariances (k, d, d) of k sets."""
 
-    Every draw adds training patients in random order until as many slices are reached as the
-    test set has, then cuts to the same number.
+    means: NDArray[np.float64]
+    covariances: NDArray[np.float64]
 
-    Parameters
-    ----------
-    train : (n, d) array
-    train_patients : (n,) array
-        Patient of each row.
-    test : (m, d) array, m <= n
-
-    Returns
-    -------
-    (draws,) array
-    """
-    if len(train) < len(test):
-        raise ValueError(f"{len(train)} training slices cannot match {len(test)} test slices")
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(draws):
-        rows = matched(rng, train_patients, len(test))
-        found.append(frechet_distance(train[rows], test))
-    return np.array(found)
+    @cached_property
+    def roots(self) -> NDArray[np.float64]:
+        """Of the covariances."""
+        values, vectors = np.linalg.eigh(self.covariances)
+        scaled = vectors * np.sqrt(np.clip(values, 0, None))[:, None, :]
+        found: NDArray[np.float64] = scaled @ vectors.swapaxes(1, 2)
+        return found
 
 
-def frechet_interval(
-    a: NDArray[np.floating],
-    b: NDArray[np.floating],
-    patients_a: NDArray,
-    patients_b: NDArray,
-    *,
-    draws: int = 300,
-    level: float = LEVEL,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Interval of `frechet_distance`, patients drawn with replacement.
-
-    A resample holds fewer distinct patients than the set itself, which inflates the distance; the
-    drawn distances are therefore moved by the difference of their mean and the distance found.
-
-    Parameters
-    ----------
-    a, b : (n, d) arrays
-    patients_a, patients_b : (n,) arrays
-        Patient of each row; for a synthetic picture, that of its mask. Patients of the same name
-        are drawn together.
-
-    Returns
-    -------
-    (low, high)
-        Not below 0. NaN with fewer than two patients on a side.
-    """
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    names = np.unique(np.concatenate([patients_a, patients_b]))
-    sums_a, sums_b = _patient_sums(a, patients_a, names), _patient_sums(b, patients_b, names)
-    present = [np.isin(names, patients) for patients in (patients_a, patients_b)]
-    if min(np.count_nonzero(p) for p in present) < 2:
-        return float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    found: list[float] = []
-    while len(found) < draws:
-        weights = drawn_weights(rng, len(names))
-        if min(np.count_nonzero(weights[p]) for p in present) < 2:
-            continue
-        found.append(_between(*_moments(sums_a, weights), *_moments(sums_b, weights)))
-    low, high = shifted_interval(found, frechet_distance(a, b), level=level)
-    return max(low, 0.0), max(high, 0.0)
+def moments(sets: Sequence[NDArray[np.floating]]) -> Moments:
+    """Of sets of the same width."""
+    means, covariances = [], []
+    for x in sets:
+        means.append(np.asarray(x, dtype=np.float64).mean(axis=0))
+        off = x - means[-1]
+        covariances.append(off.T @ off / (len(x) - 1))
+    return Moments(np.stack(means), np.stack(covariances))
 
 
-def _between(
-    mean_a: NDArray[np.float64],
-    cov_a: NDArray[np.float64],
-    mean_b: NDArray[np.float64],
-    cov_b: NDArray[np.float64],
-) -> float:
+def distances(a: Moments, b: Moments) -> NDArray[np.float64]:
+    """Of each set of `a` to that of `b` with the same number, (k,)."""
     # tr((C_a C_b)^(1/2)) from the symmetric form (C_a^(1/2) C_b C_a^(1/2))^(1/2), which stays
     # real and accurate where the covariances are singular
-    root_a = _root(cov_a)
-    cross = root_a @ cov_b @ root_a
-    eigenvalues = np.linalg.eigvalsh((cross + cross.T) / 2)
-    overlap = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
-    shift = mean_a - mean_b
-    return float(max(shift @ shift + np.trace(cov_a) + np.trace(cov_b) - 2 * overlap, 0.0))
-
-
-_Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-
-
-def _patient_sums(x: NDArray[np.floating], patients: NDArray, names: NDArray) -> _Sums:
-    """Count, sum and sum of outer products of each patient's rows."""
-    groups = [x[patients == name] for name in names]
-    return (
-        np.array([float(len(rows)) for rows in groups]),
-        np.array([rows.sum(axis=0) for rows in groups], dtype=np.float64),
-        np.array([rows.T @ rows for rows in groups], dtype=np.float64),
-    )
-
-
-def _moments(
-    sums: _Sums, weights: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    counts, first, second = sums
-    total = weights @ counts
-    mean = weights @ first / total
-    covariance = np.tensordot(weights, second, axes=1) / total - np.outer(mean, mean)
-    return mean, covariance * total / (total - 1)
-
-
-def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    cross = a.roots @ b.covariances @ a.roots
+    eigenvalues = np.linalg.eigvalsh((cross + cross.swapaxes(1, 2)) / 2)
+    overlap = np.sqrt(np.clip(eigenvalues, 0, None)).sum(axis=1)
+    traces = np.trace(a.covariances + b.covariances, axis1=1, axis2=2)
+    shift = ((a.means - b.means) ** 2).sum(axis=1)
+    found: NDArray[np.float64] = np.maximum(shift + traces - 2 * overlap, 0.0)
+    return found

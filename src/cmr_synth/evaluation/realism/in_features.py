@@ -10,38 +10,37 @@ from numpy.typing import NDArray
 
 from cmr_synth.evaluation.realism.class_score import CLUSTERS, Clusters, class_score, divergences
 from cmr_synth.evaluation.realism.contract import Declared, NotMeasured, Truths
-from cmr_synth.evaluation.realism.coverage import Reached, reached
-from cmr_synth.evaluation.realism.estimate import Estimate
-from cmr_synth.evaluation.realism.frechet import frechet_distance, frechet_interval, real_floor
+from cmr_synth.evaluation.realism.coverage import NEIGHBOURS, OF_MADE, Reached, reached_on_average
+from cmr_synth.evaluation.realism.crossed import SPLITS, Crossed, crossed
+from cmr_synth.evaluation.realism.estimate import NAN, Estimate
+from cmr_synth.evaluation.realism.halves import LEAST_PATIENTS, Patients, listed
 from cmr_synth.evaluation.realism.kernel import kernel_distance
 from cmr_synth.evaluation.realism.sets import Sets
 from cmr_synth.evaluation.resampling import slice_mean_interval
 
 FEATURES = frozenset({"features"})
-FLOOR_DRAWS = 20
+
+
+def _crossed(sets: Sets) -> Crossed:
+    """Of synthetic and held-out slices."""
+    found, space = sets.features, sets.opened
+    needed = slices_needed(found.real)
+    rng = np.random.default_rng(sets.seed)
+    size = min(sets.halves.dealt(rng).size for _ in range(SPLITS))
+    if size < needed:
+        enough = int(np.ceil(needed / max(size, 1) * sets.patients))
+        raise NotMeasured(
+            f"no {space.frechet_name}: {space.name} has {found.real.shape[1]} features, which need "
+            f"{needed} slices in each half of the patients; {sets.patients} patients have {size}, "
+            f"so that about {enough} patients like these are needed; read the {space.kernel_name}, "
+            "which is unbiased at any size"
+        )
+    return crossed(found.made, found.real, sets.halves, seed=sets.seed)
 
 
 def _frechet(sets: Sets) -> Estimate:
-    found, space = sets.features, sets.opened
-    size, needed = len(found.real), slices_needed(found.real)
-    if size < needed:
-        raise NotMeasured(
-            f"no {space.frechet_name}: {space.name} has {found.real.shape[1]} features, which need "
-            f"{needed} slices on each side and there are {size}; read the {space.kernel_name}, "
-            "which is unbiased at any size"
-        )
-    low, high = frechet_interval(
-        found.made, found.real, sets.synthetic.patients, sets.held_out.patients
-    )
-    floor = real_floor(found.more, sets.other.patients, found.real, draws=FLOOR_DRAWS)
-    return Estimate(
-        value=frechet_distance(found.made, found.real),
-        low=low,
-        high=high,
-        floor=float(floor.mean()),
-        patients=sets.patients,
-        floor_sd=float(floor.std()),
-    )
+    made, real = sets.once(_crossed).made, sets.once(_crossed).real
+    return Estimate(*made, real[0], sets.patients, floor_low=real[1], floor_high=real[2])
 
 
 def slices_needed(features: NDArray) -> int:
@@ -50,12 +49,16 @@ def slices_needed(features: NDArray) -> int:
 
 
 def _frechet_ratio(sets: Sets) -> Estimate:
-    one = sets.once(_frechet)
-    # no distance between different patients is nought, but duplicated data may have it so
-    value, low, high = (
-        v / one.floor if one.floor > 0 else np.nan for v in (one.value, one.low, one.high)
-    )
-    return Estimate(value, low, high, 1.0, one.patients)
+    value = sets.once(_crossed).ratio
+    found, floor, null = sets.features, (NAN, NAN, NAN), (NAN, NAN, NAN)
+    other = sets.other.take(sets.matched)
+    if len(np.unique(other.patients)) >= LEAST_PATIENTS:
+        patients = Patients(listed(other), listed(sets.held_out))
+        floor = crossed(found.more[sets.matched], found.real, patients, seed=sets.seed).ratio
+    if found.again is not None:
+        of = listed(sets.synthetic)
+        null = crossed(found.made, found.again, Patients(of, of), seed=sets.seed).ratio
+    return Estimate(*value, floor[0], sets.patients, *floor[1:], *null)
 
 
 def _kernel(sets: Sets) -> Estimate:
@@ -75,9 +78,22 @@ def _kernel(sets: Sets) -> Estimate:
 
 
 def _reached(sets: Sets) -> tuple[Reached, Reached]:
-    """Of synthetic slices, and of other real ones."""
-    found = sets.scaled
-    return reached(found.real, found.made), reached(found.real, found.more[sets.matched])
+    """Of synthetic slices of one half and real ones of the other; and of real ones of both."""
+    found, rng = sets.scaled, np.random.default_rng(sets.seed)
+    dealt = [sets.halves.dealt(rng) for _ in range(SPLITS)]
+    size = min(halves.size for halves in dealt)
+    if size <= NEIGHBOURS:
+        raise NotMeasured(
+            f"no precision, recall, density and coverage: a half of the patients has {size} slices "
+            f"of levels, phases and vendors that both halves have, and {NEIGHBOURS + 1} are needed"
+        )
+    both = [(halves, one) for halves in dealt for one in (0, 1)]
+    made = [(halves.real[1 - one], halves.made[one]) for halves, one in both]
+    real = [(halves.real[1 - one], halves.real[one]) for halves, one in both]
+    return (
+        reached_on_average(found.real, found.made, made),
+        reached_on_average(found.real, found.real, real),
+    )
 
 
 def _share(name: str, of: str) -> Callable[[Sets], Estimate]:
@@ -89,9 +105,10 @@ def _share(name: str, of: str) -> Callable[[Sets], Estimate]:
 
     def measure(sets: Sets) -> Estimate:
         found, real = sets.once(_reached)
-        side = sets.synthetic if of in ("precise", "dense") else sets.held_out
+        side = sets.synthetic if of in OF_MADE else sets.held_out
         each = getattr(found, of) / (found.neighbours if of == "dense" else 1)
-        low, high = slice_mean_interval(each, side.patients, seed=sets.seed)
+        known = np.isfinite(each)
+        low, high = slice_mean_interval(each[known], side.patients[known], seed=sets.seed)
         value, floor = (getattr(one.shares(), name) for one in (found, real))
         return Estimate(value, low, high, floor, sets.patients)
 
@@ -140,41 +157,38 @@ FRECHET_RATIO = Declared(
     digits=2,
     measure=_frechet_ratio,
     truths=Truths(
-        identity=0.0,
+        identity=1.0,
         worse="higher",
-        duplicates="higher",
-        why="the floor of twice as many slices is that of more different ones, and smaller",
+        duplicates=0.1,
+        why="real slices in the place of the synthetic ones are the floor itself; covariances are "
+        "over n - 1",
     ),
 )
 FRECHET = Declared(
     name="frechet",
     heading="Distance",
-    sentence="Frechet distance of synthetic to held-out slices; its floor is the mean, with the "
-    "standard deviation, over draws of as many slices of other real patients",
+    sentence="Frechet distance of the synthetic slices of one half of the patients to the real "
+    "slices of the other; its floor is that of the real slices of both halves",
     needs=FEATURES,
     measure=_frechet,
     truths=Truths(
-        identity=0.0,
+        identity="floor",
         worse="higher",
-        duplicates=0.05,
-        why="covariances are over n - 1: slices that stand twice change them by 1 / (2 n - 1)",
+        duplicates=0.1,
+        why="covariances are over n - 1: slices that stand twice change them by 1 / (2 n - 1), n "
+        "those of half the patients; real slices in the place of the synthetic ones are the floor",
     ),
 )
 KERNEL = Declared(
     name="kernel",
     heading="Kernel",
-    sentence="unbiased squared maximum mean discrepancy, cubic kernel; its floor is that of other "
-    "real patients",
+    sentence="unbiased squared maximum mean discrepancy, cubic kernel, of slices of different "
+    "patients; 0 is as near as can be, and its floor is that of other real patients",
     needs=FEATURES,
     measure=_kernel,
     truths=Truths(
         identity=0.0,
-        within=1.0,
         worse="higher",
-        duplicates="higher",
-        why="without bias it is 0 on average only, and below 0 for a set against itself, where "
-        "every slice has itself on the other side; a slice that stands twice counts as a pair of "
-        "different slices",
     ),
 )
 PRECISION = Declared(
@@ -185,10 +199,12 @@ PRECISION = Declared(
     digits=2,
     measure=_share("precision", "precise"),
     truths=Truths(
-        identity=1.0,
+        identity="floor",
         worse="lower",
+        order=0.01,
         duplicates="lower",
-        why="a slice that stands twice is its own neighbour, so that neighbourhoods shrink",
+        why="a slice that stands twice is its own neighbour, so that neighbourhoods shrink; the "
+        "share within reach is of few slices, and not moved by every damage",
     ),
 )
 RECALL = Declared(
@@ -208,12 +224,10 @@ DENSITY = Declared(
     digits=2,
     measure=_share("density", "dense"),
     truths=Truths(
-        identity=1.0,
-        within=0.3,
+        identity="floor",
         worse="lower",
         duplicates="either",
-        why="about 1 for a set against itself, whose points are in the neighbourhoods of those "
-        "whose neighbours they are; slices that stand twice make twice as many, smaller ones",
+        why="slices that stand twice make twice as many neighbourhoods, smaller ones",
     ),
 )
 COVERAGE = Declared(

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Any
 
+import numpy as np
+
 from cmr_synth import extensions
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.realism.contract import NEEDS, Metric, NotMeasured
 from cmr_synth.evaluation.realism.estimate import Estimate
+from cmr_synth.evaluation.realism.halves import LEAST_PATIENTS
 from cmr_synth.evaluation.realism.sets import Sets
 from cmr_synth.generators.interface import Progress
 
@@ -119,8 +122,15 @@ def measure(sets: Sets, chosen: Mapping[str, Metric]) -> Iterator[Progress | Fou
     ------
     Progress or Found
         Progress of the metrics that tell of it, then what all found. A third party's metric that
-        fails leaves a remark; one of ours that fails raises.
+        fails leaves a remark; one of ours that fails raises. With too few patients for an interval
+        there is no figure, and a note that says so.
     """
+    for kind, sample in (("synthetic", sets.synthetic), ("held-out", sets.held_out)):
+        count = len(np.unique(sample.patients))
+        if count < LEAST_PATIENTS:
+            few = f"no figures: intervals are over patients and need {LEAST_PATIENTS}, and there "
+            yield Found({}, (f"{few}are {count} {kind} ones",), ())
+            return
     estimates: dict[str, Estimate] = {}
     notes: dict[str, None] = {}  # several metrics may give one reason
     remarks = []

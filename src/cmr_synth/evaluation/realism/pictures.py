@@ -13,7 +13,7 @@ from cmr_synth.evaluation.realism.paired import PairedSample
 from cmr_synth.evaluation.realism.sets import Sets
 from cmr_synth.evaluation.realism.tissue import TissueSample
 from cmr_synth.evaluation.realism.two_sample import TwoSample
-from cmr_synth.evaluation.sample import Sample
+from cmr_synth.evaluation.sample import Sample, require_disjoint
 from cmr_synth.generators.interface import Progress
 
 
@@ -63,8 +63,14 @@ def pictures(
         Whether they follow their masks.
     without : collection of str
         Names of metrics to leave out.
+
+    Raises
+    ------
+    InputError
+        If `other` shares patients with `held_out`.
     """
     having = {"pixels"} | ({"masks"} if masked else set()) | ({"pairs"} if paired else set())
+    require_disjoint(other, held_out)
     chosen, faults = usable(having, without=without)
     sets = Sets(synthetic, held_out, other)
     for event in measure(sets, chosen):

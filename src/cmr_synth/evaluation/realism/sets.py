@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.realism.coverage import standardised
+from cmr_synth.evaluation.realism.halves import Patients, listed
 from cmr_synth.evaluation.realism.spaces import Space
 from cmr_synth.evaluation.resampling import matched_rows
 from cmr_synth.evaluation.sample import Sample
@@ -27,11 +28,14 @@ class Features:
     ----------
     made, real, more : arrays
         Of synthetic, held-out and other real slices.
+    again : array or None
+        Of synthetic slices with other noise.
     """
 
     made: NDArray[np.float64]
     real: NDArray[np.float64]
     more: NDArray[np.float64]
+    again: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,8 @@ class Sets:
         For metrics of features.
     seed : int
         Of resampling.
+    again : Sample or None
+        What the same generator makes for the rows of `synthetic` with other noise, for the null.
     """
 
     synthetic: Sample
@@ -58,6 +64,7 @@ class Sets:
     other: Sample
     space: Space | None = None
     seed: int = 0
+    again: Sample | None = None
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def once(self, compute: Callable[[Sets], T]) -> T:
@@ -95,25 +102,32 @@ class Sets:
             If some are not finite.
         """
         space = self.opened
-        real, made, more = (space.features(s) for s in (self.held_out, self.synthetic, self.other))
+        samples = [self.synthetic, self.held_out, self.other]
+        samples += [self.again] if self.again is not None else []
+        found = [space.features(sample) for sample in samples]
         if space.standardise:
-            real, made, more = _standardised(real, made, more)
-        for sample, features in ((self.held_out, real), (self.synthetic, made), (self.other, more)):
+            found = _standardised(found, like=found[2])
+        for sample, features in zip(samples, found, strict=True):
             if not np.isfinite(features).all():
                 raise InputError(
                     f"{sample.name}: the {space.name} has features that are not finite; look at "
                     "its pictures."
                 )
-        return Features(made, real, more)
+        return Features(*found)
 
     @cached_property
     def scaled(self) -> Features:
-        """Features with mean and deviation of the held-out slices taken out."""
+        """Features in standard deviations of other real slices, which are on neither side."""
         found = self.features
         made, real, more = (
-            standardised(x, found.real) for x in (found.made, found.real, found.more)
+            standardised(x, found.more) for x in (found.made, found.real, found.more)
         )
         return Features(made, real, more)
+
+    @cached_property
+    def halves(self) -> Patients:
+        """Patients of the synthetic and the held-out slices, to be dealt into halves."""
+        return Patients(listed(self.synthetic), listed(self.held_out))
 
     @cached_property
     def matched(self) -> NDArray[np.int64]:
@@ -127,13 +141,12 @@ class Sets:
 
 
 def _standardised(
-    real: NDArray[np.float64], made: NDArray[np.float64], more: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], ...]:
+    sets: list[NDArray[np.float64]], *, like: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
     """In standard deviations of other real patients; their mean, 0, in the place of NaN."""
     # a feature that no other real slice has says nothing
-    known = np.isfinite(more).any(axis=0)
-    real, made, more = real[:, known], made[:, known], more[:, known]
-    mean, spread = np.nanmean(more, axis=0), np.nanstd(more, axis=0)
+    known = np.isfinite(like).any(axis=0)
+    mean, spread = np.nanmean(like[:, known], axis=0), np.nanstd(like[:, known], axis=0)
     spread[spread == 0] = 1
-    scaled = [(x - mean) / spread for x in (real, made, more)]
-    return tuple(np.where(np.isnan(x), 0.0, x) for x in scaled)
+    scaled = [(x[:, known] - mean) / spread for x in sets]
+    return [np.where(np.isnan(x), 0.0, x) for x in scaled]

@@ -182,7 +182,7 @@ def _folds(
         if count < FOLDS:
             raise NotMeasured(
                 f"no AUC of spectra: {len(np.unique(patients))} {side} patients are too few for "
-                f"{FOLDS} parts"
+                f"{FOLDS} parts, which need one each"
             )
     return fold
 

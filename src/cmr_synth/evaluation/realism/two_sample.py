@@ -163,7 +163,7 @@ def _folds(
     if len(names) < settings.folds:
         raise InputError(
             f"{real.name} and {synthetic.name}: {len(names)} patients are too few for "
-            f"{settings.folds} parts; give more patients."
+            f"{settings.folds} parts; give {settings.folds} at least."
         )
     order = np.random.default_rng(settings.seed).permutation(names)
     if not len(both):  # synthetic patients of their own: each kind is dealt out by itself
@@ -171,8 +171,8 @@ def _folds(
         kinds = [rng.permutation(np.unique(s.patients)) for s in (real, synthetic)]
         if min(len(kind) for kind in kinds) < settings.folds:
             raise InputError(
-                f"{real.name} and {synthetic.name}: one has fewer than {settings.folds} patients; "
-                "give more."
+                f"{real.name} and {synthetic.name}: one has {min(map(len, kinds))} patients, which "
+                f"are too few for {settings.folds} parts; give {settings.folds} at least."
             )
         parts = [
             np.concatenate([kind[k :: settings.folds] for kind in kinds])
