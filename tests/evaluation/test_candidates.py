@@ -59,6 +59,15 @@ def test_a_folder_of_held_out_patients_is_refused(setting, monkeypatch):
         list(candidates(["folder=made"], setting))
 
 
+def test_too_few_patients_give_a_note_and_no_number():
+    held_out, made = (drawn_sample(5, 3, prefix="h", seed=seed) for seed in (0, 9))
+    *_, found = pictures(made, held_out, drawn_sample(6, 3, prefix="o"), paired=True, masked=True)
+    assert not found.estimates and (found.told, found.paired, found.tissue) == (None,) * 3
+    assert found.notes == (
+        "no figures: intervals are over patients and need 6, and there are 5 synthetic ones",
+    )
+
+
 def test_metrics_of_pictures_refuse_patients_on_both_sides():
     sample = drawn_sample(2, 3)
     with pytest.raises(InputError, match="2 patients are both in"):

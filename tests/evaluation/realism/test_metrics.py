@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from cmr_synth import extensions
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.realism import metrics as table
+from cmr_synth.evaluation.realism.card_facts import card_facts
 from cmr_synth.evaluation.realism.contract import Declared, NotMeasured, Truths
 from cmr_synth.evaluation.realism.estimate import Estimate
 from cmr_synth.evaluation.realism.fidelity import fidelity
@@ -116,6 +118,23 @@ def test_another_packages_metric_is_measured_and_has_a_column(theirs, sets):
     shown = table_of({"a model": {"theirs": one}})
     assert list(shown.columns) == ["Candidate", "Brightness"]
     assert shown.rows[0][1] == f"{one.value:.3f} ({one.floor:.3f})"
+
+
+def test_a_ratio_has_columns_for_other_patients_and_for_its_null():
+    one = Estimate(1.2, 1.0, 1.5, 1.02, 20, 0.8, 1.3, null=0.99, null_low=0.9, null_high=1.1)
+    without = replace(one, null=np.nan, null_low=np.nan, null_high=np.nan)
+    shown = table_of({"a": {"frechet_ratio": one}, "b": {"frechet_ratio": without}})
+    assert list(shown.columns) == ["Candidate", "Ratio", "Ratio floor", "Ratio null"]
+    assert shown.rows == [
+        ["a", "1.20 [1.00, 1.50]", "1.02 [0.80, 1.30]", "0.99 [0.90, 1.10]"],
+        ["b", "1.20 [1.00, 1.50]", "1.02 [0.80, 1.30]", "–"],
+    ]
+    assert "null" not in without.as_dict() and one.as_dict()["null_high"] == 1.1
+    facts = card_facts("a space", "0" * 64, {"frechet_ratio": one})
+    assert facts["ratio_to_floor"] == 1.2 and facts["ratio_interval"] == [1.0, 1.5]
+    assert facts["ratio_null"] == [0.99, 0.9, 1.1]
+    assert facts["ratio_of_real_patients"] == [1.02, 0.8, 1.3]
+    assert "ratio_null" not in card_facts("a space", "0" * 64, {"frechet_ratio": without})
 
 
 def test_one_that_needs_features_is_in_every_space(theirs, sets):

@@ -27,9 +27,9 @@ class Pictures:
     told : TwoSample or None
         None if the test was left out.
     paired : PairedSample or None
-        None without counterparts.
+        None without counterparts, or with too few patients.
     tissue : TissueSample or None
-        None without masks.
+        None without masks, or with too few patients.
     notes, remarks : tuple of str
         As of `metrics.Found`.
     """
@@ -77,11 +77,12 @@ def pictures(
         if not isinstance(event, Found):
             yield event
             continue
+        enough = bool(event.estimates)  # with too few patients there are no figures, but a note
         yield Pictures(
             estimates=event.estimates,
             told=sets.kept(TwoSample),
-            paired=sets.once(all_pairs) if paired and masked else None,
-            tissue=sets.once(all_tissue) if masked else None,
+            paired=sets.once(all_pairs) if enough and paired and masked else None,
+            tissue=sets.once(all_tissue) if enough and masked else None,
             notes=event.notes,
             remarks=(*faults, *event.remarks),
         )
