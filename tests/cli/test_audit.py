@@ -355,7 +355,7 @@ def test_a_passport_that_was_changed_does_not_hold(run, issued, tmp_path):
     assert ended.code == 1 and "changed after it was signed" in ended.line
     passport.write_text(json.dumps(json.loads(whole), indent=3))  # the same, written otherwise
     assert run("audit", "verify", passport).code == 0
-    page.write_text(shown.replace("No copy", "no copy"))
+    page.write_text(shown.replace("Privacy passport", "Passport"))
     ended = run("audit", "verify", passport)
     assert ended.code == 1 and page.name in ended.line
     passport.write_text("{")

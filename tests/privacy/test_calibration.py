@@ -173,12 +173,16 @@ def test_too_few_patients_say_how_many_are_needed():
 
 
 def test_few_patients_of_a_vendor_are_widened_and_named():
-    calibration = held_out(np.random.default_rng(0), patients=30)
-    calibration.vendors[: 3 * 25] = "ge"
+    calibration = held_out(np.random.default_rng(0), patients=130)
+    calibration.vendors[: 3 * 115] = "ge"
     assert calibration.matched("ge", "mid") == "ge, mid"
     assert calibration.matched("siemens", "mid") == "mid, all vendors"
     assert calibration.matched("ge", "") == "ge, all levels"
     assert calibration.matched("", "") == "all vendors and levels"
+    # a level of few slices has no tail of its own
+    assert held_out(np.random.default_rng(0), patients=30).matched("ge", "mid") == (
+        "all vendors and levels"
+    )
 
 
 def test_without_a_discovery_nothing_is_flagged():

@@ -26,6 +26,8 @@ TOP = 3
 """One patient in so many, the nearest, tells how the tail of patients falls off."""
 SMALLEST = 1e-3
 """Distances below it are not told apart: descriptors are kept in half precision."""
+LEVEL_SLICES = 100
+"""Slices of a level that make it one of its own: of fewer, `TAIL_SLICES` are no tail."""
 ANY_LEVEL = ""
 
 
@@ -60,12 +62,13 @@ class Peers:
 
     @cached_property
     def _tails(self) -> dict[str, _Tails]:
-        """Of slices of each level that enough patients have, and of all."""
+        """Of slices of each level, if there are enough of enough patients, and of all."""
         weights = weights_by_patient(self.patients)
         rows = {ANY_LEVEL: np.arange(len(self.patients))}
         for level in np.unique(self.levels):
             of_level = np.flatnonzero(self.levels == level)
-            if level and len(np.unique(self._at[of_level])) >= ENOUGH:
+            few = len(of_level) < LEVEL_SLICES or len(np.unique(self._at[of_level])) < ENOUGH
+            if level and not few:
                 rows[str(level)] = of_level
         return {
             name: _Tails.of(self.statistics[index], weights[index], self._at[index])
@@ -73,7 +76,7 @@ class Peers:
         }
 
     def level_of(self, level: str) -> str:
-        """The level itself, or nothing where too few patients have slices of it."""
+        """The level itself, or nothing where too few patients and slices are of it."""
         return level if level in self._tails else ANY_LEVEL
 
     def surprise(
