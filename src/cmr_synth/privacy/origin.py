@@ -29,6 +29,7 @@ AGREE = 1 / 255
 """Largest difference of equal pictures; devices and versions of torch differ by less."""
 MOST_STEPS = 1000
 """Of a record that is repeated: a made-up one shall not keep the machine busy for years."""
+MODEL = ("name", "family", "version", "sha256", "identity", "licence")
 SAID = ("vendor", "phase", "pathology", "cohort")
 
 
@@ -84,7 +85,8 @@ def origin_of(subject: Subject, *, load: Load | None) -> Origin:
     if model is None:
         return Origin("not known", "the image has no record that names a model", {})
     facts = {
-        "model": {name: model[name] for name in ("name", "family", "version", "sha256", "licence")},
+        # records of earlier programs know no hash of the whole model
+        "model": {name: model[name] for name in MODEL if name in model},
         **{name: record.get(name) for name in SAID},
         "mask_labels_sha256": (record.get("mask") or {}).get("labels_sha256"),
     }

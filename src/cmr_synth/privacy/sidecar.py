@@ -26,6 +26,7 @@ class _Model(_Stated):
     family: Text
     version: Text
     sha256: Text
+    identity: Text | None = None
     licence: Text
 
 
