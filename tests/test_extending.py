@@ -146,9 +146,9 @@ def test_the_verb_is_in_the_help_and_counts(toy):
     (line,) = ended.stderr.splitlines()
     assert fault("verb", line)
     assert toy.follow("cmr-synth count").stdout.splitlines() == [
-        "test: 32 slices, 4 patients",
-        "train: 120 slices, 15 patients",
-        "validation: 8 slices, 1 patients",
+        "test: 48 slices, 6 patients",
+        "train: 176 slices, 22 patients",
+        "validation: 16 slices, 2 patients",
     ]
     counted = json.loads(toy.program("count", "slices", "--json").stdout)
     assert counted["splits"]["test"] == {"patients": 4, "slices": 32}
@@ -198,7 +198,7 @@ def test_the_report_has_the_metric(toy):
     assert fault("metric", ended.stderr)
     (candidate,) = json.loads((toy.folder / "fidelity" / "report.json").read_text())["candidates"]
     found = candidate["metrics"]["sharpness_ratio"]
-    assert found["low"] < found["value"] < found["high"] and found["patients"] == 4
+    assert found["low"] < found["value"] < found["high"] and found["patients"] == 6
     assert found["value"] > 1.5 and abs(found["floor"] - 1) < 0.5
     page = (toy.folder / "fidelity" / "report.html").read_text()
     assert "Sharpness" in page and "below 1 is blurred, above 1 grainy" in page

@@ -19,6 +19,7 @@ from cmr_synth.evaluation.events import Event, Told, outcome
 from cmr_synth.evaluation.protocol import Protocol
 from cmr_synth.evaluation.realism.estimate import Estimate
 from cmr_synth.evaluation.realism.fidelity import LEAST_SLICES, Fidelity
+from cmr_synth.evaluation.realism.halves import LEAST_PATIENTS
 from cmr_synth.evaluation.realism.spaces import EncoderSpace, Space
 from cmr_synth.evaluation.realism.variety import pairwise_ms_ssim, seed_similarity
 from cmr_synth.evaluation.sample import Sample
@@ -215,11 +216,11 @@ class Comparison:
                 f"{len(held_out)} {split} slices; the distance between real pictures needs as "
                 "many. Prepare it from more patients."
             )
-        if len(patients) < 2 or len(held_out) < LEAST_SLICES:
+        if len(patients) < LEAST_PATIENTS or len(held_out) < LEAST_SLICES:
             raise InputError(
                 f"the slice set has {len(held_out)} {split} slices of {len(patients)} patients "
-                f"of {cohorts}; a comparison needs {LEAST_SLICES} slices of 2 patients. "
-                "Prepare it from more patients, or name another split."
+                f"of {cohorts}; a comparison needs {LEAST_SLICES} slices of "
+                f"{LEAST_PATIENTS} patients. Prepare it from more patients, or name another split."
             )
 
 
