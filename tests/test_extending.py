@@ -151,7 +151,7 @@ def test_the_verb_is_in_the_help_and_counts(toy):
         "validation: 16 slices, 2 patients",
     ]
     counted = json.loads(toy.program("count", "slices", "--json").stdout)
-    assert counted["splits"]["test"] == {"patients": 4, "slices": 32}
+    assert counted["splits"]["test"] == {"patients": 6, "slices": 48}
 
 
 def test_the_cohort_is_listed_and_read(toy):

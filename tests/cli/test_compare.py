@@ -45,9 +45,9 @@ TINY_LATENT = {
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A slice set of drawn hearts on disk: eight patients to train on, four to measure on."""
+    """A slice set of drawn hearts on disk: eight patients to train on, six to measure on."""
     folder = tmp_path_factory.mktemp("compare") / "prepared"
-    write_drawn_slices(folder, patients=12, each=8)
+    write_drawn_slices(folder, patients=14, each=8)
     return folder
 
 
@@ -64,7 +64,7 @@ def write_drawn_slices(folder: Path, *, patients: int, each: int = 3) -> None:
         SliceRow(
             cohort="acdc",
             patient=f"p{k // each:02}",
-            split="train" if k // each < patients - 4 else "test",
+            split="train" if k // each < patients - 6 else "test",
             vendor="siemens",
             phase="ED",
             pathology="",
@@ -118,7 +118,7 @@ def test_recipes_are_trained_and_measured_in_one_table(run, prepared, recipes, t
     assert done.code == 0, done.err
     facts = json.loads(done.out)
     assert [m["name"] for m in facts["models"]] == ["tiny-flow", "tiny-autoencoder+tiny-latent"]
-    assert facts["protocol"]["patients"] == 4 and facts["protocol"]["slices"] == 32
+    assert facts["protocol"]["patients"] == 6 and facts["protocol"]["slices"] == 48
     for model in facts["models"]:
         strata = [s for s in model["adherence"]["strata"] if s["by"] == "all"]
         assert {s["structure"] for s in strata} == {"LV", "MYO", "RV"}
@@ -157,8 +157,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(run, prepared, tmp_path, argum
 
 
 def test_too_few_held_out_patients_are_refused(run, recipes, tmp_path):
-    write_drawn_slices(tmp_path / "few", patients=5)
+    write_drawn_slices(tmp_path / "few", patients=7)
     done = run("compare", recipes[0], "--slices", tmp_path / "few", "--images", "4", "--out",
                tmp_path / "out")  # fmt: skip
     assert done.code == 1
-    assert "training slices of acdc for 12 test slices" in done.line
+    assert "3 training slices of acdc for 18 test slices" in done.line
