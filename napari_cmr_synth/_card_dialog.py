@@ -61,6 +61,8 @@ def card_html(card: Card) -> str:
     str
         Quality and limits come before the training, since they decide whether to use it.
     """
+    from cmr_synth.generators.identity import identity_of
+
     rows, columns = card.grid.shape
     spacing = card.grid.spacing_mm
     facts = {
@@ -73,7 +75,8 @@ def card_html(card: Card) -> str:
         "Steps": card.default_steps if card.default_steps is not None else "takes no steps",
         "Guidance": card.default_guidance if card.default_guidance is not None else "none",
         "Family, version": f"{card.family}, {card.version}",
-        "SHA-256": card.sha256,
+        "SHA-256 of the model": identity_of(card),
+        "SHA-256 of its weights": card.sha256,
     }
     training = card.training
     parts = [

@@ -10,6 +10,7 @@ from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.counterparts import (
+    condition_of,
     conditions_for,
     counterpart_sample,
     counterparts,
@@ -174,3 +175,17 @@ def test_a_sample_of_counterparts_has_masks_rows_and_spacing(generator, slices) 
     assert (found.rows, found.spacing) == (real.rows, real.spacing)
     index = slices.where(split="test")
     np.testing.assert_allclose(found.pixels, made(generator, slices, index, seed=3), atol=2e-5)
+
+
+def test_the_cohort_of_a_slice_is_asked_for_where_the_model_has_a_word_for_it(slices):
+    config = FlowConfig(
+        channels=(8, 8),
+        attention=(False, False),
+        layers=1,
+        head_width=4,
+        groups=4,
+        cohorts=("acdc",),
+    )
+    generator = FlowGenerator(FlowNetwork(config))
+    asked = [condition_of(generator, slices.labels[i], slices.rows[i]).cohort for i in (0, 1)]
+    assert asked == [None, "acdc"]

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("qtpy", reason="Qt is not installed; the extra [app] brings it")
 
+from cmr_synth.generators.identity import identity_of
 from cmr_synth.synthesis.from_mask import synthesize
 from cmr_synth.synthesis.record import Synthetic
 from cmr_synth.synthesis.request import Request
@@ -364,7 +365,7 @@ def test_the_device_and_the_diagnostics(viewer, widget):
     assert choose().reason in widget.device.sentence.text()
     widget.device.copy.click()
     text = QGuiApplication.clipboard().text()
-    assert "torch" in text and _models.card("flow").sha256 in text
+    assert "torch" in text and identity_of(_models.card("flow")) in text
 
 
 def test_the_card_is_a_click_away(viewer, widget, qtbot):
@@ -372,7 +373,7 @@ def test_the_card_is_a_click_away(viewer, widget, qtbot):
     (dialog,) = widget.form.findChildren(CardDialog)
     text, card = dialog.text.toPlainText(), _models.card("flow")
     assert dialog.isVisible()
-    for words in (card.title, card.licence, card.sha256, *card.limits):
+    for words in (card.title, card.licence, card.sha256, identity_of(card), *card.limits):
         assert words in text
     assert "Adherence" in text and "not measured" in text
     dialog.close()

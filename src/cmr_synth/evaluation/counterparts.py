@@ -26,11 +26,17 @@ def condition_of(
         vendor=row.vendor or None,
         phase=row.phase or None,
         pathology=row.pathology or None,
-        cohort=row.cohort if row.cohort in generator.config.cohorts else None,
+        cohort=_known_cohort(generator, row),
         z=row.z,
     )
     asked: dict[str, Any] = changes
     return replace(of_slice.known_to(generator.takes), **asked)
+
+
+def _known_cohort(generator: Generator, row: SliceRow) -> str | None:
+    """The cohort of a slice, if the model has a word for it; most cohorts have none."""
+    known = generator.config.cohorts if "cohort" in generator.takes else ()
+    return row.cohort if row.cohort in known else None
 
 
 def conditions_for(generator: Generator, sample: Sample) -> list[Condition]:
