@@ -54,6 +54,19 @@ def test_the_default_s_privacy_findings_stand_in_the_readme(bundled: ModuleType)
             assert f"the style of {vendor} points to one patient, p = {p:.3f}" in text
 
 
+def test_the_readme_names_the_models_of_which_memory_is_shown(bundled: ModuleType) -> None:
+    text = " ".join(bundled.README.read_text(encoding="utf-8").split())
+    named = re.search("Memory of the training patients is shown for ([^:]*):", text)
+    shown = {
+        card.name
+        for card in bundled.bundled()
+        if isinstance(card.measured.privacy, dict)
+        and card.measured.privacy["membership"]["attacks"]["calibrated loss"]["auc"][1] > 0.5
+        and card.measured.privacy["membership"]["attacks"]["calibrated loss"]["p"] <= 0.05
+    }
+    assert set(re.findall("`([^`]*)`", named[1] if named else "")) == shown
+
+
 def test_patients_are_people_and_their_number_is_one(bundled: ModuleType) -> None:
     for card in bundled.bundled():
         stated = sum(use.patients for use in card.training.cohorts)

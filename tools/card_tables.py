@@ -418,6 +418,16 @@ def _private(cards: Sequence[Card]) -> list[str]:
             "Membership attacks tell training patients of the bundled models from others with an "
             f"AUC of {' to '.join(told)}; 0.5 is chance ([table](docs/reference/zoo.md))."
         )
+    remembers = [
+        f"`{card.name}`"
+        for card in cards
+        if (at(card, "privacy", "membership", "words") or "").endswith(": memory shown")
+    ]
+    if remembers:
+        lines.append(
+            f"Memory of the training patients is shown for {_listed(remembers)}: the attack "
+            "declared beforehand, with the difficulty of slices taken out, tells them from others."
+        )
     private = [card.name for card in cards if card.training.privacy]
     lines.append(
         f"Differentially private: {_listed(private)}."
