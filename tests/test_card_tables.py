@@ -33,7 +33,8 @@ def bundled(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def changed(card: Card, kind: str, **figures: object) -> Card:
     """The card with figures measured otherwise; None: taken away."""
-    own = {**getattr(card.measured, kind), **figures}
+    known = getattr(card.measured, kind)
+    own = {**(known if isinstance(known, dict) else {}), **figures}
     own = {key: value for key, value in own.items() if value is not None}
     return card.model_copy(update={"measured": card.measured.model_copy(update={kind: own})})
 
@@ -57,13 +58,14 @@ def test_the_default_s_privacy_findings_stand_in_the_readme(bundled: ModuleType)
 def test_the_readme_names_the_models_of_which_memory_is_shown(bundled: ModuleType) -> None:
     text = " ".join(bundled.README.read_text(encoding="utf-8").split())
     named = re.search("Memory of the training patients is shown for ([^:]*):", text)
-    shown = {
-        card.name
-        for card in bundled.bundled()
-        if isinstance(card.measured.privacy, dict)
-        and card.measured.privacy["membership"]["attacks"]["calibrated loss"]["auc"][1] > 0.5
-        and card.measured.privacy["membership"]["attacks"]["calibrated loss"]["p"] <= 0.05
-    }
+    shown = set()
+    for card in bundled.bundled():
+        privacy = card.measured.privacy
+        if isinstance(privacy, dict) and "membership" in privacy:  # that of judges has none
+            member = privacy["membership"]
+            found = member["attacks"][member["declared"]]
+            if found["auc"][1] > 0.5 and found["p"] <= 0.05:
+                shown.add(card.name)
     assert set(re.findall("`([^`]*)`", named[1] if named else "")) == shown
 
 
@@ -99,7 +101,7 @@ def test_a_figure_that_moves_moves_the_documents(tables: ModuleType, bundled: Mo
         return "".join([tables.zoo_page(every), *tables.readme_blocks(every).values()])
 
     flow = cards["flow"]
-    assert isinstance(flow.measured.privacy, dict) and isinstance(flow.measured.utility, dict)
+    assert isinstance(flow.measured.privacy, dict)
     near, copying = flow.measured.privacy["neighbours"], flow.measured.privacy["copying"]
     before = made(flow)
     for other, words in [
@@ -112,8 +114,21 @@ def test_a_figure_that_moves_moves_the_documents(tables: ModuleType, bundled: Mo
             "close to a training patient: 3",
         ),
         (
-            changed(flow, "privacy", copying={**copying, "texture_auc": [0.51, 0.41, 0.61]}),
+            changed(
+                flow,
+                "privacy",
+                copying={**copying, "findings": ["(texture)"], "texture_auc": [0.51, 0.41, 0.61]},
+            ),
             "AUC 0.51 [0.41, 0.61]",
+        ),
+        (
+            changed(
+                flow,
+                "utility",
+                seeds=5,
+                arms={"synthetic": {"acdc": {"patients": 20, "gained": [0.021, 0.01, 0.03]}}},
+            ),
+            "ACDC (20): +0.021 [+0.010, +0.030]",
         ),
         (
             changed(flow, "privacy", membership={"words": "AUC 0.999 [0.998, 1.000] of one"}),
