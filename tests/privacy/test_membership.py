@@ -9,13 +9,14 @@ import pytest
 
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
+from cmr_synth.evaluation.resampling import corrected
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.generators import zoo
 from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.probing import Drawing
 from cmr_synth.privacy.membership.attack import BY_MODEL, CALIBRATED, attack, spread_over
 from cmr_synth.privacy.membership.errors import band_pass, errors
-from cmr_synth.privacy.membership.figures import corrected, figures
+from cmr_synth.privacy.membership.figures import figures
 from cmr_synth.privacy.membership.images_alone import images_alone
 from cmr_synth.privacy.membership.probes import LEVELS, probe_of
 from cmr_synth.privacy.membership.references import References, halves, train_references

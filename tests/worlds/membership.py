@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kstest, norm
 
+from cmr_synth.evaluation.resampling import corrected
 from cmr_synth.privacy.membership.attack import CALIBRATED, scores_of
 from cmr_synth.privacy.membership.difficulty import calibrated
-from cmr_synth.privacy.membership.figures import Figures, Pairs, corrected, figures
+from cmr_synth.privacy.membership.figures import Figures, Pairs, figures
 from cmr_synth.privacy.membership.images_alone import among_other_splits
 from cmr_synth.privacy.membership.measure import LOSS, Errors
 from cmr_synth.privacy.membership.references import Difficulty

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.evaluation.resampling import TAILS, percentile_interval
+from cmr_synth.evaluation.resampling import TAILS, drawn_within, percentile_interval
 
 NAN = float("nan")
 
@@ -102,7 +102,5 @@ def _weights(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How often each training and each patient is drawn, (draws, n) each."""
     rng = np.random.default_rng(seed)
-    runs_drawn, patients_drawn = (
-        rng.multinomial(n, np.full(n, 1 / n), draws).astype(np.float64) for n in (runs, patients)
-    )
+    runs_drawn, patients_drawn = (drawn_within(rng, np.zeros(n), draws) for n in (runs, patients))
     return runs_drawn, patients_drawn

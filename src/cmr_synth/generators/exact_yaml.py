@@ -17,19 +17,25 @@ import yaml
 _Plain: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_Plain):
+class Once:
+    """For a loader of PyYAML: a key given twice is an error and not the last one's win."""
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """The mapping of a node."""
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"{key.value!r} is given twice", key.start_mark
+                        None, None, f"key {key.value!r} is given twice", key.start_mark
                     )
                 seen.add(key.value)
-        found: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
+        loader: Any = super()
+        found: dict[Hashable, Any] = loader.construct_mapping(node, deep=deep)
         return found
 
+
+class _Loader(Once, _Plain):
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
         value: float = super().construct_yaml_float(node)
         if not math.isfinite(value):

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.evaluation.resampling import percentile_interval
+from cmr_synth.evaluation.resampling import corrected, percentile_interval
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.generators.interface import Generator, Progress
 from cmr_synth.privacy.membership.difficulty import calibrated
 from cmr_synth.privacy.membership.errors import BAND
-from cmr_synth.privacy.membership.figures import Figures, Pairs, corrected, figures
+from cmr_synth.privacy.membership.figures import Figures, Pairs, figures
 from cmr_synth.privacy.membership.images_alone import ImagesAlone, images_alone
 from cmr_synth.privacy.membership.measure import LOSS, Errors, measured
 from cmr_synth.privacy.membership.probes import probe_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,16 +200,6 @@ def figures(
         members=int(pairs.member.sum()),
         others=int((~pairs.member).sum()),
     )
-
-
-def corrected(p_values: Mapping[str, float]) -> dict[str, float]:
-    """P-values of several attacks, so that one below 5 % is chance in 5 % of audits (Holm 1979)."""
-    found: dict[str, float] = {}
-    greatest = 0.0
-    for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
-        greatest = max(greatest, min(1.0, (len(p_values) - place) * p_values[name]))
-        found[name] = greatest
-    return {name: found[name] for name in p_values}
 
 
 def _variance(auc: float, sizes: list[tuple[int, int]]) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.counterparts import counterparts
+from cmr_synth.evaluation.resampling import corrected
 from cmr_synth.evaluation.sample import Sample, joined, require_disjoint
 from cmr_synth.generators.interface import Generator, Progress
 from cmr_synth.privacy.membership.figures import Figures, figures
@@ -118,21 +119,16 @@ class Overfitting:
 
     @property
     def corrected(self) -> dict[str, float]:
-        """P-values of `tests`, corrected for their number (Holm 1979, jstor.org/stable/4615733)."""
-        order = sorted(self.tests, key=lambda name: self.tests[name][0])
-        found, least = {}, 0.0
-        for rank, name in enumerate(order):
-            least = max(least, min(1.0, (len(order) - rank) * self.tests[name][0]))
-            found[name] = least
-        return {name: found[name] for name in self.tests}
+        """P-values of `tests`, corrected for their number."""
+        return corrected({name: p for name, (p, _) in self.tests.items()})
 
     def findings(self) -> list[str]:
         """What lies outside of what real patients give, in plain words; empty if nothing does.
 
         Of sets in which there is nothing to find, a share `LEVEL` at most has any finding.
         """
-        corrected = self.corrected
-        return [words for name, (_, words) in self.tests.items() if corrected[name] <= LEVEL]
+        p = self.corrected
+        return [words for name, (_, words) in self.tests.items() if p[name] <= LEVEL]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
