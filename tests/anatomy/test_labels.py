@@ -14,14 +14,20 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from cmr_synth.anatomy.labels import (
     CONVENTIONS,
+    INFARCT,
     LV,
     MYO,
+    NO_REFLOW,
     RV,
     STRUCTURES,
+    UNLABELLED,
     convert,
     guess_convention,
+    is_heart,
     one_hot,
     revert,
+    scar_as_myocardium,
+    translate,
 )
 from cmr_synth.anatomy.template import SIZES, draw_slice, draw_stack
 from cmr_synth.errors import InputError
@@ -189,3 +195,22 @@ def test_patients_without_myocardium_are_recognised(data_root):
     guesses = [guess_convention(mask) for mask in masks[::4]]
     assert {guess.convention for guess in guesses} == {"acdc"}
     assert max(guess.confidence for guess in guesses) <= 0.7
+
+
+def test_scar_is_part_of_the_wall():
+    labels = np.array([[0, LV, MYO], [INFARCT, NO_REFLOW, 255]], np.uint8)
+    np.testing.assert_array_equal(
+        scar_as_myocardium(labels), [[0, LV, MYO], [MYO, MYO, UNLABELLED]]
+    )
+    assert is_heart(labels).sum() == 4
+    with pytest.raises(InputError, match="found 4, 5 where engine labels"):
+        one_hot(labels)  # networks of three structures are never given scar
+    assert one_hot(scar_as_myocardium(labels)).shape == (4, 2, 3)
+
+
+def test_a_table_translates_any_numbers():
+    mask = np.array([[0, 500], [600, 255]], np.int32)
+    ours = translate(mask, {0: 0, 500: LV, 600: RV}, source="MM-WHS")
+    np.testing.assert_array_equal(ours, [[0, LV], [RV, UNLABELLED]])
+    with pytest.raises(InputError, match="m: found label 500, ACDC has 0, 1"):
+        translate(mask[:1], {0: 0, 1: RV}, name="m", source="ACDC")

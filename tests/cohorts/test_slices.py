@@ -384,3 +384,13 @@ def test_a_damaged_set_is_one_line(damage, slice_set):
     with pytest.raises(InputError, match="not a (readable )?slice set") as caught:
         open_slice_set(slice_set)
     assert "\n" not in str(caught.value) and str(slice_set) in str(caught.value)
+
+
+def test_cine_alone_is_chosen_unless_another_contrast_is_named(slice_set):
+    opened = open_slice_set(slice_set)
+    rows = tuple(
+        replace(row, contrast="lge" if k < 3 else "cine") for k, row in enumerate(opened.rows)
+    )
+    mixed = replace(opened, rows=rows)
+    assert list(mixed.where(contrast="lge")) == [0, 1, 2]
+    assert list(mixed.where()) == list(range(3, 32)) and len(mixed.where(contrast=None)) == 32

@@ -1,13 +1,18 @@
 """Which number means which structure, and how other people's numbers become ours.
 
 Inside the engine a label array is uint8 with 0 background, 1 LV blood pool, 2 myocardium,
-3 RV blood pool and 255 unlabelled (unknown, not background). Public data sets use the same small
-numbers for different structures, so nothing is ever converted without a named convention;
-`guess_convention` offers one, with a confidence and a reason to show to the user.
+3 RV blood pool and 255 unlabelled (unknown, not background). Late gadolinium enhancement shows two
+tissues of the wall besides, 4 infarct and 5 no-reflow; masks of cine never have them, and
+`scar_as_myocardium` takes them back to the wall for whatever knows the three structures alone.
+
+Public data sets use the same small numbers for different structures, so nothing is ever converted
+without a named convention; `guess_convention` offers one, with a confidence and a reason to show
+to the user.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +25,17 @@ BACKGROUND = 0
 LV = 1
 MYO = 2
 RV = 3
+INFARCT = 4
+NO_REFLOW = 5
 UNLABELLED = 255
 
 STRUCTURES: dict[str, int] = {"LV": LV, "MYO": MYO, "RV": RV}
 """The structures by the name that reports and panels show."""
 
-HEART = (LV, MYO, RV)
+SCAR: dict[str, int] = {"infarct": INFARCT, "no-reflow": NO_REFLOW}
+"""Tissues of the wall that late gadolinium enhancement tells apart from healthy myocardium."""
+
+HEART = (LV, MYO, RV, INFARCT, NO_REFLOW)
 
 CONVENTIONS: dict[str, dict[int, int]] = {
     "acdc": {0: BACKGROUND, 1: RV, 2: MYO, 3: LV},
@@ -60,6 +70,60 @@ class ConventionGuess:
 def is_heart(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a structure is drawn: neither background nor unlabelled; bool, of the same shape."""
     return np.isin(labels, HEART)
+
+
+def scar_as_myocardium(labels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Engine labels with infarct and no-reflow counted as the wall that they are part of.
+
+    Parameters
+    ----------
+    labels : uint8 array of any shape
+
+    Returns
+    -------
+    uint8 array of the same shape
+        The same object where there is no scar.
+    """
+    scar = np.isin(labels, tuple(SCAR.values()))
+    return np.where(scar, np.uint8(MYO), labels) if scar.any() else labels
+
+
+def translate(
+    labels: NDArray[Any], numbers: Mapping[int, int], *, name: str = "mask", source: str
+) -> NDArray[np.uint8]:
+    """Bring a mask's own numbers to the engine's labels by a table of its data set.
+
+    Parameters
+    ----------
+    labels : integer array of any shape
+        Numbers as they stand in the file, of any integer type; 255 passes through where the table
+        has no 255.
+    numbers : mapping of number to engine label
+    name : str
+        What the error message calls the mask.
+    source : str
+        What it calls the data set.
+
+    Returns
+    -------
+    uint8 array of the same shape
+        A new array.
+
+    Raises
+    ------
+    InputError
+        If the mask holds a number that the table lacks.
+    """
+    known = {UNLABELLED: UNLABELLED, **numbers}
+    found, where = np.unique(labels, return_inverse=True)
+    unknown = [n for n in found.tolist() if n not in known]
+    if unknown:
+        raise InputError(
+            f"{name}: found label{'s' * (len(unknown) > 1)} {_listed(unknown)}, {source} has "
+            f"{', '.join(map(str, sorted(numbers)))}."
+        )
+    ours = np.array([known[n] for n in found.tolist()], dtype=np.uint8)
+    return ours[where].reshape(np.shape(labels))
 
 
 def convert(labels: NDArray[Any], convention: str, *, name: str = "mask") -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cmr_synth.cli.console import Json, progress, result
+from cmr_synth.cli.console import Json, fail, progress, remark, result
 from cmr_synth.errors import InputError
 
 
@@ -30,6 +30,7 @@ Sources = Annotated[
     list[str],
     typer.Argument(metavar="NAME=PATH", help="A cohort and its folder; several may follow."),
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 1 if anything is left out.")]
 
 
 @app.command("list")
@@ -58,7 +59,7 @@ def list_cohorts(as_json: Json = False) -> None:
 
 
 @app.command()
-def check(sources: Sources, as_json: Json = False) -> None:
+def check(sources: Sources, strict: Strict = False, as_json: Json = False) -> None:
     """Read every examination and report what is unusual.
 
     \b
@@ -70,13 +71,17 @@ def check(sources: Sources, as_json: Json = False) -> None:
 
     found: dict[str, list[dict[str, Any]]] = {}
     lines = []
+    complete = True
     with progress("check", quiet=as_json) as tell:
         for name, root in parse_sources(sources):
             findings = check_cohort(name, root, progress=lambda line: tell(None, line))
             found[f"{name}={root}"] = [asdict(finding) for finding in findings]
             lines.append(f"{name} in {root}")
             lines += [f"  {finding.severity:<8} {finding.message}" for finding in findings]
+            complete &= all(finding.code != "left-out" for finding in findings)
     result({"cohorts": found}, lines, as_json=as_json)
+    if strict and not complete:
+        fail("files are left out, see above; mend or move them, or do without --strict.")
 
 
 @app.command()
@@ -97,6 +102,7 @@ def prepare(
             "field is taken out (n4), or hearts of all scanners alike (around-heart)."
         ),
     ] = Normalisation.percentile,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Put every labelled slice on one grid, split by patient, ready for training.
@@ -106,7 +112,13 @@ def prepare(
       cmr-synth cohort prepare acdc=ACDC/training --out slices
     """
     facts = prepare_slices(
-        sources, out, complete=complete, seed=seed, normalisation=normalisation.value, quiet=as_json
+        sources,
+        out,
+        complete=complete,
+        seed=seed,
+        normalisation=normalisation.value,
+        strict=strict,
+        quiet=as_json,
     )
     counts = ", ".join(f"{count} {split}" for split, count in facts["slices"].items())
     result(facts, [f"{out}: {counts} slices"], as_json=as_json)
@@ -119,9 +131,12 @@ def prepare_slices(
     complete: bool,
     seed: int = 0,
     normalisation: str = "percentile",
+    strict: bool = False,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Prepare a slice set and count its slices by split."""
+    """Prepare a slice set, tell what was left out, and count the slices by split."""
+    from cmr_synth.cohorts.examination import LeftOut
+    from cmr_synth.cohorts.reading import told
     from cmr_synth.cohorts.registry import parse_sources
     from cmr_synth.cohorts.slices import open_slice_set
     from cmr_synth.cohorts.slices import prepare as run
@@ -135,10 +150,18 @@ def prepare_slices(
             complete=completion,
             seed=seed,
             normalisation=normalisation,
+            strict=strict,
         ):
             tell(None, line)
     slices = open_slice_set(out)
-    counts = {split: len(slices.where(split=split)) for split in SPLITS}
+    for name, facts in slices.about["cohorts"].items():
+        for line in told(LeftOut(**one) for one in facts["left_out"]):
+            remark(f"{name}: {line}")
+    counts = {split: len(slices.where(split=split, contrast=None)) for split in SPLITS}
+    empty = [split for split, count in counts.items() if not count]
+    if empty:
+        patients = len({(row.cohort, row.patient) for row in slices.rows})
+        remark(f"no slice is for {' and '.join(empty)}: {patients} patients in all are too few.")
     return {"folder": str(out), "slices": counts, "cohorts": slices.about["cohorts"]}
 
 

@@ -14,13 +14,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import LV, STRUCTURES, UNLABELLED, is_heart
+from cmr_synth.anatomy.labels import (
+    LV,
+    SCAR,
+    STRUCTURES,
+    UNLABELLED,
+    is_heart,
+    scar_as_myocardium,
+)
 from cmr_synth.anatomy.plausibility import CODES as IN_SLICES
 from cmr_synth.anatomy.plausibility import Severity, stack_findings
-from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS, Examination
+from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS, Examination, LeftOut
 from cmr_synth.cohorts.people import named_alike
+from cmr_synth.cohorts.reading import read_cohort, told
 from cmr_synth.cohorts.registry import load_cohort
-from cmr_synth.errors import InputError
 from cmr_synth.imaging.grid import Placement, WorkingGrid, place
 
 PIXEL_MM = (0.4, 3.0)  # outside of this, spacing in the header is doubtful for short-axis cine
@@ -35,7 +42,8 @@ SIMILAR = 0.85
 
 CODES = {
     "read": "what was read",
-    "assumed": "what the adapter had to assume or leaves out",
+    "assumed": "what the adapter had to assume",
+    "left-out": "files that no examination was made of, by reason",
     "spacing": "voxel spacing over the cohort, or unusual for one patient",
     "labels": "which structures are labelled, or missing throughout",
     "unlabelled": "an examination without any label",
@@ -98,22 +106,22 @@ def check(
     Raises
     ------
     InputError
-        If the cohort is unknown, empty, or a file of it cannot be read.
+        If the cohort is unknown, empty, or nothing of it can be read.
     """
     cohort = load_cohort(name)
     seen: list[_Seen] = []
     found: list[CohortFinding] = []
-    for examination in cohort.examinations(Path(root)):
+    left_out: list[LeftOut] = []
+    for examination in read_cohort(name, Path(root), left_out):
         found += _of_examination(examination)
         seen.append(_Seen.of(examination))
         if progress is not None:
             progress(f"{name} {examination.patient} {examination.phase or ''}".rstrip())
-    if not seen:
-        raise InputError(f"{root}: holds no examination of cohort {name!r}.")
     said = cohort.remarks(Path(root))
     assumed = [CohortFinding(code="assumed", message=m, severity="info") for m in said]
+    lost = [CohortFinding(code="left-out", message=m, severity="warning") for m in told(left_out)]
     alike = _named_alike(seen, cohort.same_person)
-    whole = [*_summary(seen), *assumed, *alike, *_repeats(seen)]
+    whole = [*_summary(seen), *assumed, *lost, *alike, *_repeats(seen)]
     by_patient = [*found, *_frames(seen)]
     by_patient.sort(key=lambda finding: finding.patient or "")  # stable: else as they were found
     return [*whole, *_plausibility(seen), *by_patient]
@@ -138,7 +146,7 @@ class _Seen:
     def of(cls, examination: Examination) -> _Seen:
         labels = examination.labels
         spacing = examination.spacing
-        unusual = stack_findings(labels, spacing, name=f"{examination.patient}")
+        unusual = stack_findings(scar_as_myocardium(labels), spacing, name=f"{examination.patient}")
         counts = Counter((f.code, f.severity) for f in unusual if f.code != "empty")
         return cls(
             patient=examination.patient,
@@ -204,7 +212,11 @@ def _summary(seen: list[_Seen]) -> list[CohortFinding]:
     )
     shares = {
         structure: sum(value in s.structures for s in seen)
-        for structure, value in [*STRUCTURES.items(), ("unlabelled pixels", UNLABELLED)]
+        for structure, value in [
+            *STRUCTURES.items(),
+            *SCAR.items(),
+            ("unlabelled pixels", UNLABELLED),
+        ]
     }
     listed = ", ".join(f"{structure} in {n}" for structure, n in shares.items() if n)
     summary = [

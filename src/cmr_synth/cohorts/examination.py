@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED, is_heart
+from cmr_synth.imaging.orientation import Orientation
 
 PATHOLOGIES = {
     "normal": "no cardiac finding",
@@ -27,6 +28,12 @@ PATHOLOGIES = {
 }
 VENDORS = ("siemens", "philips", "ge", "canon")
 PHASES = ("ED", "ES")
+CONTRASTS = {
+    "cine": "cine, balanced steady-state free precession",
+    "lge": "late gadolinium enhancement",
+    "t2": "T2-weighted, with dark blood",
+}
+"""What the pictures are weighted by. Generators and judges of cine are never given the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +51,18 @@ class Examination:
     spacing : (z, y, x) in mm
     z : (z,) float32 array
         Slice position, 0 at the base and 1 at the apex of what is labelled.
+    contrast : str
+        A key of `CONTRASTS`. Labels of "cine" are 0 to 3 and 255; those of "lge" may have infarct
+        (4) and no-reflow (5) besides.
+    files : tuple of str
+        Where it was read from, for people.
+    affine : (4, 4) float64 array, optional
+        Of the file: voxel (x, y, z) to RAS mm, before slices were turned. None where no file has
+        one.
+    orientation : Orientation, optional
+        How slices came into radiological display.
+    notes : tuple of str
+        What reading had to repair or assume, a line each.
     """
 
     cohort: str
@@ -56,12 +75,32 @@ class Examination:
     vendor: str | None = None
     phase: str | None = None
     pathology: str | None = None
+    contrast: str = "cine"
     files: tuple[str, ...] = field(default=())
+    affine: NDArray[np.float64] | None = None
+    orientation: Orientation | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
         """Slices on which at least one structure was drawn, (z,)."""
         return np.asarray(is_heart(self.labels).any(axis=(1, 2)))
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something in a cohort's folder that no examination was made of.
+
+    Parameters
+    ----------
+    what : str
+        The file, or the array of an archive, by its path below the cohort's folder.
+    reason : str
+        Why, and what to do, in one sentence.
+    """
+
+    what: str
+    reason: str
 
 
 class Cohort(Protocol):
@@ -91,18 +130,21 @@ class Cohort(Protocol):
     same_person: Mapping[str, str]
     settled: Mapping[str, str]
 
-    def examinations(self, root: Path) -> Iterator[Examination]:
-        """Yield every examination below `root`.
+    def examinations(self, root: Path) -> Iterator[Examination | LeftOut]:
+        """Yield every examination below `root`, and whatever looked like one and was left out.
+
+        A damaged or foreign file is left out, and the others are read.
 
         Raises
         ------
         InputError
-            Naming the file, what is wrong with it and what to do.
+            If nothing can be read, or everything would be read wrongly: naming the file, what is
+            wrong with it and what to do.
         """
         ...
 
     def remarks(self, root: Path) -> list[str]:
-        """What the adapter assumes or leaves out below `root`, a line each; none if nothing."""
+        """What the adapter assumes about the files below `root`, a line each; none if nothing."""
         ...
 
 

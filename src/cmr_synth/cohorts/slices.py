@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 import cmr_synth
 from cmr_synth.anatomy.labels import UNLABELLED, is_heart
-from cmr_synth.cohorts.examination import Examination
+from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.reading import read_cohort, require_nothing_left_out
 from cmr_synth.cohorts.registry import load_cohort, same_person
 from cmr_synth.cohorts.splits import check_shares, split_patients
 from cmr_synth.errors import InputError
@@ -47,6 +48,7 @@ class SliceRow:
     z: float
     completed: bool
     between_mm: float = 0.0  # distance to the next slice; 0 in sets of an earlier version
+    contrast: str = "cine"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class SliceSet:
     images : (n, rows, columns) uint8 array
         0 to 255 for the normalised intensities 0 to 1.
     labels : (n, rows, columns) uint8 array
-        Engine labels, 255 unlabelled.
+        Engine labels, 255 unlabelled. Slices of contrast "lge" may have infarct and no-reflow.
     covered : (n, rows, columns) uint8 array
         1 inside the scan's field of view.
     """
@@ -73,15 +75,23 @@ class SliceSet:
         return len(self.rows)
 
     def where(
-        self, *, split: str | None = None, cohorts: Sequence[str] | None = None
+        self,
+        *,
+        split: str | None = None,
+        cohorts: Sequence[str] | None = None,
+        contrast: str | None = "cine",
     ) -> NDArray[np.int64]:
-        """Indices of the slices of one split and of some cohorts, in order."""
+        """Indices of the slices of one split, of some cohorts and of one contrast, in order.
+
+        Whoever wants another contrast than cine, or None for all, has to know its labels.
+        """
         return np.array(
             [
                 i
                 for i, row in enumerate(self.rows)
                 if (split is None or row.split == split)
                 and (cohorts is None or row.cohort in cohorts)
+                and (contrast is None or row.contrast == contrast)
             ],
             dtype=np.int64,
         )
@@ -153,6 +163,7 @@ def prepare(
     seed: int = 0,
     test: float = 0.2,
     validation: float = 0.05,
+    strict: bool = False,
 ) -> Iterator[str]:
     """Write the slice set of some cohorts, patient by patient.
 
@@ -171,6 +182,8 @@ def prepare(
         One of `UNIT_RANGE`, applied to each stack.
     seed, test, validation
         See `split_patients`.
+    strict : bool
+        Refuse cohorts of which anything had to be left out. Otherwise `slice_set.json` lists it.
 
     Yields
     ------
@@ -180,7 +193,8 @@ def prepare(
     Raises
     ------
     InputError
-        If an option or a source does not do, or `out` holds something else than a slice set.
+        If an option or a source does not do, `out` holds something else than a slice set, or
+        something is left out and `strict`.
     """
     sources = list(sources)
     names = [name for name, _ in sources]
@@ -201,18 +215,19 @@ def prepare(
     about: dict[str, Any] = {"format": FORMAT, "spacing_mm": WIDE_GRID.spacing, "cohorts": {}}
     for name, root in sources:
         cohort = load_cohort(name)
-        count = 0
-        for examination in cohort.examinations(root):
+        count, left_out = 0, list[LeftOut]()
+        for examination in read_cohort(name, root, left_out):
             examinations.append((examination, _on_grid(examination, complete, normalisation)))
             count += 1
             yield f"{name} {examination.patient} {examination.phase or ''}".rstrip()
-        if not count:
-            raise InputError(f"{root}: holds no examination of cohort {name!r}.")
+        if strict:
+            require_nothing_left_out(left_out)
         about["cohorts"][name] = {
             "title": cohort.title,
             "licence": cohort.licence,
             "citation": cohort.citation,
             "examinations": count,
+            "left_out": [asdict(one) for one in left_out],
         }
     splits: dict[tuple[str, str], str] = {}
     for name in about["cohorts"]:
@@ -245,6 +260,7 @@ def prepare(
                     z=float(examination.z[k]),
                     completed=bool(on_grid["completed"][k]),
                     between_mm=float(examination.spacing[0]),
+                    contrast=examination.contrast,
                 )
             )
     if not rows:
@@ -293,6 +309,8 @@ def write_slice_set(
 
 def _on_grid(examination: Examination, complete: Completion | None, normalisation: str) -> dict:
     """Resample one examination; completes first, so that the crop is centred on the whole heart."""
+    if examination.contrast != "cine":
+        complete = None  # the segmenter learned cine alone
     labels, spacing = examination.labels, examination.spacing[1:]
     drawn = is_heart(labels)
     if not drawn.any():
@@ -342,4 +360,5 @@ def _parse_row(row: dict[str, str]) -> SliceRow:
         z=float(row["z"]),
         completed=row["completed"] == "True",
         between_mm=float(row.get("between_mm") or 0),
+        contrast=row.get("contrast") or "cine",
     )

@@ -1,0 +1,70 @@
+"""Reading a cohort: its examinations one by one, and a list of what was left out, told once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.registry import load_cohort
+from cmr_synth.errors import InputError
+
+NAMED = 5  # so many files are named of each reason
+
+
+def read_cohort(name: str, root: Path, left_out: list[LeftOut]) -> Iterator[Examination]:
+    """Yield the examinations of a cohort.
+
+    Parameters
+    ----------
+    name : str
+        A cohort adapter.
+    root : Path
+        Its folder.
+    left_out : list of LeftOut
+        Whatever is left out is added to it.
+
+    Raises
+    ------
+    InputError
+        If the cohort is unknown, cannot be read, or nothing is left of it.
+    """
+    before, count = len(left_out), 0
+    for found in load_cohort(name).examinations(Path(root)):
+        if isinstance(found, LeftOut):
+            left_out.append(found)
+            continue
+        count += 1
+        yield found
+    if not count:
+        lost = left_out[before:]
+        why = f"; {lost[0].what}: {lost[0].reason}" if lost else "."
+        more = f" {len(lost) - 1} more are left out." if len(lost) > 1 else ""
+        raise InputError(f"{root}: holds no examination of cohort {name!r}{why}{more}")
+
+
+def told(left_out: Iterable[LeftOut]) -> list[str]:
+    """Lines that count and name what was left out, one a reason; none if nothing was."""
+    by_reason: dict[str, list[str]] = {}
+    for one in left_out:
+        by_reason.setdefault(one.reason, []).append(one.what)
+    return [f"{len(files)} left out, {_named(files)}: {why}" for why, files in by_reason.items()]
+
+
+def require_nothing_left_out(left_out: Sequence[LeftOut]) -> None:
+    """Refuse to go on where something was left out.
+
+    Raises
+    ------
+    InputError
+        Counting and naming it.
+    """
+    if left_out:
+        raise InputError(
+            f"{len(left_out)} files are left out, and nothing may be: {' '.join(told(left_out))}"
+        )
+
+
+def _named(files: list[str]) -> str:
+    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+    return ", ".join(files[:NAMED]) + more
