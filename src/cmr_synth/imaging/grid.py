@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
+from cmr_synth.imaging.resampling import resample
+
+_TIE = 1e-6  # shares of labels that differ by less differ by rounding alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,26 +186,10 @@ def _resample(
     fill: float | None,
     order: int = 3,
 ) -> NDArray[np.float32]:
-    from scipy import ndimage
-
     flat = np.asarray(slices, dtype=np.float32).reshape(-1, *slices.shape[-2:])
-    # A Gaussian of this width turns the input's unit pixel into the output's (both as
-    # Gaussians of half a pixel), so that fine detail does not fold back as aliasing.
-    sigma = [0.5 * np.sqrt(max(s * s - 1.0, 0.0)) for s in scale]
-    out = np.empty((len(flat), *shape), dtype=np.float32)
-    for i, plane in enumerate(flat):
-        if max(sigma) > 0:
-            plane = ndimage.gaussian_filter(plane, sigma, mode="nearest")
-        sampled = ndimage.affine_transform(
-            plane,
-            np.asarray(scale),
-            offset=offset,
-            output_shape=shape,
-            order=order,
-            mode="nearest",
-            prefilter=order > 1,
-        )
-        out[i] = np.clip(sampled, plane.min(), plane.max())  # splines overshoot at edges
+    out = resample(flat, scale, offset, shape, order=order)
+    if len(flat):  # splines overshoot at edges
+        np.clip(out, *(f(flat, (1, 2), keepdims=True) for f in (np.min, np.max)), out=out)
     if fill is not None:
         for axis in (0, 1):
             position = offset[axis] + scale[axis] * np.arange(shape[axis])
@@ -225,7 +212,7 @@ def _resample_labels(
         share = _resample(
             (labels == value).astype(np.float32), scale, offset, shape, fill=0.0, order=1
         )
-        wins = share > best
+        wins = share > best + _TIE
         out[wins] = value
         best[wins] = share[wins]
     return out
