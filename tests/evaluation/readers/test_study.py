@@ -150,3 +150,17 @@ def test_too_few_patients_or_odd_numbers_are_refused(tmp_path, samples):
     with pytest.raises(InputError, match="no vendor with two patients"):
         make_study(tmp_path / "s", lone, made, images=8, seed=0)
     assert not (tmp_path / "s").exists() and np.isfinite(real.pixels).all()
+
+
+@pytest.mark.parametrize("country", ["Boston", "Berlin"])
+def test_answers_that_a_spreadsheet_saved_mean_the_same(study, country):
+    reader = ReaderStudy(study, "ann")
+    while reader.next:
+        reader.answer(Answer(reader.next, "real", 3, 1.5))
+    wanted = reader.answers
+    text = reader.answer_file.read_text().replace("\r\n", "\n")
+    if country == "Berlin":  # semicolons between cells, commas in numbers, one cell in capitals
+        text = text.replace(",", ";").replace("1.5", "1,5").replace("real", "Real", 1)
+    reader.answer_file.write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert ReaderStudy(study, "ann").answers == wanted
+    assert score_study(study).overall.images == len(wanted)

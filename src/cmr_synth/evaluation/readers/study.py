@@ -25,6 +25,7 @@ from cmr_synth.evaluation.readers.calls import CALLS, Calls, Reading, calls_of
 from cmr_synth.evaluation.readers.statistics import cohen_kappa, fleiss_kappa
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.files import write_file, write_folder
+from cmr_synth.text_files import number, read_table
 
 STUDY, KEY, ANSWERS = "study.json", "key.json", "answers"
 FORMAT = "cmr-synth reader study 1"
@@ -203,7 +204,10 @@ class ReaderStudy:
         if answer.call not in CALLS or answer.quality not in QUALITIES:
             raise InputError(f"{answer.image}: say real or synthetic, and a quality from 1 to 5.")
         answers = {**self.answers, answer.image: answer}
-        with write_file(self.answer_file) as temporary, temporary.open("w", newline="") as file:
+        with (
+            write_file(self.answer_file) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, ANSWER_COLUMNS)
             writer.writeheader()
             writer.writerows(asdict(one) for one in answers.values())
@@ -211,7 +215,7 @@ class ReaderStudy:
 
 
 def read_answers(path: Path, *, known: Sequence[str]) -> list[Answer]:
-    """Answers of one reader; none if there is no file yet.
+    """Answers of one reader, also as a spreadsheet saved them; none if there is no file yet.
 
     Raises
     ------
@@ -221,26 +225,32 @@ def read_answers(path: Path, *, known: Sequence[str]) -> list[Answer]:
     if not path.exists():
         return []
     answers = []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for line, row in enumerate(csv.DictReader(file), start=2):
-                try:
-                    answer = Answer(
-                        row["image"], row["call"], int(row["quality"]), float(row["seconds"])
-                    )
-                    if (
-                        answer.image not in known
-                        or answer.call not in CALLS
-                        or answer.quality not in QUALITIES
-                    ):
-                        raise ValueError("no answer to this study")
-                except (KeyError, TypeError, ValueError) as error:
-                    raise InputError(
-                        f"{path}, line {line}: is damaged ({error}); correct it or take it out."
-                    ) from error
-                answers.append(answer)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read ({error}).") from error
+    table = read_table(path)
+    for line, row in zip(table.lines, table.rows, strict=True):
+        cells = {column.lower(): cell for column, cell in row.items()}
+        try:
+            answer = Answer(
+                cells["image"],
+                cells["call"].lower(),
+                _whole(cells["quality"]),
+                number(cells["seconds"]),
+            )
+            if (
+                answer.image not in known
+                or answer.call not in CALLS
+                or answer.quality not in QUALITIES
+            ):
+                raise ValueError("no answer to this study")
+        except KeyError as error:
+            raise InputError(
+                f"{path}, line {line}: there is no column {error}; the columns are "
+                f"{', '.join(ANSWER_COLUMNS)}."
+            ) from error
+        except ValueError as error:
+            raise InputError(
+                f"{path}, line {line}: is damaged ({error}); correct it or take it out."
+            ) from error
+        answers.append(answer)
     return answers
 
 
@@ -432,6 +442,14 @@ def _order(names: Sequence[str], study: str, reader: str) -> list[str]:
 def _identity(entries: dict[str, Any]) -> str:
     hashes = [entries[name]["sha256"] for name in sorted(entries)]
     return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
+
+
+def _whole(text: str) -> int:
+    """A whole number, also where a spreadsheet made 3.0 or 3,0 of it."""
+    found = number(text)
+    if not found.is_integer():
+        raise ValueError(f"{text!r} is no whole number")
+    return int(found)
 
 
 def _reader_name(reader: str) -> str:
