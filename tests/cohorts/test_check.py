@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from cmr_synth.cohorts.check import CODES, check
-from cmr_synth.errors import InputError
 
 
 def rewrite(path, change):
@@ -51,13 +50,13 @@ def test_one_examination_under_two_patients_is_found(change, folder):
     assert "p1 and p3: the same pictures" in repeated.message
 
 
-def test_names_that_differ_by_phase_alone_are_found(folder):
+def test_names_that_differ_by_visit_alone_are_found(folder):
     for kind in ("images", "labels"):
-        for phase in ("ED", "ES"):
+        for phase, visit in (("ED", 1), ("ES", 2)):
             path = folder / kind / f"p3_{phase}.nii.gz"
-            path.rename(folder / kind / f"p3-{phase}.nii.gz")
+            path.rename(folder / kind / f"p3-visit{visit}_ED.nii.gz")
     (found,) = of(check("folder", folder), "named-alike")
-    assert found.severity == "warning" and found.message.startswith("p3-ED, p3-ES: the names")
+    assert found.severity == "warning" and found.message.startswith("p3-visit1, p3-visit2: the")
 
 
 def test_a_crop_is_still_the_same_examination(folder):
@@ -134,10 +133,11 @@ def test_unusual_spacing_is_pointed_out(folder):
     assert odd.patient == "p0" and odd.message.startswith("p0 ED: voxels of 8 x 5.99 x 6 mm")
 
 
-def test_an_unreadable_file_is_one_line(folder):
+def test_an_unreadable_file_is_left_out(folder):
     (folder / "images" / "p2_ED.nii.gz").write_bytes(b"no image")
-    with pytest.raises(InputError, match="p2_ED.nii.gz"):
-        check("folder", folder)
+    (lost,) = of(check("folder", folder), "left-out")
+    assert lost.severity == "warning"
+    assert lost.message.startswith("1 left out, images/p2_ED.nii.gz: ")
 
 
 def test_the_examination_that_acdc_has_twice_is_found(data_root, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from cmr_synth import extensions
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts import registry
 from cmr_synth.cohorts.examination import VENDORS
+from cmr_synth.cohorts.reading import read_cohort
 from cmr_synth.cohorts.registry import cohorts, load_cohort, parse_sources
 from cmr_synth.errors import InputError
 
@@ -95,7 +97,10 @@ def test_acdc_reads_a_patient_as_documented(data_root):
     assert (ed.patient, ed.phase, es.phase) == ("patient001", "ED", "ES")
     assert ed.vendor == "siemens" and ed.pathology == "dcm"
     assert (ed.labels == LV).sum() > (es.labels == LV).sum()
-    assert ed.files == ("patient001_frame01.nii.gz", "patient001_frame01_gt.nii.gz")
+    assert ed.files == (
+        "patient001/patient001_frame01.nii.gz",
+        "patient001/patient001_frame01_gt.nii.gz",
+    )
 
 
 def test_cropping_does_not_move_acdc(data_root):
@@ -117,15 +122,50 @@ def test_cropping_does_not_move_acdc(data_root):
 
 def test_acdc_without_its_table_is_one_line(tmp_path):
     (tmp_path / "patient001").mkdir()
-    with pytest.raises(InputError, match=r"Info.cfg: cannot be read"):
-        next(iter(load_cohort("acdc").examinations(tmp_path)))
+    with pytest.raises(InputError, match=r"Info.cfg: cannot be read .*Every ACDC patient has one"):
+        next(read_cohort("acdc", tmp_path, []))
 
 
 def test_acdc_without_a_frame_number_is_one_line(tmp_path):
     (tmp_path / "patient001").mkdir()
     (tmp_path / "patient001" / "Info.cfg").write_text("ED: one\nES: 12\n")
     with pytest.raises(InputError, match=r"no frame number for ED; found 'one'"):
-        next(iter(load_cohort("acdc").examinations(tmp_path)))
+        next(read_cohort("acdc", tmp_path, []))
+
+
+def test_acdc_unpacked_and_edited(tmp_path, layouts):
+    """Files as `.nii`, one in a folder of its own name; the table saved by an old editor."""
+    expected = layouts["acdc"](tmp_path)
+    for path in sorted(tmp_path.rglob("*.nii.gz")):
+        goal = path.with_name(path.name.removesuffix(".gz"))
+        nib.save(nib.load(path), goal)
+        path.unlink()
+        if "frame12" in path.name:
+            moved = goal.rename(goal.with_name("moved"))
+            goal.mkdir()
+            moved.rename(goal / goal.name)
+    for path, encoding in zip(
+        sorted(tmp_path.rglob("Info.cfg")), ("utf-8-sig", "utf-16"), strict=True
+    ):
+        path.write_bytes(path.read_text().replace("\n", "\r\n").encode(encoding))
+    lost = []
+    found = {(e.patient, e.phase): e for e in read_cohort("acdc", tmp_path, lost)}
+    assert not lost and found.keys() == expected.keys()
+    assert {e.pathology for e in found.values()} == {"dcm", "normal"}
+
+
+def test_acdc_with_one_phase_is_read_and_the_other_is_told(tmp_path, layouts):
+    layouts["acdc"](tmp_path)
+    (tmp_path / "patient001" / "Info.cfg").write_text("ED: 1\nGroup: DCM\n")
+    (tmp_path / "patient002" / "patient002_frame12.nii.gz").unlink()
+    lost = []
+    assert [(e.patient, e.phase) for e in read_cohort("acdc", tmp_path, lost)] == [
+        ("patient001", "ED"),
+        ("patient002", "ED"),
+    ]
+    assert [x.what for x in lost] == ["patient001/Info.cfg", "patient002"]
+    assert "no frame number for ES" in lost[0].reason
+    assert "holds no patient002_frame12.nii.gz, packed or not" in lost[1].reason
 
 
 def test_chla_leaves_the_myocardium_open(data_root):
@@ -203,8 +243,8 @@ def test_chla_with_a_size_that_is_none_is_one_line(size, tmp_path):
 def test_acdc_with_a_table_of_bytes_is_one_line(tmp_path):
     (tmp_path / "patient001").mkdir()
     (tmp_path / "patient001" / "Info.cfg").write_bytes(b"ED: \xff\xfe\n")
-    with pytest.raises(InputError, match=r"Info.cfg: cannot be read \(not text\)"):
-        next(iter(load_cohort("acdc").examinations(tmp_path)))
+    with pytest.raises(InputError, match=r"no frame number for ED; found 'ÿþ'"):
+        next(read_cohort("acdc", tmp_path, []))
 
 
 def test_acdc_takes_no_unlabelled_slice_for_heart(tmp_path, write_pair):

@@ -6,14 +6,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from cmr_synth.anatomy.labels import convert, is_heart
-from cmr_synth.cohorts.examination import Examination, fully_labelled
+from cmr_synth.anatomy.labels import CONVENTIONS
+from cmr_synth.cohorts.examination import PHASES, Examination, LeftOut
+from cmr_synth.cohorts.nifti_files import nifti_at
+from cmr_synth.cohorts.stacks import Drawing, Stack, left_out, read_stacks
 from cmr_synth.errors import InputError
-from cmr_synth.imaging.nifti import read_image, read_labels
-from cmr_synth.imaging.orientation import apply, in_plane_orientation
-from cmr_synth.imaging.positions import slice_position
+from cmr_synth.text_files import read_text
 
 name = "acdc"
 title = "Automated Cardiac Diagnosis Challenge, MICCAI 2017"
@@ -28,61 +26,59 @@ citation = (
 same_person = {"patient076": "patient074"}
 settled: dict[str, str] = {}
 PATHOLOGY = {"NOR": "normal", "DCM": "dcm", "HCM": "hcm", "MINF": "minf", "RV": "arv"}
+# ACDC's affines are diagonal: the true in-plane orientation is lost, but its arrays, read as
+# (y, x), are in radiological display already.
+DRAWING = Drawing(source="ACDC", numbers=CONVENTIONS["acdc"], in_plane="acdc")
 
 
-def examinations(root: Path) -> Iterator[Examination]:
+def examinations(root: Path) -> Iterator[Examination | LeftOut]:
     """Yield ED and ES of every `patientNNN` folder below `root`, in order."""
-    patients = sorted(p for p in Path(root).glob("patient*") if p.is_dir())
+    root = Path(root)
+    patients = sorted(p for p in root.glob("patient*") if p.is_dir())
     if not patients:
         raise InputError(
             f"{root}: no folder named patientNNN; give ACDC's training or testing folder."
         )
-    for folder in patients:
-        info = _read_info(folder / "Info.cfg")
-        for phase in ("ED", "ES"):
-            stem = f"{folder.name}_frame{_frame(info, phase, folder):02d}"
-            image = read_image(folder / f"{stem}.nii.gz")
-            mask = read_labels(folder / f"{stem}_gt.nii.gz")
-            if image.array.shape != mask.array.shape:
-                raise InputError(
-                    f"{folder / stem}: image is {image.array.shape}, mask is {mask.array.shape} "
-                    "voxels; both must come from the same download."
-                )
-            # ACDC's affines are diagonal: the true in-plane orientation is lost, but its
-            # arrays, read as (y, x), are in radiological display already.
-            orientation = in_plane_orientation(image.affine, convention="acdc")
-            labels = apply(orientation, convert(mask.array, "acdc", name=f"{stem}_gt.nii.gz"))
-            spacing = image.spacing
-            if orientation.transpose:
-                spacing = (spacing[0], spacing[2], spacing[1])
-            yield Examination(
-                cohort=name,
-                patient=folder.name,
-                image=apply(orientation, image.array.astype(np.float32)),
-                labels=labels,
-                may_hide=fully_labelled(labels),
-                spacing=spacing,
-                z=slice_position(is_heart(labels).sum(axis=(1, 2))),
-                vendor=vendor,
-                phase=phase,
-                pathology=PATHOLOGY.get(info.get("Group", "")),
-                files=(f"{stem}.nii.gz", f"{stem}_gt.nii.gz"),
-            )
+    yield from read_stacks(
+        (stack for folder in patients for stack in _stacks(folder, root)),
+        DRAWING,
+        cohort=name,
+        root=root,
+    )
 
 
 def remarks(root: Path) -> list[str]:
-    """Nothing is assumed or left out."""
+    """Nothing is assumed."""
     return []
+
+
+def _stacks(folder: Path, root: Path) -> Iterator[Stack | LeftOut]:
+    """ED and ES of a patient, and whatever of it cannot be used."""
+    try:
+        info = _read_info(folder / "Info.cfg")
+    except InputError as error:
+        yield left_out(error, [folder / "Info.cfg"], root)
+        return
+    for phase in PHASES:
+        try:
+            stem = f"{folder.name}_frame{_frame(info, phase, folder):02d}"
+            yield Stack(
+                patient=folder.name,
+                image=nifti_at(folder, stem),
+                mask=nifti_at(folder, f"{stem}_gt"),
+                frames=((0, phase),),
+                vendor=vendor,
+                pathology=PATHOLOGY.get(info.get("Group", "")),
+            )
+        except InputError as error:
+            yield left_out(error, [folder / "Info.cfg", folder], root)
 
 
 def _read_info(path: Path) -> dict[str, str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise InputError(
-            f"{path}: cannot be read ({reason}); every ACDC patient has one."
-        ) from error
+        lines = read_text(path).splitlines()
+    except InputError as error:
+        raise InputError(f"{error} Every ACDC patient has one.") from error
     return {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in lines) if v}
 
 

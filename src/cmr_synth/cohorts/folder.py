@@ -1,19 +1,22 @@
 """A plain folder of images and masks in NIfTI: the cohort for everyone's own data.
 
-Three layouts are recognised, in this order:
+Three layouts are recognised, in this order; files are packed or not (`.nii.gz`, `.nii`):
 
 - ``images/NAME.nii.gz`` with ``labels/NAME.nii.gz``;
 - ``imagesTr/NAME_0000.nii.gz`` with ``labelsTr/NAME.nii.gz``, as nnU-Net wants it;
 - ``NAME.nii.gz`` beside ``NAME_gt.nii.gz`` (or ``_seg``, ``_mask``, ``_label``), in the folder
-  itself or one below it; images without a mask are left out.
+  itself or anywhere below it.
 
-The patient is the file name up to its first underscore, the phase a part ``ED`` or ``ES`` of it.
-A cine with a mask for some of its frames gives one stack a labelled frame; where two frames are
-labelled, the one with the larger LV is ED and the other ES.
+Images without a mask, masks without an image, other planes than the short axis (told by name, such
+as ``LA`` or ``4CH``, and by direction), and files that cannot be read are left out, and told.
 
-``cohort.csv`` may state what file names do not, in the columns patient, phase, vendor, pathology
-and file (the image's name); a row without a file holds for every file of its patient, and an empty
-cell states nothing. ``cohort.yaml`` may state what holds for all::
+The patient is the file name up to its first underscore, or the folder where file names tell none
+(see `cmr_synth.cohorts.whose`); the phase a part ``ED`` or ``ES`` of either. A cine with a mask for
+some of its frames gives one stack a labelled frame; where two frames are labelled, the one with the
+larger LV is ED and the other ES.
+
+``cohort.csv`` may state what names do not (see `cmr_synth.cohorts.table`). ``cohort.yaml`` (or
+``cohort.yml``) may state what holds for all::
 
     labels: acdc          # acdc, mnms or ukbb; otherwise told from the masks, never from a doubt
     vendor: siemens
@@ -22,8 +25,8 @@ cell states nothing. ``cohort.yaml`` may state what holds for all::
 
 from __future__ import annotations
 
-import csv
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,25 +41,22 @@ from cmr_synth.anatomy.labels import (
     BACKGROUND,
     LV,
     MYO,
-    STRUCTURES,
     UNLABELLED,
     ConventionGuess,
     convert,
     guess_convention,
     is_heart,
 )
-from cmr_synth.cohorts.examination import (
-    PATHOLOGIES,
-    PHASES,
-    VENDORS,
-    Examination,
-    fully_labelled,
-)
+from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.nifti_files import nifti_below, relative, stem_of
+from cmr_synth.cohorts.planes import names_another_plane
+from cmr_synth.cohorts.stacks import each, examination_of, frames_of, require_short_axis
+from cmr_synth.cohorts.table import NAMES as TABLES
+from cmr_synth.cohorts.whose import patients_of, phase_in_name
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.nifti import read_image, read_labels
-from cmr_synth.imaging.orientation import apply, apply_to_spacing, in_plane_orientation
-from cmr_synth.imaging.positions import slice_position
 from cmr_synth.imaging.scan import require_same_grid
+from cmr_synth.text_files import read_text
 
 name = "folder"
 title = "Folder of images and masks"
@@ -68,10 +68,9 @@ settled: dict[str, str] = {}
 
 MASKS_ASKED = 8  # so many masks, spread over the cohort, decide on the label convention
 CLEAR = 0.5  # confidence below which the convention must be stated
+STATEMENTS = ("cohort.yaml", "cohort.yml")
 
-_SUFFIX = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
-_MASK = re.compile(r"_(gt|seg|mask|label)$", re.IGNORECASE)
-_COLUMNS = ("patient", "phase", "vendor", "pathology", "file")
+_MASK = re.compile(r"_(gt|d?seg|masks?|labels?)$", re.IGNORECASE)
 
 
 class Statement(BaseModel):
@@ -100,80 +99,46 @@ class Pair:
     image: Path
     mask: Path
     stem: str  # the name that both share
+    patient: str
 
 
-def examinations(root: Path) -> Iterator[Examination]:
+def examinations(root: Path) -> Iterator[Examination | LeftOut]:
     """Yield every labelled stack of a folder, in the order of its file names.
 
     Raises
     ------
     InputError
-        If no layout fits, a partner is missing, a file cannot be read, the table or
-        `cohort.yaml` does not fit, or the label convention is in doubt.
+        If no layout fits, `cohort.yaml` does not fit, or the label convention is in doubt.
     """
     root = Path(root)
-    pairs, statement = find_pairs(root), read_statement(root)
-    table = _Table.read(root, pairs)
-    guess = None if statement.labels else label_convention(root)
+    pairs, lost, _ = find_pairs(root)
+    yield from lost
+    yield from _unread_statements(root)
+    statement = read_statement(root)
+    guess = None if statement.labels else label_convention(pairs, root)
     convention = statement.labels or (guess.convention if guess else "")
-    for pair in pairs:
-        image, mask = read_image(pair.image), read_labels(pair.mask)
-        require_same_grid(image, mask)
-        if image.n_frames != mask.n_frames:
-            raise InputError(
-                f"{mask.name}: the mask has {mask.n_frames} frames, {image.name} has "
-                f"{image.n_frames}; give a mask with as many frames, empty where nothing is drawn."
-            )
-        # a stack is a cine of one frame: (t, z, y, x)
-        numbers = mask.array.astype(np.uint8, copy=False).reshape(-1, *mask.shape[-3:])
-        pixels = image.array.astype(np.float32, copy=False).reshape(numbers.shape)
-        if guess is not None:
-            _agree(guess, numbers, mask.name)
-        labels = convert(numbers, convention, name=mask.name)
-        orientation = in_plane_orientation(image.affine)
-        labels, pixels = apply(orientation, labels), apply(orientation, pixels)
-        spacing = apply_to_spacing(orientation, image.spacing)
-        drawn = is_heart(labels).any(axis=(1, 2, 3))
-        frames = np.flatnonzero(drawn) if drawn.any() else np.arange(1)
-        about = table.of(pair, statement)
-        phases = _phases(labels[frames], about["phase"])
-        for frame, phase in zip(frames, phases, strict=True):
-            stack, may_hide = _known(labels[frame], statement.drawn)
-            yield Examination(
-                cohort=name,
-                patient=about["patient"] or "",
-                image=pixels[frame],
-                labels=stack,
-                may_hide=may_hide,
-                spacing=spacing,
-                z=slice_position(is_heart(stack).sum(axis=(1, 2))),
-                vendor=about["vendor"],
-                phase=phase,
-                pathology=about["pathology"],
-                files=(pair.image.name, pair.mask.name),
-            )
+
+    def read(pair: Pair) -> list[Examination]:
+        return _read(pair, root, statement, convention, guess)
+
+    yield from each(pairs, read, lambda pair: [pair.image, pair.mask], root=root)
 
 
 def remarks(root: Path) -> list[str]:
     """What had to be assumed about a folder, for `cohort check` to show."""
     root = Path(root)
-    pairs, statement = find_pairs(root), read_statement(root)
-    said = []
-    if statement.labels is None:
-        guess = label_convention(root)
-        said.append(
+    pairs, _, said = find_pairs(root)
+    if read_statement(root).labels is None:
+        guess = label_convention(pairs, root)
+        said = [
             f"labels are read as {guess.convention} (confidence {guess.confidence:.2f}): "
-            f"{guess.reason} If that is wrong, write `labels: NAME` into cohort.yaml."
-        )
-    if pairs[0].image.parent.name not in ("images", "imagesTr"):
-        known = {path for pair in pairs for path in (pair.image, pair.mask)}
-        others = [p for p in _beside(root) if p not in known]
-        if others:
-            said.append(f"{len(others)} images have no mask and are left out ({others[0].name}).")
+            f"{guess.reason} If that is wrong, write `labels: NAME` into cohort.yaml.",
+            *said,
+        ]
     return said
 
 
-def find_pairs(root: Path) -> list[Pair]:
+def find_pairs(root: Path) -> tuple[list[Pair], list[LeftOut], list[str]]:
     """Pair the images and masks below a folder.
 
     Parameters
@@ -185,39 +150,42 @@ def find_pairs(root: Path) -> list[Pair]:
     -------
     list of Pair
         Sorted by name, never empty.
+    list of LeftOut
+        Files without a partner, and views of another plane.
+    list of str
+        What to know about whose files they are.
 
     Raises
     ------
     InputError
-        If there is no layout, or a file lacks its partner.
+        If there is no layout, or no pair.
     """
     root = Path(root)
     for images, masks, channel in (("images", "labels", ""), ("imagesTr", "labelsTr", "_0000")):
         if (root / images).is_dir() and (root / masks).is_dir():
-            return _pairs_of_folders(root / images, root / masks, channel)
-    files = {(path.parent, _stem(path)): path for path in _beside(root)}
-    pairs = []
-    for (folder, stem), mask in files.items():
-        if not _MASK.search(stem):
-            continue
-        whole = _MASK.sub("", stem)
-        image = files.get((folder, whole))
-        if image is None:
-            raise InputError(
-                f"{mask}: there is no image {whole}.nii.gz beside this mask; put it there, or "
-                "move the mask away."
-            )
-        pairs.append(Pair(image, mask, whole))
-    if not pairs:
+            found, lost = _in_two_folders(root / images, root / masks, channel)
+            break
+    else:
+        found, lost = _beside(root)
+    short_axis = {}
+    for image, (mask, stem) in found.items():
+        word = names_another_plane(stem)
+        if word is None:
+            short_axis[image] = (mask, stem)
+        else:
+            lost.append((image, f"no short-axis view by its name ({word})."))
+    left = [LeftOut(relative(path, root), reason) for path, reason in lost]
+    if not short_axis:
+        why = f" {left[0].what}: {left[0].reason}" if left else ""
         raise InputError(
             f"{root}: holds no images with masks; expected images/ and labels/ with equal names, "
-            "imagesTr/ and labelsTr/, or NAME.nii.gz beside NAME_gt.nii.gz."
+            f"imagesTr/ and labelsTr/, or NAME.nii.gz beside NAME_gt.nii.gz.{why}"
         )
-    images_used = [pair.image for pair in pairs]
-    for image in images_used:
-        if images_used.count(image) > 1:
-            raise InputError(f"{image}: has more than one mask beside it; keep one.")
-    return pairs
+    whose, said = patients_of(root, ((path, stem) for path, (_, stem) in short_axis.items()))
+    pairs = [
+        Pair(image, mask, stem, whose[image]) for image, (mask, stem) in sorted(short_axis.items())
+    ]
+    return pairs, left, said
 
 
 def read_statement(root: Path) -> Statement:
@@ -226,14 +194,17 @@ def read_statement(root: Path) -> Statement:
     Raises
     ------
     InputError
-        If it is not valid YAML, or states something unknown.
+        If it is not valid YAML, states something unknown, or there are two.
     """
-    path = Path(root) / "cohort.yaml"
-    if not path.exists():
+    there = [p for p in sorted(Path(root).iterdir()) if p.name.lower() in STATEMENTS]
+    if not there:
         return Statement()
+    if len(there) > 1:
+        raise InputError(f"{there[1]}: {there[0].name} states things, too; keep one.")
+    path = there[0]
     try:
-        stated: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        stated: Any = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
         raise InputError(f"{path}: cannot be read as YAML; it holds `labels: acdc`.") from error
     if stated is None:
         return Statement()
@@ -244,12 +215,20 @@ def read_statement(root: Path) -> Statement:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(Statement.model_fields)
-        raise InputError(f"{path}: field {field!r}: {first['msg']}; fields are {known}.") from error
+        fields = ", ".join(Statement.model_fields)
+        raise InputError(
+            f"{path}: field {field!r}: {first['msg']}; fields are {fields}."
+        ) from error
 
 
-def label_convention(root: Path) -> ConventionGuess:
+def label_convention(pairs: list[Pair], root: Path) -> ConventionGuess:
     """Tell the label convention of a folder from some of its masks.
+
+    Parameters
+    ----------
+    pairs : list of Pair
+    root : Path
+        For messages.
 
     Returns
     -------
@@ -261,12 +240,14 @@ def label_convention(root: Path) -> ConventionGuess:
     InputError
         If the masks contradict each other, or none is clear.
     """
-    pairs = find_pairs(root)
     chosen = np.unique(np.linspace(0, len(pairs) - 1, MASKS_ASKED).round().astype(int))
     best: ConventionGuess | None = None
     best_name = ""
     for index in chosen:
-        mask = read_labels(pairs[index].mask)
+        try:
+            mask = read_labels(pairs[index].mask)
+        except InputError:
+            continue  # it is left out when its turn comes
         if not np.any((mask.array != BACKGROUND) & (mask.array != UNLABELLED)):
             continue
         guess = guess_convention(mask.array, name=mask.name)
@@ -278,9 +259,9 @@ def label_convention(root: Path) -> ConventionGuess:
             _same(best, guess, mask.name)
     if best is None:
         raise InputError(
-            f"{root}: no slice to use, the {len(chosen)} masks looked at are empty; check that "
-            "they belong to these scans, or write `labels: acdc`, `mnms` or `ukbb` into "
-            "cohort.yaml if others are not."
+            f"{root}: no slice to use, the {len(chosen)} masks looked at are empty or cannot be "
+            "read; check that they belong to these scans, or write `labels: acdc`, `mnms` or "
+            "`ukbb` into cohort.yaml if others are not."
         )
     if best.confidence < CLEAR:
         raise InputError(
@@ -307,18 +288,6 @@ def _same(cohort: ConventionGuess, other: ConventionGuess, other_name: str) -> N
         )
 
 
-def _known(
-    labels: NDArray[np.uint8], drawn: tuple[str, ...]
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Labels and `may_hide` of a stack on which only some structures were drawn."""
-    hidden = [STRUCTURES[s] for s in STRUCTURES if s not in drawn]
-    may_hide = fully_labelled(labels)
-    if hidden:
-        labels = np.where(labels == BACKGROUND, np.uint8(UNLABELLED), labels)
-        may_hide[:, hidden] = True
-    return np.ascontiguousarray(labels), may_hide
-
-
 def _phases(labels: NDArray[np.uint8], stated: str | None) -> list[str | None]:
     """Phase of every labelled frame, (t, z, y, x)."""
     if len(labels) != 2 or stated:
@@ -327,114 +296,93 @@ def _phases(labels: NDArray[np.uint8], stated: str | None) -> list[str | None]:
     return ["ED", "ES"] if first >= second else ["ES", "ED"]
 
 
-class _Table:
-    """What `cohort.csv` states, by file and by patient."""
-
-    def __init__(self, by_file: dict[str, dict[str, str]], by_patient: dict[str, dict[str, str]]):
-        self.by_file, self.by_patient = by_file, by_patient
-
-    @classmethod
-    def read(cls, root: Path, pairs: list[Pair]) -> _Table:
-        path = root / "cohort.csv"
-        if not path.exists():
-            return cls({}, {})
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                reader = csv.DictReader(file)
-                rows = [{k: v or "" for k, v in row.items() if k is not None} for row in reader]
-                columns = [c.strip() for c in reader.fieldnames or ()]
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{path}: cannot be read as a table ({error}).") from error
-        unknown = [c for c in columns if c not in _COLUMNS]
-        if unknown or not {"patient", "file"} & set(columns):
-            raise InputError(
-                f"{path}: columns are {', '.join(columns) or 'none'}; known are "
-                f"{', '.join(_COLUMNS)}, one of them patient or file."
-            )
-        names = {_stem(pair.image): pair for pair in pairs} | {pair.stem: pair for pair in pairs}
-        by_file: dict[str, dict[str, str]] = {}
-        by_patient: dict[str, dict[str, str]] = {}
-        for line, raw in enumerate(rows, start=2):
-            row = {k.strip(): v.strip() for k, v in raw.items()}
-            _check_words(row, f"{path}, line {line}")
-            if row.get("file"):
-                pair = names.get(_stem(Path(row["file"])))
-                if pair is None:
-                    raise InputError(f"{path}, line {line}: there is no image {row['file']!r}.")
-                key, rows_so_far = pair.stem, by_file
-            elif row.get("patient"):
-                key, rows_so_far = row["patient"], by_patient
-            else:
-                raise InputError(f"{path}, line {line}: names neither a file nor a patient.")
-            if key in rows_so_far:
-                raise InputError(f"{path}, line {line}: {key!r} has a row already; keep one.")
-            rows_so_far[key] = row
-        return cls(by_file, by_patient)
-
-    def of(self, pair: Pair, statement: Statement) -> dict[str, str | None]:
-        """Patient, phase, vendor and pathology of a pair; None where nobody states it."""
-        row = self.by_file.get(pair.stem, {})
-        patient = row.get("patient") or pair.stem.partition("_")[0]
-        whole = self.by_patient.get(patient, {})
-        parts = [part.upper() for part in pair.stem.split("_")[1:]]
-        in_name = [phase for phase in PHASES if phase in parts]
-        return {
-            "patient": patient,
-            "phase": (row.get("phase") or whole.get("phase") or "").upper()
-            or (in_name[0] if len(in_name) == 1 else None),
-            "vendor": (row.get("vendor") or whole.get("vendor") or "").lower() or statement.vendor,
-            "pathology": (row.get("pathology") or whole.get("pathology") or "").lower() or None,
-        }
-
-
-def _check_words(row: dict[str, str], where: str) -> None:
-    for column, known in (("phase", PHASES), ("vendor", VENDORS), ("pathology", PATHOLOGIES)):
-        value = row.get(column, "")
-        if value and value.lower() not in [word.lower() for word in known]:
-            raise InputError(
-                f"{where}: {column} {value!r} is unknown; known are {', '.join(known)}, "
-                "or leave it empty."
-            )
-
-
-def _pairs_of_folders(images: Path, masks: Path, channel: str) -> list[Pair]:
-    by_stem = {}
-    for path in _nifti_files(images):
-        stem = _stem(path)
-        if channel:
-            if not stem.endswith(channel):
-                raise InputError(
-                    f"{path}: a single-channel image ends in {channel}.nii.gz here; rename it, or "
-                    "move other channels away."
-                )
-            stem = stem[: -len(channel)]
-        by_stem[stem] = path
-    mask_of = {_stem(path): path for path in _nifti_files(masks)}
-    if not by_stem:
-        raise InputError(f"{images}: holds no .nii or .nii.gz file.")
-    lonely = sorted(by_stem.keys() ^ mask_of.keys())
-    if lonely:
-        has, lacks = (images, masks) if lonely[0] in by_stem else (masks, images)
+def _read(
+    pair: Pair, root: Path, statement: Statement, convention: str, guess: ConventionGuess | None
+) -> list[Examination]:
+    """The labelled frames of a pair."""
+    image, mask = read_image(pair.image), read_labels(pair.mask)
+    require_short_axis(image)
+    require_same_grid(image, mask)
+    if image.n_frames != mask.n_frames:
         raise InputError(
-            f"{has}: {lonely[0]} has no partner in {lacks} ({len(lonely)} files have none); "
-            "every image needs a mask of the same name."
+            f"{mask.name}: the mask has {mask.n_frames} frames, {image.name} has "
+            f"{image.n_frames}; give a mask with as many frames, empty where nothing is drawn."
         )
-    return [Pair(by_stem[stem], mask_of[stem], stem) for stem in sorted(by_stem)]
+    numbers = frames_of(mask).astype(np.uint8, copy=False)
+    pixels = frames_of(image).astype(np.float32, copy=False)
+    if guess is not None:
+        _agree(guess, numbers, mask.name)
+    labels = convert(numbers, convention, name=mask.name)
+    drawn = is_heart(labels).any(axis=(1, 2, 3))
+    frames = np.flatnonzero(drawn) if drawn.any() else np.arange(1)
+    folders = reversed(pair.image.parent.relative_to(root).parts)
+    phases = _phases(labels[frames], phase_in_name(pair.stem, *folders))
+    return [
+        examination_of(
+            image,
+            pixels[frame],
+            labels[frame],
+            cohort=name,
+            patient=pair.patient,
+            files=(relative(pair.image, root), relative(pair.mask, root)),
+            drawn=statement.drawn,
+            vendor=statement.vendor,
+            phase=phase,
+        )
+        for frame, phase in zip(frames, phases, strict=True)
+    ]
 
 
-def _beside(root: Path) -> list[Path]:
-    return sorted([*_nifti_files(root), *(p for d in _folders(root) for p in _nifti_files(d))])
+_Found = tuple[dict[Path, tuple[Path, str]], list[tuple[Path, str]]]
+"""Images with their masks and common names; files left out and why."""
 
 
-def _folders(root: Path) -> list[Path]:
-    return [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
+def _in_two_folders(images: Path, masks: Path, channel: str) -> _Found:
+    lost = []
+    by_stem: dict[Path, Path] = {}
+    for path in nifti_below(images):
+        stem = path.relative_to(images).with_name(stem_of(path.name))
+        if channel and not stem.name.endswith(channel):
+            lost.append(
+                (path, f"a single-channel image ends in {channel}; other channels are not read.")
+            )
+            continue
+        by_stem[stem.with_name(stem.name.removesuffix(channel))] = path
+    mask_of: dict[Path, Path] = {}
+    for path in nifti_below(masks):
+        stem = path.relative_to(masks).with_name(stem_of(path.name))
+        plain = stem.with_name(_MASK.sub("", stem.name))
+        mask_of[plain if stem not in by_stem else stem] = path
+    lost += [(by_stem[s], f"has no mask in {masks.name}/.") for s in by_stem.keys() - mask_of]
+    lost += [(mask_of[s], f"has no image in {images.name}/.") for s in mask_of.keys() - by_stem]
+    both = by_stem.keys() & mask_of.keys()
+    return {by_stem[s]: (mask_of[s], s.name) for s in both}, sorted(lost)
 
 
-def _nifti_files(folder: Path) -> list[Path]:
-    return sorted(
-        p for p in folder.iterdir() if _SUFFIX.search(p.name) and not p.name.startswith(".")
-    )
+def _beside(root: Path) -> _Found:
+    files = {(path.parent, stem_of(path.name)): path for path in nifti_below(root)}
+    lost, found = [], {}
+    masks = {key for key in files if _MASK.search(key[1])}
+    wanted = Counter((folder, _MASK.sub("", stem)) for folder, stem in masks)
+    for folder, stem in sorted(masks):
+        whole = (folder, _MASK.sub("", stem))
+        if whole not in files:
+            lost.append((files[folder, stem], f"has no image {whole[1]}.nii.gz beside it."))
+        elif wanted[whole] > 1:
+            lost.append((files[folder, stem], "is one of several masks of an image; keep one."))
+        else:
+            found[files[whole]] = (files[folder, stem], whole[1])
+    for key, path in sorted(files.items()):
+        if key not in masks and path not in found:
+            lost.append((path, "has no mask beside it."))
+    return found, lost
 
 
-def _stem(path: Path) -> str:
-    return _SUFFIX.sub("", path.name)
+def _unread_statements(root: Path) -> list[LeftOut]:
+    """Files that somebody meant for this program by their name, and that nobody reads."""
+    read = (*STATEMENTS, *TABLES)
+    return [
+        LeftOut(path.name, f"is not read; known are {', '.join(read)}.")
+        for path in sorted(root.iterdir())
+        if path.name.lower().startswith("cohort.") and path.name.lower() not in read
+    ]

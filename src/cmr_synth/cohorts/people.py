@@ -14,13 +14,21 @@ from cmr_synth.errors import InputError
 
 LISTED = 10
 
-_PART = re.compile(
-    r"ed|es|dia|sys|(end)?(diastol|systol)(e|ic)?|frame\d+"
-    r"|(v|visit|ses|session|scan|exam|tp|timepoint)\d{1,2}|baseline|follow|followup|fu\d*|pre|post",
+_PHASE = re.compile(
+    r"ed|es|dia|sys|(end)?(diastol|systol)(e|ic)?|frame\d+",
+    re.IGNORECASE,
+)
+_VISIT = re.compile(
+    r"(v|visit|ses|session|scan|exam|tp|timepoint)\d{1,2}|baseline|follow|followup|fu\d*|pre|post",
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"[^A-Za-z0-9]+")
 _PHASE_AT_END = re.compile(r"(?<=\d)(ED|ES)$")
+
+
+def is_phase_or_visit(part: str, *, visits: bool = True) -> bool:
+    """Whether a part of a name is a phase, or a visit where these count, and tells no person."""
+    return bool(_PHASE.fullmatch(part) or (visits and _VISIT.fullmatch(part)))
 
 
 def named_alike(
@@ -77,4 +85,4 @@ def require_told_apart(patients: Iterable[str], same_person: Mapping[str, str]) 
 def _bare(patient: str) -> str:
     """A name without what tells of a phase or a visit."""
     parts = [part for part in _BETWEEN.split(_PHASE_AT_END.sub("", patient)) if part]
-    return "-".join(part.lower() for part in parts if not _PART.fullmatch(part))
+    return "-".join(part.lower() for part in parts if not is_phase_or_visit(part))

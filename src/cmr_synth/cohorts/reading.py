@@ -7,13 +7,14 @@ from pathlib import Path
 
 from cmr_synth.cohorts.examination import Examination, LeftOut
 from cmr_synth.cohorts.registry import load_cohort
+from cmr_synth.cohorts.table import PatientTable
 from cmr_synth.errors import InputError
 
 NAMED = 5  # so many files are named of each reason
 
 
 def read_cohort(name: str, root: Path, left_out: list[LeftOut]) -> Iterator[Examination]:
-    """Yield the examinations of a cohort.
+    """Yield the examinations of a cohort, with what `cohort.csv` in its folder states of them.
 
     Parameters
     ----------
@@ -29,18 +30,21 @@ def read_cohort(name: str, root: Path, left_out: list[LeftOut]) -> Iterator[Exam
     InputError
         If the cohort is unknown, cannot be read, or nothing is left of it.
     """
+    cohort = load_cohort(name)
+    table = PatientTable.of(Path(root))
     before, count = len(left_out), 0
-    for found in load_cohort(name).examinations(Path(root)):
+    for found in cohort.examinations(Path(root)):
         if isinstance(found, LeftOut):
             left_out.append(found)
             continue
         count += 1
-        yield found
+        yield table.joined(found)
     if not count:
         lost = left_out[before:]
         why = f"; {lost[0].what}: {lost[0].reason}" if lost else "."
         more = f" {len(lost) - 1} more are left out." if len(lost) > 1 else ""
         raise InputError(f"{root}: holds no examination of cohort {name!r}{why}{more}")
+    left_out += table.unused()
 
 
 def told(left_out: Iterable[LeftOut]) -> list[str]:
