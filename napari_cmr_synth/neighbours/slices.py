@@ -70,7 +70,7 @@ class LayerSlices:
 
     def level(self, slice: int) -> str:
         """Third of the heart; empty where it is not known."""
-        from cmr_synth.evaluation.sample import level_of
+        from cmr_synth.imaging.positions import level_of
 
         z = (self.record.get("slice_positions") or {}).get(str(slice))
         if z is None and self.placed is not None:

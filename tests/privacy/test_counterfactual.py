@@ -9,7 +9,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from cmr_synth.evaluation.sample import Sample, joined
-from cmr_synth.generators.interface import Images, noise_for
+from cmr_synth.generators.interface import Images
+from cmr_synth.generators.noise import noise_for
 from cmr_synth.privacy.audit import NeighbourAudit, audit_neighbours
 from cmr_synth.privacy.explain import explain
 

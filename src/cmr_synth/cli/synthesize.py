@@ -84,6 +84,14 @@ def synthesize(
         float | None,
         typer.Option(help="0 base to 1 apex, for masks of one slice; stacks need none."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Measure every slice against its mask; draw those again that miss it.",
+        ),
+    ] = True,
+    redraws: Annotated[int, typer.Option(help="How often at most, with --check.")] = 3,
     batch: Annotated[int, typer.Option(help="Images computed at once.")] = 8,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps.")] = None,
     resume: Annotated[
@@ -136,6 +144,7 @@ def synthesize(
         reference_mask=reference_mask,
         reference_slice=reference_slice,
         reference_strength=reference_strength,
+        redraws=redraws if check and masks else None,
         batch=batch,
     )
     try:
@@ -159,7 +168,11 @@ def _tell(records: Sequence[dict[str, Any]], out: Path, remark: str, as_json: bo
     files = [str(out / record["file"]) for record in records]
     result(
         {"files": files, "model": records[0]["model"], "records": records},
-        [*files, f"{len(files)} synthetic images with sidecars in {out}{remark}"],
+        [
+            *files,
+            *_checks(records),
+            f"{len(files)} synthetic images with sidecars in {out}{remark}",
+        ],
         as_json=as_json,
     )
 
@@ -223,7 +236,22 @@ def _say(lines: list[str]) -> None:
         remark(lines.pop(0))
 
 
+def _checks(records: Sequence[dict[str, Any]]) -> list[str]:
+    """What became of the checks of all images, in one line, if there were any."""
+    checks = [record["check"] for record in records if "check" in record]
+    if not checks:
+        return []
+    looked = sum(len(check["slices"]) for check in checks)
+    again, left = (sum(check[what] for check in checks) for what in ("drawn_again", "missed"))
+    return [
+        f"{looked} slices checked against their masks: {again} drawn again, {left} still miss "
+        "theirs" + (" (see `check` in the sidecars)" if left else "")
+    ]
+
+
 def _warn(name: str, record: dict[str, Any]) -> None:
+    from cmr_synth.synthesis.checking import missed
+
     findings = record["findings"]
     for finding in findings[:SHOWN_FINDINGS]:
         where = "" if finding["slice_index"] is None else f" slice {finding['slice_index']}"
@@ -232,6 +260,9 @@ def _warn(name: str, record: dict[str, Any]) -> None:
         remark(f"{name}{where}: {finding['message']}")
     if len(findings) > SHOWN_FINDINGS:
         remark(f"{name}: {len(findings) - SHOWN_FINDINGS} more remarks are in the sidecar.")
+    for one in record.get("check", {}).get("slices", ()):
+        if one["missed"]:
+            remark(f"{name} slice {one['slice']}: {missed(one)}; draw another, or leave it out.")
     if record["skipped_slices"]:
         skipped = ", ".join(str(k) for k in record["skipped_slices"])
         remark(f"{name}: slices without a heart were skipped and are 0: {skipped}.")

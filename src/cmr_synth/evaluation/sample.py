@@ -13,16 +13,10 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.labels import is_heart
 from cmr_synth.cohorts.slices import SliceRow, SliceSet, persons_of, prepare
 from cmr_synth.errors import InputError
+from cmr_synth.imaging.positions import level_of
 
 SAME = 0.01
 """Of block means of two pictures that are one but for rounding; other noise differs by more."""
-LEVELS = ("basal", "mid", "apical")
-"""Thirds of the heart from base to apex, as z below 1/3, below 2/3, and the rest."""
-
-
-def level_of(z: float) -> str:
-    """One of `LEVELS`, of a position between base, 0, and apex, 1."""
-    return LEVELS[min(int(z * 3), 2)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
+    from cmr_synth.generators.noise import Index
     from cmr_synth.generators.probing import Probe
     from cmr_synth.generators.vocabulary import Vocabulary
 
@@ -88,14 +89,14 @@ class Sampling:
     Parameters
     ----------
     seed : int
-    indices : tuple of int
-        Number of each image, which decides its noise.
+    indices : tuple of int or Mixed
+        What decides the noise of each image; see `cmr_synth.generators.noise`.
     steps, guidance, sampler : optional
         None where nothing was asked for.
     """
 
     seed: int
-    indices: tuple[int, ...]
+    indices: tuple[Index, ...]
     steps: int | None = None
     guidance: float | None = None
     sampler: str | None = None
@@ -152,7 +153,7 @@ class Generator(Protocol):
         conditions: Sequence[Condition],
         *,
         seed: int,
-        indices: Sequence[int] | None = None,
+        indices: Sequence[Index] | None = None,
         steps: int | None = None,
         guidance: float | None = None,
         sampler: str | None = None,
@@ -170,8 +171,3 @@ class Generator(Protocol):
             If a condition or sampler is none the model knows, naming those it does.
         """
         ...
-
-
-def noise_for(seed: int, index: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Standard normal noise of one image, from its seed and index alone."""
-    return np.random.default_rng([seed, index]).standard_normal(shape, dtype=np.float32)

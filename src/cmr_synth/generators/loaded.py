@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cmr_synth.generators.interface import Condition, Images, Progress, Sampling, noise_for
+from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
+from cmr_synth.generators.noise import Index, noise_for
 from cmr_synth.generators.refusals import refuse_guidance, refuse_sampler, refuse_untaken
 from cmr_synth.generators.vocabulary import Vocabulary
 from cmr_synth.networks.folder import read_config, with_weights
@@ -41,7 +42,7 @@ class Family:
         conditions: Sequence[Condition],
         *,
         seed: int,
-        indices: Sequence[int] | None = None,
+        indices: Sequence[Index] | None = None,
         steps: int | None = None,
         guidance: float | None = None,
         sampler: str | None = None,

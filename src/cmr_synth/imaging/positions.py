@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+LEVELS = ("basal", "mid", "apical")
+"""Thirds of a heart from base to apex, as z below 1/3, below 2/3, and the rest."""
+
 
 def slice_position(area: NDArray[np.float64]) -> NDArray[np.float32]:
     """Position of each slice between base (0) and apex (1), from the labelled area per slice.
@@ -46,3 +49,8 @@ def positions_in_stack(area: NDArray[np.integer]) -> NDArray[np.float32] | None:
         Labelled area of each slice, any unit.
     """
     return None if np.count_nonzero(area) == 1 else slice_position(area.astype(np.float64))
+
+
+def level_of(z: float) -> str:
+    """One of `LEVELS`, of a position between base, 0, and apex, 1."""
+    return LEVELS[min(int(z * 3), 2)]

@@ -3,14 +3,15 @@
 One image is made for every slice that shows any of the heart, on the model's grid (`placing`), and
 the result goes back the same way.
 
-Image number i = variant * slices + slice decides the noise, whatever else is made beside it. The
-frames of a cine share the numbers of their slices: between them only what the mask moves, moves.
-A part of a stack or cine, asked for alone, is the same as in the whole.
+Variant, place along the stack in mm and frame decide the noise of a slice, whatever else is made
+beside it, so that neighbours show one body (`cmr_synth.generators.noise`). A part of a stack or
+cine, asked for alone, is the same as in the whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 
 from cmr_synth.generators.card import Card
 from cmr_synth.generators.interface import Images, Progress
+from cmr_synth.generators.noise import COHERENCE, Coherence
 from cmr_synth.generators.zoo import Model
 from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.scan import Scan
+from cmr_synth.synthesis.checking import Checker, Look, bundled_checker
 from cmr_synth.synthesis.placing import Part, PlacedMask, place_mask
 from cmr_synth.synthesis.record import Synthetic, labels_hash, made_now, model_facts, versions
 from cmr_synth.synthesis.reference import Reference
@@ -37,6 +40,7 @@ def synthesize(
     frames: Sequence[int] | None = None,
     convention: str | None = None,
     first: int = 0,
+    coherence: Coherence = COHERENCE,
 ) -> Iterator[Progress | Synthetic]:
     """Make synthetic images that follow a mask.
 
@@ -58,6 +62,8 @@ def synthesize(
         Cohort whose in-plane orientation holds where the affine has lost the direction.
     first : int
         The variant to begin with; those before it are left out, and change nothing.
+    coherence : Coherence
+        How alike the noise of slices and frames is.
 
     Returns
     -------
@@ -77,51 +83,120 @@ def synthesize(
     grid = WorkingGrid(shape=card.grid.shape, spacing=card.grid.spacing_mm)
     part = Part.of(mask, slices=slices, frames=frames)
     placed = place_mask(mask, grid, part, z=request.z, convention=convention)
-    record = _record(placed, card) | request.record(card, reference)
+    record = _record(placed, card) | {"noise": asdict(coherence)} | request.record(card, reference)
     record["device"] = str(model.generator.device)
-    return _run(model, placed, record, request, reference, first)
+    making = _Making(model, placed, request, reference, coherence)
+    return _run(making, record, first)
 
 
 def _run(
-    model: Model,
-    placed: PlacedMask,
-    record: dict[str, Any],
-    request: Request,
-    reference: Reference | None,
-    first_variant: int,
+    making: _Making, record: dict[str, Any], first_variant: int
 ) -> Iterator[Progress | Synthetic]:
-    slices, count = placed.mask.n_slices, len(placed.drawn)
+    placed, request = making.placed, making.request
+    count = len(placed.drawn)
+    looks = request.redraws is not None
+    checker = bundled_checker(str(making.model.generator.device)) if looks else None
     jobs = [(variant, job) for variant in range(first_variant, request.n) for job in range(count)]
     batches = [jobs[first : first + request.batch] for first in range(0, len(jobs), request.batch)]
-    options = request.options(model.card)
     pictures: list[NDArray[np.float32]] = []
     variant = first_variant
     for number, group in enumerate(batches):
-        asked, indices = [], []
-        for of_variant, job in group:
-            _, k = placed.drawn[job]
-            labels, position = placed.labels[job], placed.position(k)
-            asked.append(
-                request.condition(
-                    labels, z=position, takes=model.generator.takes, reference=reference
-                )
-            )
-            indices.append(of_variant * slices + k)
-        run = model.generator.sample(asked, seed=request.seed, indices=indices, **options)
-        for step in run:
+        now = Progress(number, len(batches))
+        for step in making.of(group):
             if isinstance(step, Images):
                 pictures.extend(step.pixels)
             else:
-                yield Progress(number * step.steps + step.step, len(batches) * step.steps)
+                now = Progress(number * step.steps + step.step, len(batches) * step.steps)
+                yield now
         while len(pictures) >= count:
-            own, pictures = pictures[:count], pictures[count:]
-            numbers = sorted({variant * slices + k for _, k in placed.drawn})
+            own, pictures = np.stack(pictures[:count]), pictures[count:]
+            checked: dict[str, Any] = {}
+            if checker is not None:
+                for again in making.checked(own, variant, checker):
+                    if isinstance(again, dict):
+                        checked = {"check": again}
+                    else:
+                        yield now  # so that it can be cancelled here, too
             yield Synthetic(
-                placed.on_mask_grid(np.stack(own)),
-                record | made_now(request.seed, variant, numbers),
+                placed.on_mask_grid(own),
+                record | made_now(request.seed, variant) | checked,
                 dict(zip(placed.drawn, own, strict=True)),
             )
             variant += 1
+
+
+@dataclass(frozen=True)
+class _Making:
+    """What slices are made of, one run after the other."""
+
+    model: Model
+    placed: PlacedMask
+    request: Request
+    reference: Reference | None
+    coherence: Coherence
+
+    def of(
+        self, jobs: Sequence[tuple[int, int]], *, attempt: int = 0
+    ) -> Iterator[Progress | Images]:
+        """Slices by variant and place among those drawn, made at once."""
+        placed, request, generator = self.placed, self.request, self.model.generator
+        asked, noise = [], []
+        for variant, job in jobs:
+            frame, k = placed.drawn[job]
+            asked.append(
+                request.condition(
+                    placed.labels[job],
+                    z=placed.position(k),
+                    takes=generator.takes,
+                    reference=self.reference,
+                )
+            )
+            mm = k * placed.mask.spacing[0]
+            noise.append(self.coherence.index(variant, mm=mm, frame=frame, attempt=attempt))
+        options = request.options(self.model.card)
+        return generator.sample(asked, seed=request.seed, indices=noise, **options)
+
+    def checked(
+        self, pictures: NDArray[np.float32], variant: int, checker: Checker
+    ) -> Iterator[Progress | dict[str, Any]]:
+        """Draw slices again that miss their mask, in place; in the end what the record says."""
+        looks = self._looks(pictures, range(len(pictures)), checker)
+        attempts = [0] * len(pictures)
+        drawn_again = 0
+        for attempt in range(1, 1 + (self.request.redraws or 0)):
+            missing = [job for job, look in enumerate(looks) if look.missed]
+            for first in range(0, len(missing), self.request.batch):
+                group = missing[first : first + self.request.batch]
+                for step in self.of([(variant, job) for job in group], attempt=attempt):
+                    if isinstance(step, Progress):
+                        yield step
+                        continue
+                    drawn_again += len(group)
+                    seen = self._looks(step.pixels, group, checker)
+                    for job, look, new in zip(group, seen, step.pixels, strict=True):
+                        if look.margin > looks[job].margin:
+                            pictures[job], looks[job], attempts[job] = new, look, attempt
+        slices = [
+            {"frame": frame, "slice": k, "attempt": attempt, **look.record()}
+            for (frame, k), attempt, look in zip(self.placed.drawn, attempts, looks, strict=True)
+        ]
+        yield {
+            "segmenter_sha256": checker.segmenter.hash,
+            "drawn_again": drawn_again,
+            "missed": sum(bool(look.missed) for look in looks),
+            "slices": slices,
+        }
+
+    def _looks(
+        self, pictures: NDArray[np.float32], jobs: Sequence[int], checker: Checker
+    ) -> list[Look]:
+        placed = self.placed
+        return checker.look(
+            pictures,
+            placed.labels[list(jobs)],
+            [placed.position(placed.drawn[job][1]) for job in jobs],
+            spacing=self.model.card.grid.spacing_mm,
+        )
 
 
 def _record(placed: PlacedMask, card: Card) -> dict[str, Any]:

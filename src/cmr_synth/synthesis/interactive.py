@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.labels import UNLABELLED, is_heart
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Images, Progress
+from cmr_synth.generators.noise import COHERENCE
 from cmr_synth.generators.zoo import Model
 from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.orientation import apply
@@ -133,7 +134,7 @@ class Session:
                 )
             ],
             seed=request.seed,
-            indices=[k],
+            indices=[COHERENCE.index(0, mm=k * self._spacing[0], frame=frame)],
             **request.options(card),
         )
         return _pictures(run, placed, moved)

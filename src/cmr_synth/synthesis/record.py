@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -72,12 +72,11 @@ def model_facts(card: Card) -> dict[str, str]:
     }
 
 
-def made_now(seed: int, variant: int, indices: Sequence[int]) -> dict[str, Any]:
-    """What differs between the variants of a request; `indices` number their images."""
+def made_now(seed: int, variant: int) -> dict[str, Any]:
+    """What differs between the variants of a request."""
     return {
         "seed": seed,
         "variant": variant,
-        "indices": list(indices),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 

@@ -64,6 +64,10 @@ class Request:
         Which of its frames.
     reference_strength : float in [0, 1]
         How much of its look.
+    redraws : int, optional
+        Every slice is measured against its mask by the bundled segmenter, drawn again where it
+        misses, at most so many times, and flagged where it still does; 0 flags alone, None does
+        not look. See `cmr_synth.synthesis.checking`.
     batch : int
         Images made at once; changes speed and memory, not the images.
 
@@ -92,6 +96,7 @@ class Request:
     reference_slice: int | None = None
     reference_frame: int = 0
     reference_strength: float = 0.5
+    redraws: int | None = None
     batch: int = 8
 
     def __post_init__(self) -> None:
@@ -103,6 +108,8 @@ class Request:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise InputError(f"{name}: {number} given; give a whole number of 1 or more.")
+        if self.redraws is not None and self.redraws < 0:
+            raise InputError(f"redraws: {self.redraws} given; give 0 or more.")
         if not 0 <= self.reference_strength <= 1:
             raise InputError(
                 f"reference strength: {self.reference_strength:g} given; give 0 (none) to 1 (all "
@@ -165,6 +172,7 @@ class Request:
                 guidance=record["guidance"],
                 sampler=record["sampler"],
                 prompt=record["prompt"],
+                redraws=record.get("redraws"),  # nor did they look at what they made
                 **about,
             )
         except (KeyError, TypeError, AttributeError) as error:
@@ -252,6 +260,7 @@ class Request:
             "guidance": options["guidance"],
             "sampler": self.sampler,
             "prompt": self.prompt,
+            "redraws": self.redraws,
             "reference": None if reference is None else reference.record(self.reference_strength),
         }
 

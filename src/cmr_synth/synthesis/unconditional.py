@@ -134,4 +134,4 @@ def _run(
                         spacing=(SLICE_MM, spacing, spacing),
                         name=f"{STEM} {variant}",
                     )
-                    yield Synthetic(scan, record | made_now(request.seed, variant, [variant]))
+                    yield Synthetic(scan, record | made_now(request.seed, variant))

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import STRUCTURES, UNLABELLED
 from cmr_synth.evaluation.adherence.surfaces import surface_distances
-from cmr_synth.evaluation.sample import LEVELS, Sample
+from cmr_synth.evaluation.sample import Sample
+from cmr_synth.imaging.positions import LEVELS
 
 TOLERANCE_MM = 2.0
 DISTANCES = ("hd", "hd95", "hd95_directed", "asd", "surface_dice")

@@ -12,6 +12,7 @@ from torch import Tensor
 from cmr_synth.errors import InputError
 from cmr_synth.generators.diffusion.network import DiffusionNetwork
 from cmr_synth.generators.diffusion.schedule import spaced
+from cmr_synth.generators.noise import Index, numbers_of
 
 DEFAULT_STEPS = {"dpm-solver++": 15, "ddim": 50, "ddpm": 250}
 DEFAULT = "dpm-solver++"
@@ -87,10 +88,10 @@ def noised(
     return share.sqrt() * pictures + (1 - share).sqrt() * noise
 
 
-def own_draws(seed: int, index: int) -> torch.Generator:
+def own_draws(seed: int, index: Index) -> torch.Generator:
     """The generator of the noise that is added to one image on its way, step by step."""
     # 1: apart from the noise that it starts from
-    number = np.random.SeedSequence([seed, index, 1]).generate_state(1, np.uint64)[0]
+    number = np.random.SeedSequence([seed, *numbers_of(index), 1]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(number) % 2**63)
 
 

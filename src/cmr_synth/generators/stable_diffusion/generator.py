@@ -18,6 +18,7 @@ from cmr_synth.generators.diffusion.guide import guides, later_starts
 from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
 from cmr_synth.generators.loaded import Family
 from cmr_synth.generators.look import Look
+from cmr_synth.generators.noise import Index, numbers_of
 from cmr_synth.generators.probing import Drawing
 from cmr_synth.generators.stable_diffusion.config import StableDiffusionConfig
 from cmr_synth.generators.stable_diffusion.pipeline import FAMILY, load_pipeline
@@ -178,9 +179,9 @@ class StableDiffusionGenerator(Family):
         return int(scheduler.order), len(scheduler.timesteps)
 
 
-def own_draws(seed: int, index: int) -> torch.Generator:
+def own_draws(seed: int, index: Index) -> torch.Generator:
     """The generator of all noise of one image."""
-    number = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0]
+    number = np.random.SeedSequence([seed, *numbers_of(index)]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(number) % 2**63)
 
 

@@ -18,7 +18,8 @@ from cmr_synth.generators import probing
 from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.diffusion.sampler import denoise, noised
 from cmr_synth.generators.flow.sampler import time_grid
-from cmr_synth.generators.interface import Condition, Generator, Images, noise_for
+from cmr_synth.generators.interface import Condition, Generator, Images
+from cmr_synth.generators.noise import noise_for
 
 STRAIGHT_STEPS, DIFFUSION_STEPS = 4, 8
 """Steps from pure noise; partial denoising takes its share of them."""
