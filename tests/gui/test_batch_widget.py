@@ -97,6 +97,18 @@ def test_a_folder_becomes_a_data_set(widget, qtbot, viewer, tmp_path: Path) -> N
     assert viewer.layers[0].data.shape == viewer.layers[1].data.shape
 
 
+def test_slices_that_miss_their_mask_are_flagged(widget, qtbot, tmp_path: Path) -> None:
+    assert widget.check.isChecked() and widget.request.redraws == 3
+    widget.form.steps.setValue(1)
+    run(widget, qtbot)
+    records = [json.loads(p.read_text()) for p in sorted((tmp_path / "out").glob("*.json"))]
+    assert [r["check"]["missed"] for r in records] == [1] * 4  # random weights draw no heart
+    assert [r["check"]["drawn_again"] for r in records] == [3] * 4
+    assert "1 of 1 slices miss their mask" in widget.queue.item(0, 2).text()
+    widget.check.setChecked(False)
+    assert widget.request.redraws is None
+
+
 def test_cancel_stops_and_resume_goes_on(widget, qtbot, tmp_path: Path) -> None:
     widget.form.variants.setValue(200)
     widget.form.steps.setValue(20)
