@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED, revert
+from cmr_synth.anatomy.labels import INFARCT, LV, MYO, NO_REFLOW, RV, UNLABELLED, revert
 from cmr_synth.anatomy.template import draw_slice
 
 # columns toward the patient's left, rows toward feet and back: radiological display as stored;
@@ -24,7 +24,7 @@ def paint(labels: np.ndarray, seed: int) -> np.ndarray:
     """Grey values for labels, with a smooth background of its own for every seed."""
     rng = np.random.default_rng(seed)
     texture = gaussian_filter(rng.normal(size=labels.shape), (0, 4, 4)) * 4
-    shades = np.array([0.3, 0.9, 0.35, 0.85])[labels]
+    shades = np.array([0.3, 0.9, 0.35, 0.85, 0.7, 0.2])[labels]
     grey = shades + 0.5 * texture + 0.02 * rng.normal(size=labels.shape)
     return (1000 * np.clip(grey + 0.5, 0, None)).astype(np.int16)
 
@@ -157,6 +157,60 @@ def write_autofd(root: Path) -> Expected:
     return expected
 
 
+def scarred(seed: int) -> np.ndarray:
+    """Four slices of a heart with infarct in one half of its wall, and no-reflow inside of it."""
+    labels = stack(seed)
+    columns = np.arange(96)
+    labels[(labels == MYO) & (columns > 50)] = INFARCT
+    labels[(labels == INFARCT) & (columns > 54) & (np.arange(96) < 48)[:, None]] = NO_REFLOW
+    return labels
+
+
+EMIDEC = {0: 0, LV: 1, MYO: 2, INFARCT: 3, NO_REFLOW: 4, RV: 0}
+
+
+def as_numbers(labels: np.ndarray, numbers: dict[int, int]) -> np.ndarray:
+    """Labels by another table."""
+    return np.vectorize(numbers.get, otypes=[np.int16])(labels)
+
+
+def write_emidec(root: Path) -> Expected:
+    """A normal case and one with infarct, turned by 180 degrees, with diagonal affines."""
+    expected = {}
+    affine = np.diag([1.46, 1.46, 10.0, 1.0])
+    for seed, patient in enumerate(("N001", "P012")):
+        labels = scarred(seed) if patient[0] == "P" else stack(seed)
+        case = root / f"Case_{patient}"
+        for part, array in (
+            ("Images", paint(labels, seed)),
+            ("Contours", as_numbers(labels, EMIDEC)),
+        ):
+            write_nifti(case / part / f"{case.name}.nii.gz", array[:, ::-1, ::-1], affine)
+        expected[patient, None] = np.where((labels == 0) | (labels == RV), UNLABELLED, labels)
+    return expected
+
+
+def write_emidec_archive(root: Path) -> Expected:
+    """The same, slice by slice, mirrored over the other diagonal."""
+    rows, expected = [], {}
+    for seed, patient in enumerate(("N001", "P012")):
+        labels = scarred(seed) if patient[0] == "P" else stack(seed)
+        expected[patient, None] = np.where((labels == 0) | (labels == RV), UNLABELLED, labels)
+        numbers, pixels = as_numbers(labels, EMIDEC), paint(labels, seed)
+        for k in (3, 1, 0, 2):
+            rows.append((pixels[k, ::-1, ::-1].T, numbers[k, ::-1, ::-1].T, patient, k))
+    image, label, patient, number = (np.array([row[part] for row in rows]) for part in range(4))
+    root.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        root / "emidec_slices.npz",
+        image=image,
+        label=label.astype(np.uint8),
+        patient=patient,
+        slice=number,
+    )
+    return expected
+
+
 def write_folder(root: Path) -> Expected:
     """Images and masks of two patients, with ACDC's numbers."""
     expected = {}
@@ -173,6 +227,8 @@ LAYOUTS = {
     "acdc": write_acdc,
     "autofd": write_autofd,
     "chla": write_chla,
+    "emidec": write_emidec,
+    "emidec, archive": write_emidec_archive,
     "folder": write_folder,
     "sunnybrook": write_sunnybrook,
     "sunnybrook, earlier": write_small_sunnybrook,

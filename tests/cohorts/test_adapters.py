@@ -12,20 +12,22 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.anatomy.labels import LV, MYO, RV, SCAR, UNLABELLED
 from cmr_synth.cohorts import registry
-from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
+from cmr_synth.cohorts.examination import CONTRASTS, PATHOLOGIES, PHASES, VENDORS
 from cmr_synth.cohorts.reading import read_cohort, told
 from cmr_synth.cohorts.registry import load_cohort
+from cmr_synth.cohorts.slices import open_slice_set, prepare
 from cmr_synth.cohorts.splits import SPLITS
 from cmr_synth.errors import InputError
 
 EARLIER = "sunnybrook, earlier"
-WRITTEN = (*sorted(registry.BUILT_IN), EARLIER)
+WRITTEN = (*sorted(registry.BUILT_IN), EARLIER, "emidec, archive")
 REAL = {
     "acdc": "acdc/training",
     "autofd": "autofd",
     "chla": "chla_chd",
+    "emidec, archive": "emidec",
     "sunnybrook": "sunnybrook_full",
     EARLIER: "sunnybrook",
 }
@@ -33,6 +35,7 @@ SPACINGS = {
     "acdc": (8, 1.5, 1.5),
     "autofd": (8.0, 1.5, 1.5),
     "chla": (9, 1.3, 1.2),
+    "emidec": (10, 1.46, 1.46),
     "folder": (8.0, 1.5, 1.5),
     "sunnybrook": (8, 1.37, 1.37),
 }
@@ -70,7 +73,8 @@ def test_arrays_fit_together(first_examinations):
     for e in first_examinations:
         assert e.image.ndim == 3 and e.image.dtype == np.float32
         assert e.labels.shape == e.image.shape and e.labels.dtype == np.uint8
-        assert set(np.unique(e.labels)) <= {0, LV, MYO, RV, UNLABELLED}
+        scar = set(SCAR.values()) if e.contrast == "lge" else set()
+        assert set(np.unique(e.labels)) <= {0, LV, MYO, RV, UNLABELLED} | scar
         assert e.may_hide.shape == (len(e.image), 4) and e.may_hide.dtype == bool
         assert e.z.shape == (len(e.image),) and e.z.dtype == np.float32
         assert e.image.max() > e.image.min()
@@ -97,6 +101,7 @@ def test_conditions_are_known_words(first_examinations):
         assert e.vendor is None or e.vendor in VENDORS
         assert e.phase is None or e.phase in PHASES
         assert e.pathology is None or e.pathology in PATHOLOGIES
+        assert e.contrast in CONTRASTS
         assert e.patient and e.files
 
 
@@ -125,7 +130,8 @@ def test_what_is_written_is_what_is_read(written):
             read[key].spacing == pytest.approx(SPACINGS[adapter.name], rel=0.02)
             or key[0] == "Sbj12"
         )
-        assert read[key].cohort == adapter.name and read[key].vendor == adapter.vendor
+        assert read[key].cohort == adapter.name
+        assert adapter.vendor is None or read[key].vendor == adapter.vendor
 
 
 def test_pictures_are_those_of_the_labels(written):
@@ -153,6 +159,44 @@ def test_acdc_knows_groups(tmp_path, layouts):
     layouts["acdc"](tmp_path)
     read = {e.patient: e.pathology for e in load_cohort("acdc").examinations(tmp_path)}
     assert read == {"patient001": "dcm", "patient002": "normal"}
+
+
+@pytest.mark.parametrize("layout", ["emidec", "emidec, archive"])
+def test_emidec_has_scar_and_no_right_ventricle(layout, tmp_path, layouts):
+    layouts[layout](tmp_path)
+    normal, infarct = load_cohort("emidec").examinations(tmp_path)
+    assert (normal.pathology, infarct.pathology) == ("normal", "minf")
+    assert set(np.unique(normal.labels)) == {LV, MYO, UNLABELLED}
+    assert set(np.unique(infarct.labels)) == {LV, MYO, *SCAR.values(), UNLABELLED}
+    for e in (normal, infarct):
+        assert e.contrast == "lge" and e.may_hide[:, RV].all() and not e.may_hide[:, MYO].any()
+
+
+def test_emidec_cases_of_the_test_set_have_no_contours(tmp_path, layouts):
+    layouts["emidec"](tmp_path)
+    (tmp_path / "Case_P012").rename(tmp_path / "Case_129")
+    (tmp_path / "Case_129/Images/Case_P012.nii.gz").rename(
+        tmp_path / "Case_129/Images/Case_129.nii.gz"
+    )
+    (tmp_path / "Cases").mkdir()
+    lost = []
+    test, normal = read_cohort("emidec", tmp_path, lost)
+    assert test.patient == "129" and test.pathology is None
+    assert (test.labels == UNLABELLED).all() and test.may_hide[:, [LV, MYO, RV]].all()
+    assert [x.what for x in lost] == ["Cases"]
+
+
+def test_late_enhancement_is_prepared_and_never_completed(tmp_path, layouts):
+    layouts["emidec"](tmp_path / "emidec")
+
+    def complete(*_):
+        raise AssertionError("the segmenter knows cine alone")
+
+    list(prepare([("emidec", tmp_path / "emidec")], tmp_path / "set", complete=complete))
+    opened = open_slice_set(tmp_path / "set")
+    assert len(opened) == 8 and not len(opened.where())
+    assert set(np.unique(opened.labels)) == {LV, MYO, *SCAR.values(), UNLABELLED}
+    assert len(opened.where(contrast="lge")) == 8
 
 
 def test_autofd_counts_slices_beside_their_mask(tmp_path, layouts):

@@ -56,7 +56,7 @@ def test_a_name_declared_twice_is_refused(monkeypatch):
     ("place", "reason"),
     [
         ("package_that_is_not_there.cohort", "ModuleNotFoundError: No module named"),
-        ("json", "it declares no name, title, licence, citation, vendor"),
+        ("json", "it declares no name, title, licence, citation, asked_for, vendor"),
     ],
 )
 def test_a_broken_adapter_of_another_package_is_named_and_the_rest_works(
@@ -268,6 +268,7 @@ class Theirs:
     """A cohort of another package, whole."""
 
     name, title, vendor, licence, citation = "theirs", "Theirs", None, "CC0", "Them"
+    asked_for = "them"
     same_person: dict[str, str] = {}
     settled = {"p1": "test"}
 

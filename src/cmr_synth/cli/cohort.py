@@ -52,7 +52,7 @@ def list_cohorts(as_json: Json = False) -> None:
             facts.append({"name": name, "problem": str(error)})
             lines.append(f"{name:<12} {error}")
             continue
-        fields = ("title", "vendor", "licence", "citation")
+        fields = ("title", "vendor", "licence", "citation", "asked_for")
         facts.append({"name": name} | {field: getattr(cohort, field) for field in fields})
         lines.append(f"{name:<12} {cohort.title} ({cohort.licence})")
     result({"cohorts": facts}, lines, as_json=as_json)

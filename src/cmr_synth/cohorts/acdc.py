@@ -22,6 +22,7 @@ citation = (
     "Automatic MRI Cardiac Multi-structures Segmentation and Diagnosis: Is the Problem Solved? "
     "IEEE Transactions on Medical Imaging 37(11), 2514-2525, 2018. doi:10.1109/TMI.2018.2837502"
 )
+asked_for = "https://www.creatis.insa-lyon.fr/Challenge/acdc/"
 # the pictures of patient076 are those of patient074 (correlation 1.00 at ES, 0.996 at ED)
 same_person = {"patient076": "patient074"}
 settled: dict[str, str] = {}

@@ -28,6 +28,7 @@ citation = (
     "UK Digital Heart Project, Imperial College London: AutoFD, fractal analysis of myocardial "
     "trabeculae, example data."
 )
+asked_for = "https://github.com/UK-Digital-Heart-Project/AutoFD"
 same_person: dict[str, str] = {}
 settled: dict[str, str] = {}
 IMAGE, MASK = "sa_ED.nii.gz", "seg_sa_ED.nii.gz"

@@ -27,6 +27,7 @@ citation = (
     "congenital heart diseases. Journal of Cardiovascular Magnetic Resonance 22, 80, 2020. "
     "doi:10.1186/s12968-020-00678-0"
 )
+asked_for = "https://github.com/saeedkarimi/Cardiac_MRI_Segmentation"
 # both double outlet right ventricle, pictures alike (correlation 0.87): perhaps one child twice
 same_person = {"Sbj57": "Sbj34"}
 settled: dict[str, str] = {}

@@ -112,6 +112,8 @@ class Cohort(Protocol):
         As in `NAME=PATH`.
     title, licence, citation : str
         For people; they travel with every slice set.
+    asked_for : str
+        Where the data are asked for: an address, or a few words. Nothing is downloaded from it.
     vendor : str or None
         Of `VENDORS`; None where it is mixed or not known.
     same_person : mapping of str to str
@@ -127,6 +129,7 @@ class Cohort(Protocol):
     vendor: str | None
     licence: str
     citation: str
+    asked_for: str
     same_person: Mapping[str, str]
     settled: Mapping[str, str]
 

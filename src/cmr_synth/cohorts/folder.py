@@ -63,6 +63,7 @@ title = "Folder of images and masks"
 vendor = None
 licence = "not stated"
 citation = "not stated"
+asked_for = "whoever owns the files"
 same_person: dict[str, str] = {}
 settled: dict[str, str] = {}
 

@@ -18,9 +18,10 @@ BUILT_IN = {
     "chla": "cmr_synth.cohorts.chla",
     "sunnybrook": "cmr_synth.cohorts.sunnybrook",
     "autofd": "cmr_synth.cohorts.autofd",
+    "emidec": "cmr_synth.cohorts.emidec",
     "folder": "cmr_synth.cohorts.folder",
 }
-TEXTS = ("name", "title", "licence", "citation")
+TEXTS = ("name", "title", "licence", "citation", "asked_for")
 MAPPINGS = ("same_person", "settled")
 METHODS = ("examinations", "remarks")
 """What an adapter must have, beside a vendor; see `Cohort`."""

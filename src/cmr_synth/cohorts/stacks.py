@@ -20,7 +20,12 @@ from cmr_synth.cohorts.nifti_files import relative
 from cmr_synth.cohorts.planes import FAR, degrees_off
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.nifti import read_image, read_labels
-from cmr_synth.imaging.orientation import apply, apply_to_spacing, in_plane_orientation
+from cmr_synth.imaging.orientation import (
+    Orientation,
+    apply,
+    apply_to_spacing,
+    in_plane_orientation,
+)
 from cmr_synth.imaging.positions import slice_position
 from cmr_synth.imaging.scan import Scan, require_same_grid
 
@@ -41,14 +46,15 @@ class Drawing:
         From the number in the file to the engine's label.
     drawn : tuple of str
         Structures that the annotators drew; the others are unknown, not absent.
-    in_plane : str, optional
-        Convention of `imaging.orientation` for files that have lost their direction.
+    in_plane : str or Orientation, optional
+        Convention of `imaging.orientation`, or the move itself, for files that have lost their
+        direction.
     """
 
     source: str
     numbers: Mapping[int, int]
     drawn: tuple[str, ...] = ALL
-    in_plane: str | None = None
+    in_plane: str | Orientation | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +144,7 @@ def examination_of(
     patient: str,
     files: tuple[str, ...],
     drawn: tuple[str, ...] = ALL,
-    in_plane: str | None = None,
+    in_plane: str | Orientation | None = None,
     vendor: str | None = None,
     phase: str | None = None,
     pathology: str | None = None,
@@ -157,7 +163,10 @@ def examination_of(
     drawn : tuple of str
         Structures that were looked for.
     """
-    orientation = in_plane_orientation(scan.affine, convention=in_plane)
+    convention = in_plane if isinstance(in_plane, str) else None
+    orientation = in_plane_orientation(scan.affine, convention=convention)
+    if isinstance(in_plane, Orientation) and not orientation.trustworthy:
+        orientation = in_plane
     if labels is None:
         stack = np.full(pixels.shape, UNLABELLED, dtype=np.uint8)
         may_hide = fully_labelled(stack)

@@ -31,6 +31,7 @@ ARCHIVES = ("sunnybrook_slices.npz", "sunnybrook_train.npz")
 FRAMES_PER_SLICE = 20
 # contours lie about 10 pixels beside the cavity on every slice (looked at, all slices)
 LEFT_OUT = frozenset({"SC-N-06"})
+asked_for = "https://www.cardiacatlas.org/sunnybrook-cardiac-data/"
 same_person: dict[str, str] = {}
 # sides of those in the smaller archive, on which earlier models were trained and tested
 settled = {
