@@ -101,11 +101,18 @@ def write_folder(path: Path, *, replaces: str | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def staged(out: Path) -> Iterator[Path]:
+def staged(out: Path, *, whole: str | None = None) -> Iterator[Path]:
     """Yield a hidden folder inside `out`; its files move up into `out` at the end.
 
     Files of the same name are replaced, all others in `out` stay. If anything goes wrong nothing
     is moved, and `out` is removed if it was made for this.
+
+    Parameters
+    ----------
+    out : Path
+    whole : str, optional
+        Ending of files whose folders belong together, such as those of a DICOM series: a folder
+        in the hidden one takes the place of one of its name as a whole. It may hold nothing else.
 
     Raises
     ------
@@ -122,6 +129,16 @@ def staged(out: Path) -> Iterator[Path]:
             raise InputError(_cannot_write(out, error)) from error
         try:
             yield temporary
+            if whole is not None:
+                for folder in sorted(p for p in temporary.iterdir() if p.is_dir()):
+                    _require_only(out / folder.name, whole)
+                for folder in sorted(p for p in temporary.iterdir() if p.is_dir()):
+                    goal = out / folder.name
+                    if goal.exists():
+                        goal.replace(temporary / f".old-{folder.name}")
+                    folder.replace(goal)
+                for old in temporary.glob(".old-*"):
+                    shutil.rmtree(old, ignore_errors=True)
             for file in sorted(p for p in temporary.rglob("*") if p.is_file()):
                 goal = out / file.relative_to(temporary)
                 goal.parent.mkdir(parents=True, exist_ok=True)
@@ -168,6 +185,20 @@ def require_replaceable(path: Path, marker: str | None = None) -> None:
             )
     except OSError as error:
         raise InputError(_cannot_write(path, error)) from error
+
+
+def _require_only(folder: Path, ending: str) -> None:
+    """Refuse to replace a folder that somebody keeps something else in."""
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file, and a folder goes there; choose another --out.")
+    if not folder.exists():
+        return
+    other = next((p for p in sorted(folder.iterdir()) if p.suffix.lower() != ending), None)
+    if other is not None:
+        raise InputError(
+            f"{folder}: holds {other.name}, and a folder of {ending} files goes there; choose "
+            "another --out, or take it away."
+        )
 
 
 def sha256(path: Path) -> str:

@@ -17,8 +17,9 @@ from cmr_synth.generators.interface import Progress
 from cmr_synth.generators.noise import Coherence
 from cmr_synth.imaging.nifti import read_image, read_labels
 from cmr_synth.imaging.scan import Scan
+from cmr_synth.synthesis.formats import write_synthetic
 from cmr_synth.synthesis.from_mask import synthesize
-from cmr_synth.synthesis.record import MARK, Synthetic, write_synthetic
+from cmr_synth.synthesis.record import MARK, Synthetic
 from cmr_synth.synthesis.request import Request
 
 PLAIN = np.diag([-1.5, -1.5, 8.0, 1.0])

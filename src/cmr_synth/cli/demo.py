@@ -125,8 +125,9 @@ def _make(
 ) -> tuple[dict[str, list[Any]], list[dict[str, Any]]]:
     """Write every image; pictures by mask, in the order of vendors and then seeds."""
     from cmr_synth.anatomy.template import LEVELS
+    from cmr_synth.synthesis.formats import write_synthetic
     from cmr_synth.synthesis.from_mask import synthesize
-    from cmr_synth.synthesis.record import Synthetic, write_synthetic
+    from cmr_synth.synthesis.record import Synthetic
     from cmr_synth.synthesis.request import Request
 
     known = loaded.card.conditions

@@ -30,6 +30,14 @@ class Labels(str, Enum):
     ukbb = "ukbb"
 
 
+class Format(str, Enum):
+    """Of `cmr_synth.synthesis.formats.FORMATS`; a test holds the two together."""
+
+    nifti = "nifti"
+    dicom = "dicom"
+    dicom_enhanced = "dicom-enhanced"
+
+
 def synthesize(
     out: Annotated[Path, typer.Option("--out", help="Folder for the images.")],
     masks: Annotated[
@@ -92,6 +100,13 @@ def synthesize(
         ),
     ] = True,
     redraws: Annotated[int, typer.Option(help="How often at most, with --check.")] = 3,
+    formats: Annotated[
+        list[Format],
+        typer.Option(
+            "--format",
+            help="Files to write; may be repeated. dicom: a file a slice, and the mask as SEG.",
+        ),
+    ] = [Format.nifti],  # noqa: B006  which typer copies
     batch: Annotated[int, typer.Option(help="Images computed at once.")] = 8,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps.")] = None,
     resume: Annotated[
@@ -147,14 +162,15 @@ def synthesize(
         redraws=redraws if check and masks else None,
         batch=batch,
     )
+    names = [chosen.value for chosen in formats]
     try:
         with joined() as group:
             if not masks:
                 if group.is_main:  # so few images are not worth sharing
-                    _unconditional(out, request, as_json)
+                    _unconditional(out, request, names, as_json)
                 return
             request = replace(request, device=device or group.device)
-            made, skipped = _run(masks, out, request, resume, as_json, group)
+            made, skipped = _run(masks, out, request, names, resume, as_json, group)
     except EndedElsewhere:
         sys.exit(1)
     if not group.is_main:
@@ -177,11 +193,11 @@ def _tell(records: Sequence[dict[str, Any]], out: Path, remark: str, as_json: bo
     )
 
 
-def _unconditional(out: Path, request: Request, as_json: bool) -> None:
+def _unconditional(out: Path, request: Request, formats: list[str], as_json: bool) -> None:
     from cmr_synth.generators.interface import Progress
     from cmr_synth.synthesis.unconditional import run_unconditional
 
-    steps = run_unconditional(out, request)
+    steps = run_unconditional(out, request, formats=formats)
     made: tuple[dict[str, Any], ...] = ()
     with progress("synthesize", quiet=as_json) as tell, closing(steps):
         for step in steps:
@@ -196,6 +212,7 @@ def _run(
     masks: list[Path],
     out: Path,
     request: Request,
+    formats: list[str],
     resume: bool,
     as_json: bool,
     group: Processes,
@@ -203,7 +220,7 @@ def _run(
     """Records of every mask's images by its place, and how many images there were before."""
     from cmr_synth.synthesis.batch import BatchProgress, run_batch
 
-    events = run_batch(masks, out, request, resume=resume, group=group)
+    events = run_batch(masks, out, request, resume=resume, formats=formats, group=group)
     about: list[str] = []  # held back until it is known that every mask can be used
     made: dict[int, tuple[dict[str, Any], ...]] = {}
     skipped = 0

@@ -24,8 +24,16 @@ from cmr_synth.generators.interface import Progress
 from cmr_synth.imaging.masks import Mask, mask_files, read_mask, unique_stems
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.processes import ALONE, Processes
+from cmr_synth.synthesis.formats import (
+    DICOM_ENDING,
+    NIFTI,
+    check_formats,
+    has_formats,
+    one_study,
+    write_synthetic,
+)
 from cmr_synth.synthesis.from_mask import synthesize
-from cmr_synth.synthesis.record import Synthetic, labels_hash, write_synthetic
+from cmr_synth.synthesis.record import Synthetic, labels_hash
 from cmr_synth.synthesis.reference import Reference
 from cmr_synth.synthesis.request import Request
 
@@ -92,6 +100,7 @@ def run_batch(
     load: Callable[[], zoo.Model] | None = None,
     resume: bool = False,
     keep_going: bool = False,
+    formats: Sequence[str] = (NIFTI,),
     group: Processes = ALONE,
 ) -> Generator[BatchFile | BatchProgress, None, None]:
     """Make a synthetic data set.
@@ -114,6 +123,8 @@ def run_batch(
         conditions, steps, guidance and seed, and image files that are what their sidecars say.
     keep_going : bool
         Report a mask that cannot be used and go on with the others, instead of stopping.
+    formats : sequence of str
+        Of `cmr_synth.synthesis.formats.FORMATS`; every image is written in all of them.
     group : Processes
         Those that share the masks, each of which calls this with the same arguments. The main
         one yields what becomes of every mask, and comes to its end when all are done.
@@ -143,6 +154,7 @@ def run_batch(
         reference=asked.read_reference(card),
         resume=resume,
         keep_going=keep_going,
+        formats=check_formats(formats),
         group=group,
     ).run()
 
@@ -154,6 +166,7 @@ def finished(
     request: Request,
     card: Card,
     reference: Reference | None = None,
+    formats: Sequence[str] = (NIFTI,),
 ) -> tuple[dict[str, Any], ...]:
     """Find the images that a mask already has, if they are those that are asked for.
 
@@ -169,6 +182,8 @@ def finished(
         Of the model.
     reference : Reference, optional
         As prepared from the picture that the request names.
+    formats : sequence of str
+        Of which all have to be there.
 
     Returns
     -------
@@ -199,7 +214,9 @@ def finished(
                 "only": record.get("only"),
                 **{key: record[key] for key in given},
             }
-            whole = sha256(out / record["file"]) == record["sha256"]
+            whole = sha256(out / record["file"]) == record["sha256"] and has_formats(
+                record, out, formats
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return ()  # missing or damaged: made again
         if made != wanted or record["variant"] != variant or not whole:
@@ -220,6 +237,7 @@ class _Batch:
     reference: Reference | None
     resume: bool
     keep_going: bool
+    formats: Sequence[str]
     group: Processes
 
     def run(self) -> Generator[BatchFile | BatchProgress, None, None]:
@@ -264,7 +282,9 @@ class _Batch:
                 yield {"number": number, "state": "failed", "message": str(error)}
                 continue
             there = self.resume and bool(
-                finished(mask, stem, self.out, self.request, self.card, self.reference)
+                finished(
+                    mask, stem, self.out, self.request, self.card, self.reference, self.formats
+                )
             )
             yield {
                 "number": number,
@@ -309,12 +329,22 @@ class _Batch:
         """Write the images of one mask, all or none; returns what their sidecars say."""
         made = []
         share = PER_SLICE * job.pictures
-        with staged(self.out) as folder:
+        study = one_study()
+        with staged(self.out, whole=DICOM_ENDING) as folder:
             for step in making:
                 if isinstance(step, Synthetic):
                     step.record["mask"] |= {"file_sha256": mask.sha256, "labels": mask.labels}
                     stem = self.request.stem(job.stem, step.record["variant"])
-                    made.append(write_synthetic(step, folder, stem))
+                    made.append(
+                        write_synthetic(
+                            step,
+                            folder,
+                            stem,
+                            formats=self.formats,
+                            mask=mask.scan,
+                            study=study,
+                        )
+                    )
                 else:
                     now = tally.done + round(share * step.step / step.steps)
                     yield tally.at(now, job.number)

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 import cmr_synth
 from cmr_synth.files import sha256, write_file
 from cmr_synth.generators.identity import identity_of
-from cmr_synth.imaging.nifti import write_nifti
 from cmr_synth.imaging.scan import Scan
 
 if TYPE_CHECKING:
@@ -102,34 +101,9 @@ def sidecar_of(image: Path) -> Path:
     return image.with_name(re.sub(r"\.nii(\.gz)?$", "", image.name, flags=re.IGNORECASE) + ".json")
 
 
-def write_synthetic(synthetic: Synthetic, folder: Path, stem: str) -> dict[str, Any]:
-    """Write `stem.nii.gz` and its sidecar `stem.json`.
-
-    Parameters
-    ----------
-    synthetic : Synthetic
-    folder : Path
-        Must exist.
-    stem : str
-        File name without ending.
-
-    Returns
-    -------
-    dict
-        What the sidecar says: the record, and name and hash of the image file.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be written to or is full.
-    """
-    image = write_nifti(
-        synthetic.scan, folder / f"{stem}.nii.gz", description=description(synthetic.record)
-    )
-    return write_sidecar(folder / f"{stem}.json", image, synthetic.record)
-
-
-def write_sidecar(path: Path, image: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+def write_sidecar(
+    path: Path, image: Path, record: Mapping[str, Any], *, folder: Path | None = None
+) -> dict[str, Any]:
     """Write the record of a synthetic image beside it.
 
     Parameters
@@ -140,6 +114,8 @@ def write_sidecar(path: Path, image: Path, record: Mapping[str, Any]) -> dict[st
         The file that it is about.
     record : mapping
         How the image was made.
+    folder : Path, optional
+        That the name of the file is counted from; by default the one that it lies in.
 
     Returns
     -------
@@ -151,7 +127,8 @@ def write_sidecar(path: Path, image: Path, record: Mapping[str, Any]) -> dict[st
     InputError
         If the file cannot be written.
     """
-    stated = {"file": image.name, "sha256": sha256(image), **record}
+    name = image.relative_to(folder or image.parent).as_posix()
+    stated = {"file": name, "sha256": sha256(image), **record}
     with write_file(path) as temporary:
         temporary.write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
     return stated

@@ -6,7 +6,7 @@ recipes) make nothing else. They lie on the model's own grid.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,14 @@ from cmr_synth.files import staged
 from cmr_synth.generators import zoo
 from cmr_synth.generators.interface import Images, Progress
 from cmr_synth.imaging.scan import Scan
-from cmr_synth.synthesis.record import Synthetic, made_now, model_facts, versions, write_synthetic
+from cmr_synth.synthesis.formats import (
+    DICOM_ENDING,
+    NIFTI,
+    check_formats,
+    one_study,
+    write_synthetic,
+)
+from cmr_synth.synthesis.record import Synthetic, made_now, model_facts, versions
 from cmr_synth.synthesis.reference import Reference
 from cmr_synth.synthesis.request import Request
 
@@ -73,7 +80,7 @@ def synthesize_unconditional(
 
 
 def run_unconditional(
-    out: str | Path, request: Request
+    out: str | Path, request: Request, *, formats: Sequence[str] = (NIFTI,)
 ) -> Generator[Progress | tuple[dict[str, Any], ...], None, None]:
     """Make images that no mask guides, and write them with their sidecars: all of them or none.
 
@@ -82,6 +89,8 @@ def run_unconditional(
     out : path
         Folder; other files in it stay.
     request : Request
+    formats : sequence of str
+        Of `cmr_synth.synthesis.formats.FORMATS`; every image is written in all of them.
 
     Yields
     ------
@@ -94,13 +103,13 @@ def run_unconditional(
         As `synthesize_unconditional`; if an image cannot be written.
     """
     request.check(zoo.require_generator(zoo.card_of(request.model)))  # before weights are read
-    made = []
+    formats, study, made = check_formats(formats), one_study(), []
     steps = synthesize_unconditional(zoo.load(request.model, device=request.device), request)
-    with staged(Path(out)) as folder:
+    with staged(Path(out), whole=DICOM_ENDING) as folder:
         for step in steps:
             if isinstance(step, Synthetic):
                 stem = request.stem(STEM, step.record["variant"])
-                made.append(write_synthetic(step, folder, stem))
+                made.append(write_synthetic(step, folder, stem, formats=formats, study=study))
             else:
                 yield step
     yield tuple(made)
