@@ -211,6 +211,96 @@ def write_emidec_archive(root: Path) -> Expected:
     return expected
 
 
+def write_mnms(root: Path) -> Expected:
+    """Two patients with three frames each, of which two are drawn; one without a mask."""
+    expected = {}
+    rows = ["﻿,External code,VendorName,Vendor,Centre,ED,ES,Age,Pathology"]
+    for seed, (patient, vendor, pathology) in enumerate(
+        [("A0S9V9", "Siemens", "HCM"), ("B1X2Y3", "GE", "NOR"), ("C4D5E6", "Philips", "Other")]
+    ):
+        part = "Unlabeled" if patient[0] == "C" else "Labeled"
+        folder = root / "Training" / part / patient
+        ed, es = stack(seed, "ED"), stack(seed, "ES")
+        masks = np.stack([es, np.zeros_like(ed), ed])
+        pixels = np.stack([paint(frame, seed) for frame in (es, ed, ed)])
+        write_nifti(folder / f"{patient}_sa.nii.gz", pixels)
+        if part == "Labeled":
+            write_nifti(folder / f"{patient}_sa_gt.nii.gz", revert(masks, "mnms"))
+        for phase, labels in (("ED", ed), ("ES", es)):
+            unknown = np.full_like(labels, UNLABELLED)
+            expected[patient, phase] = labels if part == "Labeled" else unknown
+        rows.append(f"{seed},{patient},{vendor},{vendor[0]},1,2.0,0,50,{pathology}")
+    (root / "211230_M&Ms_Dataset_information.csv").write_text("\n".join(rows) + "\n")
+    return expected
+
+
+def write_mnms2(root: Path) -> Expected:
+    """Two patients, the second with two axes of the affine reversed, and a long-axis view."""
+    expected = {}
+    (root / "dataset").mkdir(parents=True, exist_ok=True)
+    (root / "dataset_information.csv").write_text(
+        "SUBJECT_CODE,DISEASE,VENDOR,SCANNER,FIELD\n"
+        "1,FALL,Philips Medical Systems,Achieva,1.5\n2,CIA,GE MEDICAL SYSTEMS,Signa,1.5\n"
+    )
+    for seed, patient in enumerate(("001", "002")):
+        affine = OBLIQUE * ([1, 1, 1, 1] if seed == 0 else [-1, -1, 1, 1])
+        for phase in ("ED", "ES"):
+            labels = stack(seed, phase)
+            stem = root / "dataset" / patient / f"{patient}_SA_{phase}"
+            write_nifti(stem.with_name(f"{stem.name}.nii.gz"), paint(labels, seed), affine)
+            write_nifti(stem.with_name(f"{stem.name}_gt.nii.gz"), revert(labels, "mnms"), affine)
+            expected[patient, phase] = labels
+        write_nifti(stem.with_name(f"{patient}_LA_ED.nii.gz"), paint(labels, seed)[:1])
+    return expected
+
+
+def write_ukbb(root: Path) -> Expected:
+    """Two participants; the second was not drawn at ES."""
+    expected = {}
+    for seed, patient in enumerate(("1000012", "1000029")):
+        for phase in ("ED", "ES"):
+            labels = stack(seed, phase)
+            write_nifti(root / patient / f"sa_{phase}.nii.gz", paint(labels, seed))
+            expected[patient, phase] = labels
+            if seed and phase == "ES":
+                expected[patient, phase] = np.full_like(labels, UNLABELLED)
+            else:
+                mask = root / patient / f"label_sa_{phase}.nii.gz"
+                write_nifti(mask, revert(labels, "ukbb"))
+    return expected
+
+
+WALL = {0: 0, MYO: 200, LV: 500, RV: 600, INFARCT: 2221, NO_REFLOW: 1220}
+
+
+def write_mscmrseg(root: Path) -> Expected:
+    """One patient with cine, one with late enhancement; masks in folders of their own."""
+    expected = {}
+    for seed, (weighting, phase) in enumerate((("C0", "ED"), ("LGE", None))):
+        labels, stem = stack(seed), f"patient{seed + 1}_{weighting}"
+        write_nifti(root / "c0t2lge" / f"{stem}.nii.gz", paint(labels, seed))
+        mask = root / f"{weighting}gt".lower() / f"{stem}_manual.nii.gz"
+        write_nifti(mask, as_numbers(labels, WALL))
+        expected[f"patient{seed + 1}", phase] = labels
+    return expected
+
+
+def write_myops(root: Path) -> Expected:
+    """Scar and oedema in one patient's three contrasts, by one mask; the last has no mask."""
+    scar = scarred(0)
+    for weighting in ("C0", "DE"):
+        path = root / "train25" / f"myops_training_101_{weighting}.nii.gz"
+        write_nifti(path, paint(stack(0), 0))
+    gold = root / "train25_myops_gd" / "myops_training_101_gd.nii.gz"
+    write_nifti(gold, as_numbers(scar, WALL))
+    write_nifti(root / "test20" / "myops_test_201_C0.nii.gz", paint(stack(1), 1))
+    return {
+        ("101", "ED"): stack(0),
+        ("101", None): np.where(scar == NO_REFLOW, MYO, scar),
+        ("201", "ED"): np.full_like(scar, UNLABELLED),
+    }
+
+
 def write_folder(root: Path) -> Expected:
     """Images and masks of two patients, with ACDC's numbers."""
     expected = {}
@@ -230,8 +320,13 @@ LAYOUTS = {
     "emidec": write_emidec,
     "emidec, archive": write_emidec_archive,
     "folder": write_folder,
+    "mnms": write_mnms,
+    "mnms2": write_mnms2,
+    "mscmrseg": write_mscmrseg,
+    "myops": write_myops,
     "sunnybrook": write_sunnybrook,
     "sunnybrook, earlier": write_small_sunnybrook,
+    "ukbb": write_ukbb,
 }
 
 

@@ -19,6 +19,11 @@ BUILT_IN = {
     "sunnybrook": "cmr_synth.cohorts.sunnybrook",
     "autofd": "cmr_synth.cohorts.autofd",
     "emidec": "cmr_synth.cohorts.emidec",
+    "mnms": "cmr_synth.cohorts.mnms",
+    "mnms2": "cmr_synth.cohorts.mnms2",
+    "mscmrseg": "cmr_synth.cohorts.mscmrseg",
+    "myops": "cmr_synth.cohorts.myops",
+    "ukbb": "cmr_synth.cohorts.ukbb",
     "folder": "cmr_synth.cohorts.folder",
 }
 TEXTS = ("name", "title", "licence", "citation", "asked_for")

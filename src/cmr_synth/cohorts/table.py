@@ -19,7 +19,7 @@ from pathlib import Path
 from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS, Examination, LeftOut
 from cmr_synth.cohorts.nifti_files import stem_of
 from cmr_synth.errors import InputError
-from cmr_synth.text_files import read_table
+from cmr_synth.text_files import Table, read_table
 
 NAMES = ("cohort.csv", "cohort.tsv")
 COLUMNS = ("patient", "phase", "vendor", "pathology", "file")
@@ -161,3 +161,24 @@ def _loose(patient: str) -> str:
     """A name without what spreadsheets change: leading zeros, `.0` of a number, case."""
     whole = re.sub(r"^(\d+)\.0+$", r"\1", patient.strip())
     return re.sub(r"(?<!\d)0+(?=\d)", "", whole).casefold()
+
+
+def find_table(root: Path, column: str, *, what: str) -> Table:
+    """The table of a data set by one of its columns, in a folder or up to two above it.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it cannot be read.
+    """
+    for folder in (root, *list(root.resolve().parents)[:2]):
+        for path in sorted(folder.glob("*.csv")):
+            if path.name.lower() in NAMES:
+                continue
+            try:
+                table = read_table(path)
+            except InputError:
+                continue
+            if column in table.columns:
+                return table
+    raise InputError(f"{root}: {what} is not there, a .csv file with a column {column!r}.")
