@@ -62,7 +62,7 @@ class FlowConfig(UNetConfig):
     shade_noise : float
         Standard deviation of the noise on that picture: without any, a mask has one image.
     crowding : float
-        Of the sampler's time grid, see `sampler.time_grid`; training knows nothing of it.
+        Of the sampler's time grid, see `sampler.time_grid`; a few-step stage trains at its times.
     adapter : AdapterOf, optional
         If the weights are a change of another model's.
     """

@@ -111,12 +111,13 @@ def state_after(
     conditions: Sequence[dict[str, Any]],
     *,
     steps: int,
+    crowding: float = 1.0,
 ) -> Tensor:
     """The state x_t in which a sampler of `steps` steps stands after `done` of them.
 
     Parameters as for `euler`, without guidance; returns an (n, 1, y, x) tensor.
     """
-    times = time_grid(steps)
+    times = time_grid(steps, crowding)
     state = start
     for now, after in zip(times[:done], times[1 : done + 1], strict=True):
         time = torch.full((len(start),), now, device=start.device)

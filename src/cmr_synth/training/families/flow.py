@@ -1,8 +1,9 @@
 """Training the flow: the velocity error of flow matching, and an adversarial few-step stage.
 
 The second stage (`adversarial.weight` above zero) trains the network at the times of a few-step
-sampler only, with a patch discriminator that sees picture, mask and time; it returns the texture
-that a mean-square estimate averages away (in the spirit of adversarial diffusion distillation,
+sampler only, with a patch discriminator that sees picture, mask and time, another that sees the
+finest detail alone, and a loss on spectra; they return the texture that a mean-square estimate
+averages away (in the spirit of adversarial diffusion distillation,
 Sauer et al. 2023, arXiv:2311.17042, with the real picture in the place of a teacher's). Part of
 the inputs are states that the sampler itself reaches from noise, as at use (backward simulation
 in DMD2, Yin et al. 2024, arXiv:2405.14867). They have no one right answer, so that only the
@@ -13,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from cmr_synth.generators.conditioning import one_hot_mask
@@ -26,12 +27,17 @@ from cmr_synth.generators.flow.generator import FAMILY
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
 from cmr_synth.generators.flow.sampler import euler, time_grid
 from cmr_synth.networks.weights import load_weights, state_of
+from cmr_synth.training.adversarial import spectrum_difference
 from cmr_synth.training.batches import Batch
+from cmr_synth.training.detail import DetailDiscriminator
 from cmr_synth.training.dropping import Dropping, dropped
 from cmr_synth.training.families.family import FamilyTask
 from cmr_synth.training.families.few_steps import (
-    balanced_losses,
+    Push,
+    balanced,
     discriminator_of_times,
+    judged,
+    judged_detail,
     put_own_states,
 )
 from cmr_synth.training.families.sheet import given, shown, tiled
@@ -49,7 +55,12 @@ class Adversarial(BaseModel):
         description="force on the picture, relative to that of the velocity error, of a "
         "discriminator that is always right",
     )
-    steps: int = Field(4, gt=0, description="steps of the sampler that is trained")
+    steps: int = Field(
+        4, gt=0, description="steps of the sampler that is trained, at the model's own times"
+    )
+    shares: tuple[Annotated[float, Field(ge=0)], ...] | None = Field(
+        None, description="how often each step is trained, from the first on; None: all alike"
+    )
     own_inputs: float = Field(
         0.5, ge=0, le=1, description="share of inputs from the sampler, judged by no error"
     )
@@ -58,7 +69,24 @@ class Adversarial(BaseModel):
     )
     channels: int = Field(32, gt=0)
     layers: int = Field(3, gt=0)
-    rate: float = Field(1.0, gt=0, description="discriminator's learning rate, times the recipe's")
+    rate: float = Field(1.0, gt=0, description="discriminators' learning rate, times the recipe's")
+    detail: float = Field(
+        0.0,
+        ge=0,
+        description="the same force of a discriminator of detail, on the late steps of pictures "
+        "that are not augmented",
+    )
+    detail_channels: int = Field(32, gt=0)
+    spectrum: float = Field(
+        0.0, ge=0, description="the same force of the difference of log power, on these too"
+    )
+    late_steps: int = Field(2, gt=0, description="steps at the end on which detail is judged")
+
+    @model_validator(mode="after")
+    def _one_share_a_step(self) -> Adversarial:
+        if self.shares is not None and (len(self.shares) != self.steps or not sum(self.shares)):
+            raise ValueError(f"shares: give {self.steps} numbers, one for each step, not all 0")
+        return self
 
 
 class FlowLoss(Dropping):
@@ -93,6 +121,11 @@ class FlowTask(FamilyTask):
                 layers=self.loss.adversarial.layers,
             )
             self.rates["discriminator"] = self.loss.adversarial.rate
+            if self.loss.adversarial.detail:
+                self.networks["detail"] = DetailDiscriminator(
+                    config.vendors, channels=self.loss.adversarial.detail_channels
+                )
+                self.rates["detail"] = self.loss.adversarial.rate
 
     def unaccounted(self) -> str:
         """What no account of privacy covers, or nothing."""
@@ -123,31 +156,66 @@ class FlowTask(FamilyTask):
         conditions: list[dict[str, Any]],
     ) -> Iterator[tuple[str, Tensor]]:
         settings = self.loss.adversarial
-        flow, discriminator = self.networks["flow"], self.networks["discriminator"]
+        flow, crowding = self.networks["flow"], self.network.config.crowding
         device = start.device
-        times = torch.tensor(time_grid(settings.steps), dtype=torch.float32, device=device)
-        step = torch.tensor((batch.uniform() * settings.steps).astype(np.int64), device=device)
+        times = torch.tensor(
+            time_grid(settings.steps, crowding), dtype=torch.float32, device=device
+        )
+        step = torch.tensor(self._steps(batch.uniform()), device=device)
         own = torch.tensor(batch.uniform() < settings.own_inputs, device=device) & (step > 0)
         time = times[step]
         noisy = _mix(pictures, start, time)
         put_own_states(
-            noisy, flow, start, mask, conditions, step=step, where=own, steps=settings.steps
+            noisy,
+            flow,
+            start,
+            mask,
+            conditions,
+            step=step,
+            where=own,
+            steps=settings.steps,
+            crowding=crowding,
         )
         estimate = flow(noisy, time, mask, conditions)
         error = self._velocity_error(estimate, pictures, time, batch).where(~own, 0.0)
-        judged, hinge = balanced_losses(
-            error,
+        push, hinge = judged(
+            self.networks["discriminator"],
             estimate,
             pictures,
             mask,
             time,
             batch.covered,
-            discriminator=discriminator,
-            compared=~own,
             weight=settings.weight,
         )
-        yield "flow", judged
-        yield "discriminator", hinge
+        pushes, hinges = [push], {"discriminator": hinge}
+        as_scanned = [not c.get("augmented") for c in batch.conditions]
+        acts = torch.tensor(as_scanned, device=device) & (
+            step >= settings.steps - settings.late_steps
+        )
+        if settings.detail:
+            push, hinges["detail"] = judged_detail(
+                self.networks["detail"],
+                estimate,
+                pictures,
+                mask,
+                conditions,
+                batch.covered,
+                acts=acts,
+                weight=settings.detail,
+            )
+            pushes.append(push)
+        if settings.spectrum:
+            grain = spectrum_difference(estimate * batch.covered, pictures * batch.covered)
+            pushes.append(Push(grain, settings.spectrum, acts))
+        yield "flow", balanced(error, estimate, ~own, pushes)
+        yield from hinges.items()
+
+    def _steps(self, uniform: NDArray[np.float64]) -> NDArray[np.int64]:
+        """A step of the sampler for each image, from a number in [0, 1) each."""
+        settings = self.loss.adversarial
+        shares = np.array(settings.shares or [1.0] * settings.steps)
+        edges = np.cumsum(shares / shares.sum())[:-1]
+        return np.searchsorted(edges, uniform, side="right").astype(np.int64)
 
     def _velocity_error(
         self, estimate: Tensor, pictures: Tensor, time: Tensor, batch: Batch

@@ -39,8 +39,9 @@ from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
 from cmr_synth.training.families.family import FamilyTask
 from cmr_synth.training.families.few_steps import (
-    balanced_losses,
+    balanced,
     discriminator_of_times,
+    judged,
     put_own_states,
 )
 from cmr_synth.training.families.sheet import given, shown, tiled
@@ -145,18 +146,16 @@ class FlowStudentTask(FamilyTask):
         # a teacher's picture is right everywhere, also where the scan showed nothing
         weight = 1 + self.loss.heart_weight * near_heart(batch.labels)
         error = ((estimate - goal) ** 2 * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))
-        judged, hinge = balanced_losses(
-            error.where(taught, 0.0),
+        push, hinge = judged(
+            discriminator,
             estimate,
             pictures,
             mask,
             time,
             batch.covered,
-            discriminator=discriminator,
-            compared=taught,
             weight=self.loss.adversarial,
         )
-        yield "student", judged
+        yield "student", balanced(error.where(taught, 0.0), estimate, taught, [push])
         yield "discriminator", hinge
 
     def _paired(self, batch: Batch) -> tuple[Batch, list[str], Tensor]:
