@@ -1,4 +1,4 @@
-"""Layers as NIfTI files, on a contact sheet, or as cases of an nnU-Net data set.
+"""Layers as NIfTI files, DICOM series, on a contact sheet, or as cases of an nnU-Net data set.
 
 A file lies on the grid and in the place of the scan that its layer belongs to, and a synthetic
 image says that it is one: in its header, and in a sidecar that tells how it was made.
@@ -101,6 +101,58 @@ def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[st
         )
     mask = scan.with_array(scan.array.astype(np.uint8))
     return [str(write_nifti(mask, path, description=_description(attributes)))]
+
+
+def write_dicom(path: str, layers: Sequence[LayerData]) -> list[str]:
+    """Write a synthetic image as a DICOM series, and its mask as a DICOM segmentation.
+
+    Parameters
+    ----------
+    path : str
+        Ends in .dcm; the files go into a folder of this name without the ending, and the record
+        of the image beside it.
+    layers : sequence of (data, attributes, layer type)
+        One synthetic image, and the mask on its grid, or none.
+
+    Returns
+    -------
+    list of str
+        The files written.
+
+    Raises
+    ------
+    InputError
+        If the image is a real one, which must not be marked as synthetic; if the mask does not
+        fit or its numbers cannot be understood; if the files cannot be written.
+    """
+    from cmr_synth.errors import InputError
+    from cmr_synth.files import staged
+    from cmr_synth.imaging.scan import require_same_grid
+    from cmr_synth.synthesis.formats import DICOM_ENDING, write_synthetic
+    from cmr_synth.synthesis.record import Synthetic
+
+    goal = Path(path)
+    stem = goal.name[: -len(goal.suffix)] if goal.suffix.lower() == DICOM_ENDING else goal.name
+    images, masks = _parted(layers)
+    if len(images) != 1 or len(masks) > 1:
+        raise InputError(
+            f"{len(images)} images and {len(masks)} masks given, a DICOM series is made of one "
+            "synthetic image, with its mask or without; choose these layers."
+        )
+    record = _record(images[0][1])
+    scan = _scan(images[0], layers)
+    if record is None:
+        raise InputError(
+            f"{scan.name}: is not a synthetic image of this program, and DICOM files written here "
+            "say that they are synthetic; save it as NIfTI."
+        )
+    mask = _engine_mask(masks[0], layers) if masks else None
+    if mask is not None:
+        require_same_grid(scan, mask)
+    with staged(goal.parent, whole=DICOM_ENDING) as folder:
+        write_synthetic(Synthetic(scan, record), folder, stem, formats=("dicom",), mask=mask)
+    files = sorted((goal.parent / stem).iterdir())
+    return [*map(str, files), str(goal.parent / f"{stem}.json")]
 
 
 def write_sheet(path: str, layers: Sequence[LayerData]) -> list[str]:

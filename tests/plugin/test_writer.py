@@ -16,7 +16,13 @@ from cmr_synth.files import sha256
 from napari_cmr_synth._layers import DESCRIPTION
 from napari_cmr_synth._masks import CONVENTION
 from napari_cmr_synth._results import RECORD
-from napari_cmr_synth.files.writer import write_image, write_labels, write_nnunet, write_sheet
+from napari_cmr_synth.files.writer import (
+    write_dicom,
+    write_image,
+    write_labels,
+    write_nnunet,
+    write_sheet,
+)
 
 PLUGIN = "napari-cmr-synth"
 
@@ -260,3 +266,42 @@ def test_napari_keeps_its_own_folder_and_picture_writers(plugins):
     for path, types in (("a.png", ["image"]), ("folder", ["image", "labels"])):
         writer, _ = manager.get_writer(path, types)
         assert writer.command.startswith("napari.")
+
+
+def synthetic(layer):
+    data, attributes, kind = layer
+    record = {
+        "synthetic": True,
+        "model": {"name": "flow", "version": "1", "sha256": "ab" * 32},
+        "seed": 3,
+        "variant": 0,
+        "vendor": "ge",
+    }
+    metadata = {**attributes["metadata"], RECORD: record}
+    return data, attributes | {"metadata": metadata, "name": "synthetic heart"}, kind
+
+
+def test_a_synthetic_image_and_its_mask_as_dicom(plugins, pair, tmp_path):
+    import pydicom
+
+    layers = [synthetic(pair[0]), pair[1]]
+    files = npe2.write(str(tmp_path / "heart.dcm"), layers, plugin_name=PLUGIN)
+    folder = tmp_path / "heart"
+    assert files == [*map(str, sorted(folder.iterdir())), str(tmp_path / "heart.json")]
+    assert {p.name for p in folder.iterdir()} >= {"IM_0001.dcm", "SEG_0001.dcm"}
+    for path in folder.iterdir():
+        assert pydicom.dcmread(path).SyntheticData == "YES"
+    assert json.loads((tmp_path / "heart.json").read_text())["vendor"] == "ge"
+
+
+def test_a_real_image_never_becomes_a_synthetic_dicom(pair, tmp_path):
+    with pytest.raises(InputError, match="is not a synthetic image of this program"):
+        write_dicom(str(tmp_path / "heart.dcm"), pair)
+    assert list(tmp_path.glob("heart*")) == []
+    data, attributes, kind = synthetic(pair[0])
+    del attributes["metadata"][RECORD]["seed"]
+    with pytest.raises(InputError, match="does not say how its picture was made"):
+        write_dicom(str(tmp_path / "heart.dcm"), [(data, attributes, kind)])
+    with pytest.raises(InputError, match="2 images and 0 masks"):
+        write_dicom(str(tmp_path / "heart.dcm"), [pair[0], pair[0]])
+    assert list(tmp_path.glob("heart*")) == []

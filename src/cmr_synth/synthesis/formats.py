@@ -169,19 +169,29 @@ def has_formats(record: Mapping[str, Any], out: Path, formats: Collection[str]) 
 
 
 def making_of(record: Mapping[str, Any]) -> Making:
-    """What DICOM files say of how a picture was made, from its record."""
+    """What DICOM files say of how a picture was made, from its record.
+
+    Raises
+    ------
+    InputError
+        If the record lacks it.
+    """
     from cmr_synth.imaging.dicom_out.study import Making
 
-    model = record["model"]
-    asked = {name: str(record[name]) for name in _PARTS if record.get(name)}
-    return Making(
-        model=str(model["name"]),
-        model_version=str(model["version"]),
-        model_hash=str(model["sha256"]),
-        seed=int(record["seed"]),
-        variant=int(record["variant"]),
-        conditions=asked,
-    )
+    try:
+        model = record["model"]
+        return Making(
+            model=str(model["name"]),
+            model_version=str(model["version"]),
+            model_hash=str(model["sha256"]),
+            seed=int(record["seed"]),
+            variant=int(record["variant"]),
+            conditions={name: str(record[name]) for name in _PARTS if record.get(name)},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the record does not say how its picture was made ({error}); make it anew."
+        ) from error
 
 
 def dicom_files(synthetic: Synthetic, target: Target, *, form: str) -> list[Path]:
