@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cmr_synth.errors import InputError
-from cmr_synth.files import sha256, write_file, write_folder
+from cmr_synth.files import sha256, walk, write_file, write_folder
 
 
 def hidden(folder):
@@ -143,3 +143,51 @@ def test_a_swap_cut_short_brings_the_old_folder_back(error, tmp_path, monkeypatc
         with write_folder(path, replaces="a") as temporary:
             (temporary / "a").write_text("new")
     assert (path / "a").read_text() == "old" and hidden(tmp_path) == []
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A folder with a file, a hidden one, a subfolder; and another folder beside it."""
+    for name in ("top/b/2", "top/a", "top/.hidden", "beside/1"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path
+
+
+def walked(tree, **options):
+    found = walk(tree / "top", **options)
+    return [p.relative_to(tree / "top").as_posix() for p in found.files], found.left_out
+
+
+def test_a_walk_finds_all_files_in_order(tree):
+    assert walked(tree) == (["a", "b/2"], ())
+    assert walked(tree, hidden=True) == ([".hidden", "a", "b/2"], ())
+    with pytest.raises(InputError, match="nothing: cannot be read"):
+        walk(tree / "nothing")
+
+
+def test_a_walk_follows_links_once(tree):
+    (tree / "top" / "c").symlink_to(tree / "beside")
+    (tree / "top" / "d").symlink_to(tree / "beside" / "1")
+    (tree / "top" / "e").symlink_to(tree / "top" / "b")  # is walked anyway
+    assert walked(tree) == (["a", "b/2", "c/1", "d"], ())
+
+
+def test_a_walk_names_what_it_does_not_follow(tree):
+    (tree / "beside" / "back").symlink_to(tree / "top")
+    (tree / "top" / "c").symlink_to(tree / "beside")
+    (tree / "top" / "circle").symlink_to(tree)
+    (tree / "top" / "gone").symlink_to(tree / "nothing")
+    files, left_out = walked(tree)
+    assert files == ["a", "b/2", "c/1"]
+    assert "circle: is a link to a folder above it" in left_out[0]
+    assert "gone: is a link to" in left_out[1] and "is not there" in left_out[1]
+
+
+def test_a_walk_stays_inside_an_archive(tree):
+    (tree / "top" / "c").symlink_to(tree / "beside")
+    (tree / "top" / "d").symlink_to(tree / "beside" / "1")
+    files, left_out = walked(tree, inside=tree / "top")
+    assert files == ["a", "b/2"] and len(left_out) == 2
+    assert all("leads out of the archive" in line for line in left_out)

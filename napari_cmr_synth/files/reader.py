@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from cmr_synth.imaging.dicom_stacks import Stack
     from cmr_synth.imaging.scan import Scan
 
     from .._layers import LayerData
@@ -82,13 +83,14 @@ def open_layers(path: Paths) -> list[Any]:
 
 
 def read_layers(path: Paths) -> list[LayerData]:
-    """Read NIfTI files, one layer each, and DICOM slices, one layer for each stack.
+    """Read NIfTI files, one layer each, and DICOM: the short-axis cine of a folder, or a choice.
 
     Parameters
     ----------
     path : str or list of str
-        .nii or .nii.gz files, DICOM files, or folders of DICOM files. Of several DICOM files the
-        folders are read that they lie in, because one slice belongs to a stack.
+        .nii or .nii.gz files, DICOM files, or folders of DICOM files. Of a folder with several
+        series the short-axis cine is read; to see another, open some of its files: of several
+        slices the stacks are read that they belong to, whole, one layer each.
 
     Returns
     -------
@@ -157,42 +159,56 @@ def _may_be_ours(path: Path) -> bool:
     return path.is_dir() or path.name.lower().endswith(SUFFIXES) or is_dicom(path)
 
 
-def _sources(path: Paths) -> list[Path]:
-    """Files and folders to read, one after the other."""
+def _sources(path: Paths) -> list[Path | tuple[Path, ...]]:
+    """Files and folders to read, one after the other; slices given together stay together."""
     from cmr_synth.imaging.dicom import is_dicom
 
     paths = _listed(path)
-    slices = {name for name in paths if is_dicom(name)}
+    slices = tuple(name for name in paths if is_dicom(name))
     if len(slices) < 2:
-        return paths
-    return list(dict.fromkeys(name.parent if name in slices else name for name in paths))
+        return list(paths)
+    return [slices, *(name for name in paths if name not in slices)]
 
 
-def _read(path: Path) -> list[LayerData]:
+def _read(source: Path | tuple[Path, ...]) -> list[LayerData]:
     from cmr_synth.errors import InputError
-    from cmr_synth.imaging.dicom import is_dicom
+    from cmr_synth.imaging.dicom import is_dicom, read_stack
     from cmr_synth.imaging.nifti import read_image
-    from cmr_synth.imaging.readers import read_scans
 
-    if path.is_dir() or is_dicom(path):
-        scans = read_scans(path)
+    if isinstance(source, tuple) or source.is_dir() or is_dicom(source):
+        scans = [read_stack(stack) for stack in _stacks(source)]
         for note in dict.fromkeys(note for scan in scans for note in scan.notes):
             warnings.warn(note, stacklevel=2)
         return [_image(scan, _mark_in_dicom(scan), None) for scan in scans]
     try:
-        scan = read_image(path)
+        scan = read_image(source)
     except InputError as error:
-        if path.name.lower().endswith(DICOM_SUFFIXES) and path.is_file():
+        if source.name.lower().endswith(DICOM_SUFFIXES) and source.is_file():
             raise InputError(
-                f"{path.name}: not a DICOM file, whatever its name says. Export the slice again."
+                f"{source.name}: not a DICOM file, whatever its name says. Export the slice again."
             ) from error
         raise
     for note in scan.notes:
         warnings.warn(note, stacklevel=2)
     mark = _mark_in_nifti(scan)
     if looks_like_labels(scan):
-        return [_mask(path, mark)]
-    return [_image(scan, mark, _record_beside(path))]
+        return [_mask(source, mark)]
+    return [_image(scan, mark, _record_beside(source))]
+
+
+def _stacks(source: Path | tuple[Path, ...]) -> list[Stack]:
+    """The stacks that the given slices belong to, or the one to show of a folder."""
+    from cmr_synth.imaging.dicom import choose, list_stacks
+
+    if not isinstance(source, tuple):
+        return [choose(list_stacks(source))]
+    given = set(source)
+    return [
+        stack
+        for folder in dict.fromkeys(path.parent for path in source)
+        for stack in list_stacks(folder)
+        if any(frame.path in given for frames in stack.slices for frame in frames)
+    ]
 
 
 def _image(scan: Scan, mark: str, record: dict[str, Any] | None) -> LayerData:
@@ -243,7 +259,9 @@ def _mark_in_dicom(scan: Scan) -> str:
     if not isinstance(scan.origin, DicomOrigin):
         return ""
     tag = (0x0008, 0x001C)
-    header = dcmread(scan.origin.files[0][0], stop_before_pixels=True, specific_tags=[tag])
+    header = dcmread(
+        scan.origin.files[0][0], stop_before_pixels=True, specific_tags=[tag], force=True
+    )
     stated = str(header[tag].value) if tag in header else ""
     return f"{MARK} as its DICOM header says" if stated.upper() == "YES" else ""
 

@@ -1,4 +1,4 @@
-"""Writing without leaving halves behind, and what reading meets where somebody did.
+"""Writing without leaving halves behind, and walking through folders without losing anything.
 
 Written is under a temporary name first, which is changed at the end.
 """
@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -208,6 +209,109 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What lies in a folder and below.
+
+    Parameters
+    ----------
+    files : tuple of Path
+        In order of their paths, which go through links as they were found.
+    left_out : tuple of str
+        One line for each link or folder that could not be followed: which, and why.
+    """
+
+    files: tuple[Path, ...]
+    left_out: tuple[str, ...]
+
+
+def walk(folder: Path, *, hidden: bool = False, inside: Path | None = None) -> Walk:
+    """List the files of a folder and of all folders below, through links.
+
+    Linked folders are followed, each real folder once: a link into the tree itself adds nothing,
+    one to a folder above would lead in a circle and is named.
+
+    Parameters
+    ----------
+    folder : Path
+    hidden : bool
+        Whether files and folders whose names begin with a dot count.
+    inside : Path, optional
+        Links that lead out of this folder are named, not followed; for what came out of an
+        archive, which must not reach the files of whoever unpacks it.
+
+    Raises
+    ------
+    InputError
+        If the folder itself cannot be read.
+    """
+    folder = Path(folder)
+    try:
+        with os.scandir(folder):
+            pass
+        real = Path(os.path.realpath(folder))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"{folder}: cannot be read ({reason}); check the path and its permissions."
+        ) from error
+    walker = _Walker(real=real, hidden=hidden, inside=None if inside is None else inside.resolve())
+    walker.go_through(folder)
+    while walker.links:  # after the folders themselves: what they hold keeps its own path
+        walker.follow(walker.links.pop(0))
+    return Walk(tuple(sorted(walker.files)), tuple(walker.left_out))
+
+
+@dataclass
+class _Walker:
+    real: Path
+    hidden: bool
+    inside: Path | None
+    files: list[Path] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    links: list[Path] = field(default_factory=list)
+    seen: set[Path] = field(default_factory=set)  # real folders
+
+    def go_through(self, top: Path) -> None:
+        waiting = [top]
+        while waiting:
+            folder = waiting.pop()
+            real = Path(os.path.realpath(folder))
+            if real in self.seen:
+                continue
+            self.seen.add(real)
+            try:
+                with os.scandir(folder) as entries:
+                    found = sorted(entries, key=lambda entry: entry.name)
+            except OSError as error:
+                self.left_out.append(f"{folder}: cannot be read ({error.strerror or error}).")
+                continue
+            for entry in found:
+                if entry.name.startswith(".") and not self.hidden:
+                    continue
+                path = folder / entry.name
+                if entry.is_symlink():
+                    self.links.append(path)
+                elif entry.is_dir():
+                    waiting.append(path)
+                elif entry.is_file():
+                    self.files.append(path)
+
+    def follow(self, link: Path) -> None:
+        target = Path(os.path.realpath(link))
+        if not target.exists():
+            self.left_out.append(f"{link}: is a link to {target}, which is not there.")
+        elif self.inside is not None and not target.is_relative_to(self.inside):
+            self.left_out.append(f"{link}: is a link that leads out of the archive; not followed.")
+        elif target.is_file():
+            self.files.append(link)
+        elif self.real.is_relative_to(target):
+            if target != self.real:
+                self.left_out.append(f"{link}: is a link to a folder above it; not followed.")
+        elif target.is_dir():
+            self.go_through(link)
 
 
 def _cannot_write(path: Path, error: Exception) -> str:

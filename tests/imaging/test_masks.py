@@ -13,7 +13,7 @@ from cmr_synth.anatomy.labels import revert
 from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256
-from cmr_synth.imaging.masks import mask_files, read_mask, unique_stems
+from cmr_synth.imaging.masks import find_masks, mask_files, read_mask, unique_stems
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -55,6 +55,14 @@ def test_synthetic_images_are_left_out_by_their_sidecar(tmp_path: Path) -> None:
     (tmp_path / "a_any_seed0_000.json").write_text(json.dumps({"synthetic": True}))
     (tmp_path / "other.json").write_text(json.dumps({"SliceThickness": 8}))
     assert found(tmp_path) == ["a.nii.gz", "other.nii.gz"]
+
+
+def test_linked_patients_are_found_and_broken_links_named(tmp_path: Path) -> None:
+    touch(tmp_path, "masks/p0/m_gt.nii", "store/p1/m_gt.nii", "store/p1/m.nii")
+    (tmp_path / "masks" / "p1").symlink_to(tmp_path / "store" / "p1")
+    (tmp_path / "masks" / "p2").symlink_to(tmp_path / "store" / "p2")
+    assert found(tmp_path / "masks") == ["p0/m_gt.nii", "p1/m_gt.nii"]
+    assert "p2: is a link to" in find_masks([tmp_path / "masks"]).left_out[0]
 
 
 def test_files_are_taken_as_they_are(tmp_path: Path) -> None:

@@ -198,6 +198,26 @@ def test_dicom_slices_become_a_stack(plugins, dicom_folder, oblique_affine, what
     np.testing.assert_allclose(corner, oblique_affine @ [0, 0, 0, 1], atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["I10", "i998877.MRDC.5", "00000A3F", "IM_0001", "1.2.840.113619", "DICOMDIR", "a"],
+)
+def test_dicom_is_offered_whatever_its_name(plugins, dicom_folder, tmp_path, name):
+    slice_ = next(dicom_folder.iterdir())
+    slice_.rename(tmp_path / name)
+    assert PLUGIN in {r.plugin_name for r in plugins.iter_compatible_readers([name])}
+    ((data, _, _),) = read(tmp_path / name)
+    assert data.shape == (1, 12, 10)
+    (tmp_path / name).write_text("notes about the patient")
+    if name.isalnum():
+        assert get_reader(str(tmp_path / name)) is None
+
+
+def test_pictures_of_other_formats_are_left_to_others(plugins):
+    for name in ("a.png", "a.tif", "a.h5", "a.zarr"):
+        assert PLUGIN not in {r.plugin_name for r in plugins.iter_compatible_readers([name])}
+
+
 def test_a_synthetic_dicom_stack_says_so(plugins, dicom_folder):
     ((_, attributes, _),) = read(dicom_folder)
     assert attributes["name"] == "synthetic exam series 5"

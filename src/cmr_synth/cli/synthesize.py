@@ -238,6 +238,8 @@ def _run(
                 made[event.number] = event.records
             if event.state == "waiting":
                 about += [f"{event.path.name}: {event.message}", *event.notes]
+            elif event.state == "found":
+                about += event.notes
             elif event.state == "skipped":
                 about.append(f"{event.path.name}: its images are in {out} already; skipped.")
                 skipped += len(event.records)

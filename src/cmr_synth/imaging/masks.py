@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cmr_synth.anatomy.labels import convert, guess_convention
 from cmr_synth.errors import InputError
-from cmr_synth.files import sha256
+from cmr_synth.files import sha256, walk
 from cmr_synth.imaging.nifti import read_labels
 from cmr_synth.imaging.scan import Scan, require_foreground
 
@@ -79,32 +79,51 @@ def read_mask(path: str | Path, *, convention: str | None = None) -> Mask:
     return Mask(scan.with_array(engine), path, sha256(path), how)
 
 
+@dataclass(frozen=True)
+class MaskFiles:
+    """Masks found, and one line for each link or folder that was left out."""
+
+    files: tuple[Path, ...]
+    left_out: tuple[str, ...]
+
+
 def mask_files(paths: Sequence[str | Path]) -> list[Path]:
+    """List the masks at paths, as `find_masks` does, without what was left out."""
+    return list(find_masks(paths).files)
+
+
+def find_masks(paths: Sequence[str | Path]) -> MaskFiles:
     """List the masks at paths, looking into folders.
 
     Parameters
     ----------
     paths : sequence of path
         Files are taken as they are. Of a folder, all NIfTI files in it and below are taken, in
-        order of their names. Where some of them are named as masks (such as `patient001_gt` or
-        those in `labelsTr`) it is these alone, because data sets keep images beside masks.
-        Hidden files and synthetic images with their sidecar are left out.
+        order of their names, through links. Where some of them are named as masks (such as
+        `patient001_gt` or those in `labelsTr`) it is these alone, because data sets keep images
+        beside masks. Hidden files and synthetic images with their sidecar are left out.
 
     Returns
     -------
-    list of Path
+    MaskFiles
 
     Raises
     ------
     InputError
         If a folder holds no NIfTI file, or nothing is given.
     """
-    found: list[Path] = []
+    files: list[Path] = []
+    left_out: list[str] = []
     for path in map(Path, paths):
-        found += _in_folder(path) if path.is_dir() else [path]
-    if not found:
+        if path.is_dir():
+            walked = walk(path)
+            files += _masks_among(walked.files, path, walked.left_out)
+            left_out += walked.left_out
+        else:
+            files.append(path)
+    if not files:
         raise InputError("no masks given; name NIfTI files, or folders that hold some.")
-    return found
+    return MaskFiles(tuple(files), tuple(left_out))
 
 
 def unique_stems(paths: Sequence[Path]) -> list[str]:
@@ -139,22 +158,19 @@ def stem_of(path: Path) -> str:
     return path.stem
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    try:
-        files = [
-            path
-            for path in sorted(folder.rglob("*"))
-            if path.name.lower().endswith(SUFFIXES)
-            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-            and path.is_file()
-            and not _is_synthetic(path)
-        ]
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be read ({error.strerror or error}); check its permissions."
-        ) from error
+def _masks_among(found: Sequence[Path], folder: Path, left_out: Sequence[str]) -> list[Path]:
+    files = [
+        path for path in found if path.name.lower().endswith(SUFFIXES) and not _is_synthetic(path)
+    ]
     if not files:
-        raise InputError(f"{folder}: holds no NIfTI mask (.nii or .nii.gz); choose another folder.")
+        raise InputError(
+            " ".join(
+                [
+                    f"{folder}: holds no NIfTI mask (.nii or .nii.gz); choose another folder.",
+                    *left_out,
+                ]
+            )
+        )
     named = [path for path in files if _NAMED_A_MASK.search(_words(path, folder))]
     return named or files
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cmr_synth.errors import InputError
-from cmr_synth.imaging.dicom import is_dicom, read_dicom
+from cmr_synth.imaging.dicom import choose, is_dicom, list_stacks, read_dicom, read_stack
 from cmr_synth.imaging.nifti import read_image
 from cmr_synth.imaging.scan import Scan
 
 
 def read_scans(path: str | Path) -> list[Scan]:
-    """Read the pixels of a NIfTI file, a DICOM slice, or a folder of DICOM slices.
+    """Read the pixels of a NIfTI file, a DICOM file, or a folder of DICOM slices.
 
     Parameters
     ----------
     path : path
-        A folder is read as one examination in DICOM.
+        A folder, or a DICOMDIR, is read as one examination.
 
     Returns
     -------
@@ -35,7 +34,7 @@ def read_scans(path: str | Path) -> list[Scan]:
 
 
 def read_scan(path: str | Path) -> Scan:
-    """Read the only scan at a path.
+    """Read the only scan at a path, or the short-axis cine of an examination.
 
     Parameters
     ----------
@@ -45,22 +44,14 @@ def read_scan(path: str | Path) -> Scan:
     Returns
     -------
     Scan
+        Where there was a choice, its last note says what was taken, why, and what was not.
 
     Raises
     ------
     InputError
-        As `read_scans`, and if there are several.
+        As `read_scans`, and if there are several scans of which none is short-axis.
     """
-    scans = read_scans(path)
-    if len(scans) > 1:
-        found = "; ".join(f"{scan.name}: {_size(scan)}" for scan in scans[:8])
-        more = f" and {len(scans) - 8} more" if len(scans) > 8 else ""
-        raise InputError(
-            f"{path}: holds {len(scans)} scans ({found}{more}), one is needed. "
-            "Give a folder with the slices of one."
-        )
-    return scans[0]
-
-
-def _size(scan: Scan) -> str:
-    return f"{scan.n_frames} frames, {scan.n_slices} slices"
+    path = Path(path)
+    if path.is_dir() or is_dicom(path):
+        return read_stack(choose(list_stacks(path)))
+    return read_image(path)

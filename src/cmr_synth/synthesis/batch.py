@@ -21,7 +21,7 @@ from cmr_synth.files import sha256, staged
 from cmr_synth.generators import zoo
 from cmr_synth.generators.card import Card
 from cmr_synth.generators.interface import Progress
-from cmr_synth.imaging.masks import Mask, mask_files, read_mask, unique_stems
+from cmr_synth.imaging.masks import Mask, find_masks, read_mask, unique_stems
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.processes import ALONE, Processes
 from cmr_synth.synthesis.formats import (
@@ -59,7 +59,8 @@ class BatchFile:
     message : str
         For "waiting" how its labels were read, for "failed" what is wrong with it.
     notes : tuple of str
-        What the reader had to assume, for "waiting".
+        What the reader had to assume, for "waiting"; for the first "found", what was left out of
+        the folders.
     records : tuple of dict
         What the sidecars of its images say, for "skipped" and "done".
     """
@@ -111,7 +112,7 @@ def run_batch(
     Parameters
     ----------
     masks : path, or sequence of path
-        Mask files, or folders of them; see `cmr_synth.imaging.masks.mask_files`.
+        Mask files, or folders of them; see `cmr_synth.imaging.masks.find_masks`.
     out : path
         Folder for the images and their sidecars; other files in it stay.
     request : Request, optional
@@ -144,9 +145,10 @@ def run_batch(
     asked = request or Request()
     card = zoo.require_generator(zoo.card_of(asked.model))
     asked.check(card)
-    paths = mask_files([masks] if isinstance(masks, str | Path) else masks)
+    found = find_masks([masks] if isinstance(masks, str | Path) else masks)
     return _Batch(
-        files=list(zip(paths, unique_stems(paths), strict=True)),
+        files=list(zip(found.files, unique_stems(found.files), strict=True)),
+        left_out=found.left_out,
         out=Path(out),
         request=asked,
         card=card,
@@ -230,6 +232,7 @@ class _Batch:
     """A run over all masks; see `run_batch`."""
 
     files: Sequence[tuple[Path, str]]
+    left_out: tuple[str, ...]
     out: Path
     request: Request
     card: Card
@@ -242,7 +245,7 @@ class _Batch:
 
     def run(self) -> Generator[BatchFile | BatchProgress, None, None]:
         for number in range(len(self.files)):
-            yield self._event(number, "found")
+            yield self._event(number, "found", notes=() if number else self.left_out)
         with _unless_empty(self.out):  # entered by all before the first of them writes
             jobs = yield from self._look_at_all()
             if jobs:
