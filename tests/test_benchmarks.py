@@ -29,7 +29,9 @@ def find_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return module.find_slices
 
 
-@pytest.mark.parametrize("name", ["quality", "compare", "privacy", "copy_detection", "auc_scale"])
+@pytest.mark.parametrize(
+    "name", ["quality", "compare", "privacy", "copy_detection", "auc_scale", "cohort_check"]
+)
 def test_without_patient_data_one_line_says_so(tmp_path: Path, name: str) -> None:
     done = subprocess.run(
         [sys.executable, BENCHMARKS / f"{name}.py"],

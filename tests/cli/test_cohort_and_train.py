@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -86,6 +87,27 @@ def test_check_reports(run, patients: Path) -> None:
     facts = json.loads(run("cohort", "check", f"folder={patients}", "--json").out)
     (findings,) = facts["cohorts"].values()
     assert any("3 patients" in finding["message"] for finding in findings)
+    (examinations,) = facts["examinations"].values()
+    assert len({e["patient"] for e in examinations}) == 3
+
+
+def test_check_writes_and_is_strict(run, patients: Path, tmp_path: Path) -> None:
+    before = sorted(p.name for p in patients.rglob("*"))
+    ended = run("cohort", "check", f"folder={patients}", "--out", tmp_path / "o", "--table")
+    assert ended.code == 0 and "grey values" in ended.out
+    assert {"cohort.html", "cohort.json", "sheets"} <= {p.name for p in (tmp_path / "o").iterdir()}
+    assert len(list((tmp_path / "o" / "sheets" / "folder").iterdir())) == 3
+    assert sorted(p.name for p in patients.rglob("*")) == before
+    assert run("cohort", "check", f"folder={patients}", "--strict").code == 0
+    own = tmp_path / "own"
+    shutil.copytree(patients, own)
+    (own / "cohort.xlsx").write_bytes(b"PK")
+    ended = run("cohort", "check", f"folder={own}", "--strict")
+    assert ended.code == 1 and "cohort.xlsx: is not read" in ended.out
+    assert run("cohort", "check", f"folder={own}").code == 0
+    ended = run("cohort", "prepare", f"folder={own}", "--out", tmp_path / "set", "--strict")
+    assert ended.code == 1 and "1 files are left out" in ended.err
+    assert not (tmp_path / "set").exists()
 
 
 def test_normalisations_are_those_of_the_engine() -> None:

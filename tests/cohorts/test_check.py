@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
+from cmr_synth.cohorts.alike import closest_pairs
 from cmr_synth.cohorts.check import CODES, check
+from cmr_synth.cohorts.reading import read_cohort
+from cmr_synth.reports.cohort import PatientSheets, cohort_content
+from cmr_synth.reports.output import write_report
 
 
 def rewrite(path, change):
@@ -15,16 +23,16 @@ def rewrite(path, change):
     nib.save(nib.Nifti1Image(change(np.asarray(file.dataobj)), file.affine), path)
 
 
-def of(findings, code):
+def of(checked, code):
     """The findings of one code."""
-    return [f for f in findings if f.code == code]
+    return [f for f in checked.findings if f.code == code]
 
 
 def test_a_clean_cohort_has_no_warning(folder):
     said: list[str] = []
     findings = check("folder", folder, progress=said.append)
-    assert {f.severity for f in findings} == {"info"}
-    assert {f.code for f in findings} <= set(CODES)
+    assert {f.severity for f in findings.findings} == {"info"}
+    assert {f.code for f in findings.findings} <= set(CODES)
     assert "4 patients, 8 examinations, 32 labelled slices." in of(findings, "read")[0].message
     assert "LV in 8, MYO in 8, RV in 8" in of(findings, "labels")[0].message
     assert "read as acdc" in of(findings, "assumed")[0].message
@@ -146,3 +154,66 @@ def test_the_examination_that_acdc_has_twice_is_found(data_root, tmp_path):
         (tmp_path / patient).symlink_to(data_root / "acdc" / "training" / patient)
     (repeated,) = of(check("acdc", tmp_path), "repeated")
     assert "patient074 and patient076" in repeated.message
+
+
+def test_every_examination_has_a_row(folder):
+    (folder / "cohort.csv").write_text("patient,vendor,pathology\np0,GE,hcm\n")
+    checked = check("folder", folder)
+    assert len(checked.examinations) == 8 and not checked.left_out
+    first = checked.examinations[0]
+    assert (first.patient, first.phase, first.vendor, first.pathology) == ("p0", "ED", "ge", "hcm")
+    assert first.size == (4, 96, 96) and first.spacing == pytest.approx((8, 1.5, 1.5), rel=0.01)
+    assert first.labelled == 4 and first.structures == ("LV", "MYO", "RV")
+    assert first.plane == "short axis" and first.orientation == "From the affine."
+    pixels = np.asarray(nib.load(folder / "images" / "p0_ED.nii.gz").dataobj)
+    assert first.grey_values[0] == pixels.min()
+    assert first.grey_values[1] == pytest.approx(np.median(pixels), rel=0.05)
+    (conditions,) = of(checked, "conditions")
+    assert conditions.message.startswith("Vendors: not stated 6, ge 2. Phases: ED 4, ES 4. Path")
+    (planes,) = of(checked, "planes")
+    assert planes.message.startswith("Planes: short axis 8.")
+
+
+def test_repairs_are_told_once(tmp_path, layouts):
+    layouts["mnms2"](tmp_path)
+    (repaired,) = of(check("mnms2", tmp_path), "repaired")
+    assert repaired.message.startswith("2 files, such as dataset/002/002_SA_ED.nii.gz: the right")
+
+
+def test_likeness_is_that_of_the_shorter_stack():
+    rng = np.random.default_rng(0)
+    stacks = [rng.normal(size=(n, 50)).astype(np.float32) for n in (3, 5, 0, 4)]
+    stacks = [s / np.linalg.norm(s, axis=1, keepdims=True) for s in stacks]
+    stacks[3][:3] = stacks[0][::-1]  # all of the first is in the last
+    found = closest_pairs(["a", "b", "c", "d"], stacks)
+    assert set(found) == {("a", "b"), ("a", "d"), ("b", "d")}
+    assert found["a", "d"] == pytest.approx(1)
+    assert found["a", "b"] == pytest.approx(float(np.median((stacks[0] @ stacks[1].T).max(axis=1))))
+    assert closest_pairs(["a", "a"], [stacks[0], stacks[0]]) == {}
+
+
+def test_a_page_all_numbers_and_a_sheet_of_every_patient(folder, tmp_path):
+    sheets = PatientSheets(tmp_path / "sheets")
+    checked = {"folder": check("folder", folder, show=sheets.add)}
+    sheets.close()
+    assert sorted(p.name for p in (tmp_path / "sheets").iterdir()) == [
+        f"p{k}.png" for k in range(4)
+    ]
+    with Image.open(tmp_path / "sheets" / "p2.png") as sheet:
+        assert sheet.size[0] > 8 * 120 and sheet.size[1] > 2 * 120
+    content = cohort_content(checked)
+    files = write_report(tmp_path / "out", content, name="cohort")
+    written = json.loads((tmp_path / "out" / files["figures"]).read_text())
+    assert len(written["examinations"]["folder"]) == 8
+    page = (tmp_path / "out" / files["page"]).read_text()
+    assert "images/p3_ES.nii.gz" in page and "4 patients, 8 examinations" in page
+
+
+def test_a_patient_who_comes_back_has_a_second_sheet(folder, tmp_path):
+    sheets = PatientSheets(tmp_path / "sheets")
+    one, two, three = list(read_cohort("folder", folder, []))[:6:2]
+    for examination in (one, two, replace(one, patient="../p 0"), one):
+        sheets.add(examination)
+    sheets.close()
+    names = sorted(p.name for p in (tmp_path / "sheets").iterdir())
+    assert names == ["_p_0.png", "p0-2.png", "p0.png", "p1.png"]

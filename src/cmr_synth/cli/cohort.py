@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -59,28 +58,59 @@ def list_cohorts(as_json: Json = False) -> None:
 
 
 @app.command()
-def check(sources: Sources, strict: Strict = False, as_json: Json = False) -> None:
-    """Read every examination and report what is unusual.
+def check(
+    sources: Sources,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for a page, all numbers, and a contact sheet of every patient."
+        ),
+    ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Print a row for every examination, too.")
+    ] = False,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Read every examination and report what is there, left out, and unusual.
 
     \b
     Example, on ACDC as its authors publish it:
-      cmr-synth cohort check acdc=ACDC/training
+      cmr-synth cohort check acdc=ACDC/training --out looked-over
     """
+    from cmr_synth.cohorts.check import Checked
     from cmr_synth.cohorts.check import check as check_cohort
     from cmr_synth.cohorts.registry import parse_sources
+    from cmr_synth.reports.cohort import (
+        PatientSheets,
+        cohort_content,
+        cohort_data,
+        examinations_table,
+    )
+    from cmr_synth.reports.output import write_report
+    from cmr_synth.reports.text import aligned, lines_of
 
-    found: dict[str, list[dict[str, Any]]] = {}
-    lines = []
-    complete = True
+    checked: dict[str, Checked] = {}
     with progress("check", quiet=as_json) as tell:
         for name, root in parse_sources(sources):
-            findings = check_cohort(name, root, progress=lambda line: tell(None, line))
-            found[f"{name}={root}"] = [asdict(finding) for finding in findings]
-            lines.append(f"{name} in {root}")
-            lines += [f"  {finding.severity:<8} {finding.message}" for finding in findings]
-            complete &= all(finding.code != "left-out" for finding in findings)
-    result({"cohorts": found}, lines, as_json=as_json)
-    if strict and not complete:
+            sheets = PatientSheets(out / "sheets" / name) if out is not None else None
+            checked[f"{name} in {root}"] = check_cohort(
+                name,
+                root,
+                progress=lambda line: tell(None, line),
+                show=sheets.add if sheets is not None else None,
+            )
+            if sheets is not None:
+                sheets.close()
+    content = cohort_content(checked)
+    lines = lines_of(content)
+    if table:
+        for one in checked.values():
+            lines += ["", *aligned(examinations_table(one.examinations))]
+    if out is not None:
+        lines.append(str(out / write_report(out, content, name="cohort")["page"]))
+    result(cohort_data(checked), lines, as_json=as_json)
+    if strict and any(one.left_out for one in checked.values()):
         fail("files are left out, see above; mend or move them, or do without --strict.")
 
 

@@ -6,6 +6,7 @@ training or evaluation; public data sets have some of each.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,16 +20,16 @@ from cmr_synth.anatomy.labels import (
     SCAR,
     STRUCTURES,
     UNLABELLED,
-    is_heart,
     scar_as_myocardium,
 )
 from cmr_synth.anatomy.plausibility import CODES as IN_SLICES
 from cmr_synth.anatomy.plausibility import Severity, stack_findings
+from cmr_synth.cohorts.alike import closest_pairs, thumbnails
 from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS, Examination, LeftOut
+from cmr_synth.cohorts.facts import Facts
 from cmr_synth.cohorts.people import named_alike
 from cmr_synth.cohorts.reading import read_cohort, told
 from cmr_synth.cohorts.registry import load_cohort
-from cmr_synth.imaging.grid import Placement, WorkingGrid, place
 
 PIXEL_MM = (0.4, 3.0)  # outside of this, spacing in the header is doubtful for short-axis cine
 SLICE_MM = (3.0, 20.0)
@@ -43,6 +44,10 @@ SIMILAR = 0.85
 CODES = {
     "read": "what was read",
     "assumed": "what the adapter had to assume",
+    "conditions": "vendors, phases, pathologies and contrasts, counted by examination",
+    "planes": "which planes the stacks lie in, and how they came into radiological display",
+    "grey-values": "the range of intensities",
+    "repaired": "what reading had to repair",
     "left-out": "files that no examination was made of, by reason",
     "spacing": "voxel spacing over the cohort, or unusual for one patient",
     "labels": "which structures are labelled, or missing throughout",
@@ -58,7 +63,6 @@ CODES = {
 }
 """Every code and what it stands for."""
 
-_THUMBNAIL = WorkingGrid(shape=(32, 32), spacing=4.0)
 _SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 
 
@@ -84,9 +88,31 @@ class CohortFinding:
     patient: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A cohort that was looked over.
+
+    Parameters
+    ----------
+    findings : list of CohortFinding
+        First on the whole cohort, then patient by patient.
+    examinations : list of Facts
+        In the order of reading.
+    left_out : list of LeftOut
+    """
+
+    findings: list[CohortFinding]
+    examinations: list[Facts]
+    left_out: list[LeftOut]
+
+
 def check(
-    name: str, root: Path, *, progress: Callable[[str], None] | None = None
-) -> list[CohortFinding]:
+    name: str,
+    root: Path,
+    *,
+    progress: Callable[[str], None] | None = None,
+    show: Callable[[Examination], None] | None = None,
+) -> Checked:
     """Read every examination of a cohort and report what is worth knowing.
 
     Parameters
@@ -97,11 +123,12 @@ def check(
         Its folder.
     progress : callable, optional
         Called with a line for every examination read.
+    show : callable, optional
+        Called with every examination, such as to draw it.
 
     Returns
     -------
-    list of CohortFinding
-        First on the whole cohort, then patient by patient.
+    Checked
 
     Raises
     ------
@@ -110,21 +137,32 @@ def check(
     """
     cohort = load_cohort(name)
     seen: list[_Seen] = []
+    facts: list[Facts] = []
+    notes: list[str] = []
     found: list[CohortFinding] = []
     left_out: list[LeftOut] = []
     for examination in read_cohort(name, Path(root), left_out):
         found += _of_examination(examination)
         seen.append(_Seen.of(examination))
+        facts.append(Facts.of(examination))
+        notes += examination.notes
+        if show is not None:
+            show(examination)
         if progress is not None:
             progress(f"{name} {examination.patient} {examination.phase or ''}".rstrip())
     said = cohort.remarks(Path(root))
     assumed = [CohortFinding(code="assumed", message=m, severity="info") for m in said]
     lost = [CohortFinding(code="left-out", message=m, severity="warning") for m in told(left_out)]
     alike = _named_alike(seen, cohort.same_person)
-    whole = [*_summary(seen), *assumed, *lost, *alike, *_repeats(seen)]
+    whole = [*_summary(seen), *_of_facts(facts), *assumed, *_repairs(notes), *lost, *alike]
+    whole += _repeats(seen)
     by_patient = [*found, *_frames(seen)]
     by_patient.sort(key=lambda finding: finding.patient or "")  # stable: else as they were found
-    return [*whole, *_plausibility(seen), *by_patient]
+    return Checked(
+        findings=[*whole, *_plausibility(seen), *by_patient],
+        examinations=facts,
+        left_out=left_out,
+    )
 
 
 @dataclass(frozen=True)
@@ -158,7 +196,7 @@ class _Seen:
             lv_voxels=int((labels == LV).sum()),
             hides_lv=bool(examination.may_hide[:, LV].any()),
             counts=counts,
-            thumbnails=_thumbnails(examination),
+            thumbnails=thumbnails(examination),
         )
 
 
@@ -246,6 +284,42 @@ def _summary(seen: list[_Seen]) -> list[CohortFinding]:
     return summary
 
 
+def _of_facts(facts: list[Facts]) -> list[CohortFinding]:
+    """Counts over the cohort of what stands in its table."""
+
+    def counted(part: str) -> str:
+        count = Counter(getattr(one, part) or "not stated" for one in facts)
+        return ", ".join(f"{word} {n}" for word, n in count.most_common())
+
+    turned = " ".join(
+        f"{n}: {reason}" for reason, n in Counter(one.orientation for one in facts).most_common()
+    )
+    lows, middles, highs = (sorted(one.grey_values[k] for one in facts) for k in range(3))
+    messages = {
+        "conditions": f"Vendors: {counted('vendor')}. Phases: {counted('phase')}. Pathologies: "
+        f"{counted('pathology')}. Contrasts: {counted('contrast')}.",
+        "planes": f"Planes: {counted('plane')}. Radiological display: {turned}",
+        "grey-values": f"Grey values: darkest {lows[0]:.4g} to {lows[-1]:.4g}, median "
+        f"{middles[0]:.4g} to {middles[-1]:.4g}, brightest {highs[0]:.4g} to {highs[-1]:.4g}.",
+    }
+    return [CohortFinding(code=c, message=m, severity="info") for c, m in messages.items()]
+
+
+def _repairs(notes: list[str]) -> list[CohortFinding]:
+    """What readers noted, counted by what they say after the name, whatever the numbers in it."""
+    by_words: dict[str, list[str]] = defaultdict(list)
+    for note in dict.fromkeys(notes):
+        by_words[re.sub(r"\d[\d.,]*", "#", note.partition(": ")[2])].append(note)
+    return [
+        CohortFinding(
+            code="repaired",
+            message=notes[0] if len(notes) == 1 else f"{len(notes)} files, such as {notes[0]}",
+            severity="info",
+        )
+        for notes in by_words.values()
+    ]
+
+
 def _plausibility(seen: list[_Seen]) -> list[CohortFinding]:
     counts: dict[str, Counter[tuple[str, Severity]]] = defaultdict(Counter)
     for examination in seen:
@@ -327,14 +401,7 @@ def _named_alike(seen: list[_Seen], same_person: Mapping[str, str]) -> list[Coho
 
 def _repeats(seen: list[_Seen]) -> list[CohortFinding]:
     """Pairs of patients whose slices look the same, the most alike first."""
-    closest: dict[tuple[str, str], float] = {}
-    for i, one in enumerate(seen):
-        for other in seen[:i]:
-            if one.patient == other.patient:
-                continue
-            pair = (min(one.patient, other.patient), max(one.patient, other.patient))
-            likeness = _likeness(one.thumbnails, other.thumbnails)
-            closest[pair] = max(closest.get(pair, -1.0), likeness)
+    closest = closest_pairs([s.patient for s in seen], [s.thumbnails for s in seen])
     found = []
     for (one_patient, other_patient), likeness in sorted(closest.items(), key=lambda kv: -kv[1]):
         if likeness < SIMILAR:
@@ -354,41 +421,3 @@ def _repeats(seen: list[_Seen]) -> list[CohortFinding]:
             )
         )
     return found
-
-
-def _likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Median over the slices of the shorter stack of the best correlation in the longer one.
-
-    Slices are compared with all others, so that the order and the number of slices do not matter.
-    """
-    if not len(one) or not len(other):
-        return -1.0
-    correlations = one @ other.T
-    return float(np.median(correlations.max(axis=1 if len(one) <= len(other) else 0)))
-
-
-def _thumbnails(examination: Examination) -> NDArray[np.float32]:
-    """Small heart-centred pictures, (slices, pixels), zero mean and unit length; none if flat.
-
-    Centring and scaling make them equal for the same pictures cropped, resampled, or stretched in
-    brightness in another way.
-    """
-    spacing = examination.spacing[1:]
-    drawn = is_heart(examination.labels)
-    rows, columns = drawn.shape[1:]
-    middle = Placement(
-        shape=(rows, columns),
-        spacing=spacing,
-        centre=((rows - 1) / 2, (columns - 1) / 2),
-        grid=_THUMBNAIL,
-    )
-    placement = (
-        place(drawn, spacing, grid=_THUMBNAIL, name=examination.patient, must_fit=False)
-        if drawn.any()
-        else middle
-    )
-    small = placement.image_to_grid(examination.image).reshape(len(drawn), -1)
-    small = small - small.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(small, axis=1)
-    textured = length > 1e-3 * max(float(length.max(initial=0.0)), 1e-12)
-    return (small[textured] / length[textured, None]).astype(np.float32)
