@@ -14,6 +14,7 @@ from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.generators.card import Card, file_hashes, write_card
 
 SHAPE, SPACING_MM = (64, 64), 3.0  # of the tiny model: the real ones' field of view
+STRUCTURES_OF = {"cine": ("LV", "MYO", "RV"), "lge": ("LV", "MYO", "infarct", "no-reflow")}
 
 
 LONGEST = (
@@ -54,7 +55,9 @@ def heart() -> np.ndarray:
     return draw_slice(level="mid", phase="ED", anatomy="normal", seed=0)
 
 
-def write_tiny_model(folder: Path, *, name: str = "tiny", seed: int = 0) -> Path:
+def write_tiny_model(
+    folder: Path, *, name: str = "tiny", seed: int = 0, contrast: str = "cine"
+) -> Path:
     """Write a model folder; the network is as small as its parts allow."""
     import torch
 
@@ -70,6 +73,8 @@ def write_tiny_model(folder: Path, *, name: str = "tiny", seed: int = 0) -> Path
         head_width=4,
         groups=4,
         vendors=("siemens", "philips", "ge"),
+        contrast=contrast,
+        structures=STRUCTURES_OF[contrast],
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -93,6 +98,7 @@ def write_tiny_model(folder: Path, *, name: str = "tiny", seed: int = 0) -> Path
             "vendors": config.vendors,
             "phases": config.phases,
             "pathologies": config.pathologies,
+            "contrast": contrast,
         },
         default_steps=2,
         default_guidance=1.0,

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from cmr_synth.anatomy.labels import LV, MYO, RV, convert
+from cmr_synth.anatomy.labels import INFARCT, LV, MYO, RV, convert
 from cmr_synth.anatomy.plausibility import CODES, Finding, findings, stack_findings
 from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.errors import InputError
@@ -60,6 +60,10 @@ def cut(heart):
     heart[:, -40:] = 0
 
 
+def scar_outside(heart):
+    heart[3:6, 3:6] = INFARCT
+
+
 DAMAGE = {
     "empty": (empty, "info", None),
     "lv-missing": (lv_missing, "info", "LV"),
@@ -70,6 +74,7 @@ DAMAGE = {
     "rv-touches-lv": (rv_touches_lv, "error", "RV"),
     "rv-side": (rv_side, "warning", "RV"),
     "cut": (cut, "warning", "RV"),
+    "scar-outside-wall": (scar_outside, "warning", "MYO"),
 }
 
 

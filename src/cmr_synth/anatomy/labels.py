@@ -44,7 +44,13 @@ CONVENTIONS: dict[str, dict[int, int]] = {
 }
 """For each convention, from the number in the file to the engine's label."""
 
-_SHOWN = {"acdc": "ACDC", "mnms": "M&Ms", "ukbb": "UK Biobank"}
+SCAR_CONVENTIONS: dict[str, dict[int, int]] = {
+    "emidec": {0: BACKGROUND, 1: LV, 2: MYO, 3: INFARCT, 4: NO_REFLOW},
+}
+"""The same for masks of late enhancement, which have no RV. They are named, never guessed: what is
+3 there is the RV elsewhere."""
+
+_SHOWN = {"acdc": "ACDC", "mnms": "M&Ms", "ukbb": "UK Biobank", "emidec": "EMIDEC"}
 
 
 @dataclass(frozen=True)
@@ -342,11 +348,10 @@ def _convention_with_lv(number: int) -> str:
 
 
 def _table_of(convention: str) -> dict[int, int]:
-    if convention not in CONVENTIONS:
-        raise InputError(
-            f"unknown label convention {convention!r}; known are {', '.join(CONVENTIONS)}."
-        )
-    return CONVENTIONS[convention]
+    known = {**CONVENTIONS, **SCAR_CONVENTIONS}
+    if convention not in known:
+        raise InputError(f"unknown label convention {convention!r}; known are {', '.join(known)}.")
+    return known[convention]
 
 
 def _whole_numbers(labels: NDArray[Any], name: str) -> NDArray[np.uint8]:

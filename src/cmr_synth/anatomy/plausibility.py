@@ -18,10 +18,12 @@ from cmr_synth.anatomy.labels import (
     LV,
     MYO,
     RV,
+    SCAR,
     STRUCTURES,
     UNLABELLED,
     is_heart,
     revert,
+    scar_as_myocardium,
 )
 from cmr_synth.errors import InputError
 
@@ -64,6 +66,7 @@ CODES: dict[str, str] = {
     "rv-touches-lv": "no septum between the blood pools",
     "rv-side": "the RV is not on the left of the picture",
     "cut": "the heart reaches the edge of the image",
+    "scar-outside-wall": "infarct or no-reflow away from the wall",
     "gap-in-stack": "a slice without LV between slices that have it",
 }
 """Every code and what it stands for."""
@@ -101,7 +104,9 @@ def findings(
             "Use stack_findings for a stack."
         )
     _check_spacing(spacing, 2, name)
-    slice_labels = revert(labels, "mnms", name=name)  # the engine's own numbers: only checks them
+    scar = np.isin(labels, tuple(SCAR.values()))
+    # the engine's own numbers: only checks them
+    slice_labels = revert(scar_as_myocardium(labels), "mnms", name=name)
     if not is_heart(slice_labels).any():
         return [Finding("empty", "Nothing is labelled.", "info")]
     return [
@@ -112,6 +117,7 @@ def findings(
         *_strays(slice_labels, spacing),
         *_rv_on_unexpected_side(slice_labels, spacing),
         *_cut_by_edge(slice_labels, spacing),
+        *_scar_outside_wall(slice_labels, scar, spacing),
     ]
 
 
@@ -145,11 +151,11 @@ def stack_findings(
     if np.ndim(labels) != 3:
         raise InputError(f"{name}: has {np.ndim(labels)} dimensions, expected a stack (z, y, x).")
     _check_spacing(spacing, 3, name)
-    stack = revert(labels, "mnms", name=name)
+    stack = revert(scar_as_myocardium(labels), "mnms", name=name)
     with_lv = np.flatnonzero((stack == LV).any(axis=(1, 2)))
     found: list[Finding] = []
     for index, slice_labels in enumerate(stack):
-        in_slice = findings(slice_labels, (spacing[1], spacing[2]), name=name)
+        in_slice = findings(labels[index], (spacing[1], spacing[2]), name=name)
         if (
             with_lv.size
             and with_lv[0] < index < with_lv[-1]
@@ -278,6 +284,27 @@ def _cut_by_edge(labels: NDArray[np.uint8], spacing: tuple[float, float]) -> lis
             message = f"The {structure} reaches the edge of the image: {sides}."
             found.append(Finding("cut", message, "warning", structure=structure))
     return found
+
+
+def _scar_outside_wall(
+    labels: NDArray[np.uint8], scar: NDArray[np.bool_], spacing: tuple[float, float]
+) -> list[Finding]:
+    """Scar that neither touches healthy wall nor the cavity: it lies where no wall can be."""
+    if not scar.any():
+        return []
+    from scipy import ndimage
+
+    parts, count = ndimage.label(scar)
+    wall = ndimage.binary_dilation(((labels == MYO) & ~scar) | (labels == LV))
+    outside = [k for k in range(1, count + 1) if not (wall & (parts == k)).any()]
+    if not outside:
+        return []
+    area = float(np.isin(parts, outside).sum()) * spacing[0] * spacing[1]
+    message = (
+        f"{area:.0f} mm2 of scar lie outside the wall, away from myocardium and LV; erase it, or "
+        "draw the wall there."
+    )
+    return [Finding("scar-outside-wall", message, "warning", structure="MYO")]
 
 
 def _outline_mm(region: NDArray[np.bool_], spacing: tuple[float, float]) -> float:

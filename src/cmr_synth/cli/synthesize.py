@@ -28,6 +28,7 @@ class Labels(str, Enum):
     acdc = "acdc"
     mnms = "mnms"
     ukbb = "ukbb"
+    emidec = "emidec"
 
 
 class Format(str, Enum):
@@ -58,6 +59,9 @@ def synthesize(
     cohort: Annotated[
         str | None,
         typer.Option(help="Data set whose patients and hospital it shall look like, such as acdc."),
+    ] = None,
+    contrast: Annotated[
+        str | None, typer.Option(help="Such as cine or lge; a model of another one refuses.")
     ] = None,
     n: Annotated[int, typer.Option("--n", help="Different images of each mask.")] = 1,
     seed: Annotated[int, typer.Option(help="Same seed, same images.")] = 0,
@@ -148,6 +152,7 @@ def synthesize(
         phase=phase.upper() if phase else None,
         pathology=pathology.lower() if pathology else None,
         cohort=cohort.lower() if cohort else None,
+        contrast=contrast.lower() if contrast else None,
         z=slice_position,
         n=n,
         seed=seed,

@@ -42,8 +42,9 @@ _IN_NAMES = {
     "ge": ("ge", "gems", "general electric"),
     "canon": ("canon", "toshiba"),
 }
+CINE = "cine"
 CONTRASTS = {
-    "cine": "cine, balanced steady-state free precession",
+    CINE: "cine, balanced steady-state free precession",
     "lge": "late gadolinium enhancement",
     "t2": "T2-weighted, with dark blood",
 }

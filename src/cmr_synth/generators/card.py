@@ -43,6 +43,7 @@ class KnownConditions(_Frozen):
     phases: tuple[str, ...] = ()
     pathologies: tuple[str, ...] = ()
     cohorts: tuple[str, ...] = ()
+    contrast: str = "cine"
 
 
 class CohortUse(_Frozen):
@@ -194,7 +195,9 @@ def draft_card(
         raise InputError(
             f"{path}: not a readable model configuration ({error}); train again."
         ) from error
-    rows = [slices.rows[i] for i in slices.where(split="train", cohorts=cohorts)]
+    contrast = config.get("contrast", "cine")
+    chosen = slices.where(split="train", cohorts=cohorts, contrast=contrast)
+    rows = [slices.rows[i] for i in chosen]
     uses = []
     for name, facts in slices.about["cohorts"].items():
         own = [row for row in rows if row.cohort == name]
@@ -239,6 +242,7 @@ def draft_card(
             phases=known("phase", config.get("phases", ())),
             pathologies=known("pathology", config.get("pathologies", ())),
             cohorts=known("cohort", config.get("cohorts", ())),
+            contrast=contrast,
         ),
         training=TrainingFacts(
             cohorts=tuple(uses),

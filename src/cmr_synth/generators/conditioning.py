@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.anatomy.labels import UNLABELLED
+from cmr_synth.anatomy.labels import BACKGROUND, RV, SCAR, UNLABELLED, scar_as_myocardium
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Condition
 from cmr_synth.generators.vocabulary import WORDS, Vocabulary
 
-CLASSES = 4
+CLASSES = 4  # of masks without scar
 TABLES = "tables"
 """Where `Conditions` keeps the vectors of words."""
 
@@ -73,18 +73,50 @@ def with_new_words(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> di
     return {**{k: v for k, v in new.items() if k not in state}, **state}
 
 
-def one_hot_mask(labels: Tensor) -> Tensor:
-    """(n, 4, y, x) float indicators of labels (n, y, x); all zero where unlabelled (255)."""
+def with_new_inputs(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a network whose masks had fewer classes, for one whose masks have more.
+
+    Where a convolution takes more channels now, those added, which are the last, start at 0.
+    Parameters as for `with_new_words`.
+    """
+    grown = dict(state)
+    for name, weight in own.items():
+        old = state.get(name)
+        if old is None or old.dim() != 4 or weight.dim() != 4:
+            continue
+        if old.shape[0] == weight.shape[0] and old.shape[2:] == weight.shape[2:]:
+            more = weight.shape[1] - old.shape[1]
+            if more > 0:
+                grown[name] = functional.pad(old, (0, 0, 0, 0, 0, more))
+    return grown
+
+
+def one_hot_mask(labels: Tensor, classes: int = CLASSES) -> Tensor:
+    """(n, classes, y, x) float indicators of labels (n, y, x); all zero where unlabelled (255)."""
     known = labels != UNLABELLED
-    indicators = functional.one_hot(labels.where(known, torch.zeros_like(labels)), CLASSES)
+    indicators = functional.one_hot(labels.where(known, torch.zeros_like(labels)), classes)
     indicators = indicators * known[..., None]
-    return indicators.permute(0, 3, 1, 2).float()  # (n, y, x, 4) -> (n, 4, y, x)
+    return indicators.permute(0, 3, 1, 2).float()  # (n, y, x, classes) -> (n, classes, y, x)
+
+
+def understood(labels: NDArray[np.uint8], vocabulary: Vocabulary) -> NDArray[np.uint8]:
+    """Engine labels as a model knows them, of the same shape.
+
+    Scar is myocardium to a model that tells none apart. A model that never saw an RV drawn had it
+    unlabelled among the background, so that both are open to it.
+    """
+    if not any(name in SCAR for name in vocabulary.structures):
+        labels = scar_as_myocardium(labels)
+    if "RV" not in vocabulary.structures:
+        labels = np.where(np.isin(labels, (BACKGROUND, RV)), np.uint8(UNLABELLED), labels)
+    return labels
 
 
 def mask_tensor(conditions: Sequence[Condition], vocabulary: Vocabulary) -> Tensor:
-    """(n, 4, y, x) float indicators of the masks of conditions; all zero where open."""
+    """(n, classes, y, x) float indicators of the masks of conditions; all zero where open."""
     labels = np.stack([_labels(condition, vocabulary.shape) for condition in conditions])
-    return one_hot_mask(torch.from_numpy(labels).long())
+    known = torch.from_numpy(understood(labels, vocabulary))
+    return one_hot_mask(known.long(), vocabulary.classes)
 
 
 def mappings(conditions: Sequence[Condition], vocabulary: Vocabulary) -> list[dict[str, Any]]:

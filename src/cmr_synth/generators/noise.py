@@ -96,6 +96,6 @@ class Coherence:
         return Mixed(tuple(parts))
 
 
-COHERENCE = Coherence(knot_mm=17.0, frame_share=0.03)
+COHERENCE = Coherence(knot_mm=17.0, frame_share=0.01)
 """Chosen on validation patients so that neighbours are as alike as in real stacks and cines; see
 `benchmarks/stacks.py`."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from cmr_synth.anatomy.labels import SCAR
 from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
 
 WORDS = ("vendor", "phase", "pathology", "cohort")
@@ -20,6 +23,11 @@ class Vocabulary(BaseModel):
     vendors, phases, pathologies : tuple of str
     cohorts : tuple of str
         Data sets whose patients and hospitals the model can be asked for apart from the vendor.
+    contrast : str
+        Of all of its pictures, a key of `cmr_synth.cohorts.examination.CONTRASTS`.
+    structures : tuple of str
+        What its masks tell apart; scar is myocardium to a model that does not know it, and to one
+        that knows no RV the RV is part of what is left open.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -29,6 +37,13 @@ class Vocabulary(BaseModel):
     phases: tuple[str, ...] = PHASES
     pathologies: tuple[str, ...] = tuple(PATHOLOGIES)
     cohorts: tuple[str, ...] = ()
+    contrast: Literal["cine", "lge", "t2"] = "cine"
+    structures: tuple[Literal["LV", "MYO", "RV", "infarct", "no-reflow"], ...] = ("LV", "MYO", "RV")
+
+    @property
+    def classes(self) -> int:
+        """Channels of its masks: background, LV, MYO, RV, and the two kinds of scar if it knows."""
+        return 4 + len(SCAR) * any(name in SCAR for name in self.structures)
 
     @property
     def known_words(self) -> dict[str, tuple[str, ...]]:

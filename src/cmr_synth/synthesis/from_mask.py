@@ -11,12 +11,14 @@ cine, asked for alone, is the same as in the whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.anatomy.labels import RV, SCAR, scar_as_myocardium
+from cmr_synth.cohorts.examination import CINE
 from cmr_synth.generators.card import Card
 from cmr_synth.generators.interface import Images, Progress
 from cmr_synth.generators.noise import COHERENCE, Coherence
@@ -82,7 +84,10 @@ def synthesize(
     reference = reference or request.read_reference(card)
     grid = WorkingGrid(shape=card.grid.shape, spacing=card.grid.spacing_mm)
     part = Part.of(mask, slices=slices, frames=frames)
-    placed = place_mask(mask, grid, part, z=request.z, convention=convention)
+    known = mask
+    if card.conditions.contrast == CINE:  # before it is resampled: two tissues have a border
+        known = mask.with_array(scar_as_myocardium(mask.array))
+    placed = replace(place_mask(known, grid, part, z=request.z, convention=convention), mask=mask)
     record = _record(placed, card) | {"noise": asdict(coherence)} | request.record(card, reference)
     record["device"] = str(model.generator.device)
     making = _Making(model, placed, request, reference, coherence)
@@ -94,7 +99,8 @@ def _run(
 ) -> Iterator[Progress | Synthetic]:
     placed, request = making.placed, making.request
     count = len(placed.drawn)
-    looks = request.redraws is not None
+    # the bundled segmenter has seen cine alone
+    looks = request.redraws is not None and making.model.card.conditions.contrast == CINE
     checker = bundled_checker(str(making.model.generator.device)) if looks else None
     jobs = [(variant, job) for variant in range(first_variant, request.n) for job in range(count)]
     batches = [jobs[first : first + request.batch] for first in range(0, len(jobs), request.batch)]
@@ -216,6 +222,16 @@ def _record(placed: PlacedMask, card: Card) -> dict[str, Any]:
         "covered": placed.covered(),
         "orientation": placed.placed.orientation.reason,
         "findings": list(placed.findings),
-        "notes": list(mask.notes),
+        "notes": [*mask.notes, *_not_told_apart(mask, card)],
         "versions": versions(),
     }
+
+
+def _not_told_apart(mask: Scan, card: Card) -> list[str]:
+    """What a mask shows and a model of this contrast knows nothing of."""
+    contrast = card.conditions.contrast
+    if contrast == CINE and np.isin(mask.array, tuple(SCAR.values())).any():
+        return [f"scar is taken for myocardium: model {card.name!r} makes cine, which shows none."]
+    if contrast != CINE and (mask.array == RV).any():
+        return [f"the RV is left open: model {card.name!r} was trained on masks without it."]
+    return []

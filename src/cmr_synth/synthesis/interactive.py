@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import UNLABELLED, is_heart
+from cmr_synth.anatomy.labels import UNLABELLED, is_heart, scar_as_myocardium
+from cmr_synth.cohorts.examination import CINE
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Images, Progress
 from cmr_synth.generators.noise import COHERENCE
@@ -118,6 +119,8 @@ class Session:
         card = self._model.card
         request.check(card)
         reference = reference or request.read_reference(card)
+        if card.conditions.contrast == CINE:  # as in a whole stack
+            labels = scar_as_myocardium(labels)
         self._look_at(frame, labels)
         if not self._area[frame, k]:
             raise InputError(f"{self._name}: slice {k} shows no heart; draw it there.")

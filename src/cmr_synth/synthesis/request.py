@@ -43,6 +43,9 @@ class Request:
         The convention that mask files follow; None tells it by topology, mask by mask.
     vendor, phase, pathology, cohort : str, optional
         Among those on the model's card; None leaves them open.
+    contrast : str, optional
+        What the pictures are weighted by, such as "cine" or "lge"; a model of another contrast
+        refuses. None takes the model's own.
     z : float, optional
         Slice position, 0 at the base and 1 at the apex, of a mask with one labelled slice. In a
         stack the positions follow from the labelled areas; a single slice is left open.
@@ -84,6 +87,7 @@ class Request:
     phase: str | None = None
     pathology: str | None = None
     cohort: str | None = None
+    contrast: str | None = None
     z: float | None = None
     n: int = 1
     seed: int = 0
@@ -165,6 +169,7 @@ class Request:
                 phase=record["phase"],
                 pathology=record["pathology"],
                 cohort=record.get("cohort"),  # older programs knew no such word
+                contrast=record.get("contrast"),
                 z=record["z"],
                 n=record["variant"] + 1,
                 seed=record["seed"],
@@ -194,6 +199,11 @@ class Request:
             Naming what the model knows.
         """
         known = card.conditions
+        if self.contrast not in (None, known.contrast):
+            raise InputError(
+                f"contrast {self.contrast!r}: model {card.name!r} makes {known.contrast}; choose a "
+                "model of that contrast, or leave it out."
+            )
         for what, given, among in (
             ("vendor", self.vendor, known.vendors),
             ("phase", self.phase, known.phases),
@@ -255,6 +265,7 @@ class Request:
         options = self.options(card)
         return {
             **self.words,
+            "contrast": card.conditions.contrast,
             "z": self.z,
             "steps": options["steps"],
             "guidance": options["guidance"],

@@ -94,18 +94,19 @@ class Batches:
         augmentation: Augmentation,
         seed: int,
         cohorts: Sequence[str] | None = None,
+        contrast: str = "cine",
         split: str = "train",
         shape: tuple[int, int] = (128, 128),
         streams: Sequence[NDArray[np.int64]] | None = None,
         style: Style | None = None,
     ):
         self.slices, self.style = slices, style
-        self.streams = streams or [slices.where(split=split, cohorts=cohorts)]
+        self.streams = streams or [slices.where(split=split, cohorts=cohorts, contrast=contrast)]
         self.index = np.concatenate(self.streams)
         if self.index.size == 0:
             raise InputError(
-                f"the slice set has no {split} slices of {cohorts or 'any cohort'}; choose other "
-                "cohorts, or prepare it from more patients."
+                f"the slice set has no {split} slices of {cohorts or 'any cohort'} with the "
+                f"contrast {contrast!r}; choose other cohorts, or prepare it from more patients."
             )
         self.augmentation = augmentation
         self.seed = seed

@@ -36,12 +36,14 @@ class DetailDiscriminator(nn.Module):
         That it tells apart; any other counts as unspecified.
     channels : int
         Of the first two layers, which keep the resolution; the next two halve it, at twice as many.
+    classes : int
+        Of the masks.
     """
 
-    def __init__(self, vendors: Sequence[str], *, channels: int = 32):
+    def __init__(self, vendors: Sequence[str], *, channels: int = 32, classes: int = CLASSES):
         super().__init__()
         self.vendors = tuple(vendors)
-        widths = (2 + CLASSES, channels, channels, 2 * channels, 2 * channels)
+        widths = (2 + classes, channels, channels, 2 * channels, 2 * channels)
         self.layers = nn.ModuleList(
             nn.Conv2d(before, after, 3, stride=1 if k < 2 else 2, padding=1)
             for k, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True))
@@ -62,7 +64,7 @@ class DetailDiscriminator(nn.Module):
         ----------
         pictures : (n, 1, y, x) tensor
             On the scale [-1, 1].
-        mask : (n, 4, y, x) tensor
+        mask : (n, classes, y, x) tensor
         conditions : n mappings
         """
         places = [

@@ -83,7 +83,11 @@ def train(
     batches = slices
     if isinstance(batches, SliceSet):
         batches = Batches(
-            batches, augmentation=recipe.augmentation, seed=recipe.seed, cohorts=recipe.cohorts
+            batches,
+            augmentation=recipe.augmentation,
+            seed=recipe.seed,
+            cohorts=recipe.cohorts,
+            contrast=getattr(task, "contrast", "cine"),
         )
     _require_known(task.words, (batches.slices.rows[i] for i in batches.index))
     _make_folder(out)

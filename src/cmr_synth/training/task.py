@@ -25,6 +25,9 @@ class Task(Protocol):
     words : mapping
         The conditions that the networks know, such as {"vendor": ("siemens", "ge")}; empty if
         they take none.
+    contrast : str, optional
+        Of the slices that it learns from, a key of `cmr_synth.cohorts.examination.CONTRASTS`; a
+        task that does not say learns from cine.
     """
 
     networks: dict[str, nn.Module]

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.generators.conditioning import CLASSES, Conditions
+from cmr_synth.generators.conditioning import Conditions
 from cmr_synth.generators.unet import UNetConfig, make_unet
 
 FOLD = 4
@@ -77,6 +77,12 @@ class FlowConfig(UNetConfig):
     crowding: float = Field(1.0, ge=1, le=4)
     adapter: AdapterOf | None = None
 
+    @model_validator(mode="after")
+    def _a_shade_for_each_class(self) -> FlowConfig:
+        if self.source == "condition" and self.classes != len(self.shades):
+            raise ValueError("source: a path from the mask has no shades for scar; choose noise")
+        return self
+
     @property
     def position(self) -> int:
         """Pixels to a side of a position."""
@@ -94,7 +100,7 @@ class FlowNetwork(nn.Module):
     def __init__(self, config: FlowConfig | None = None):
         super().__init__()
         self.config = config = config or FlowConfig()
-        seen = 1 if config.source == "condition" else 1 + CLASSES
+        seen = 1 if config.source == "condition" else 1 + config.classes
         self.unet = make_unet(config, inputs=seen * FOLD**2, outputs=FOLD**2)
         self.conditions = Conditions(config, 4 * config.channels[0])
 
@@ -108,7 +114,7 @@ class FlowNetwork(nn.Module):
         noisy : (n, 1, y, x) tensor
             x_t, for pictures scaled to [-1, 1].
         time : (n,) tensor in [0, 1)
-        mask : (n, 4, y, x) tensor
+        mask : (n, classes, y, x) tensor
             One-hot labels; all zero where open.
         conditions : n mappings
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from cmr_synth.errors import InputError
-from cmr_synth.generators.conditioning import with_new_words
+from cmr_synth.generators.conditioning import with_new_inputs, with_new_words
 from cmr_synth.networks.folder import save_model
 from cmr_synth.networks.weights import load_weights, set_state, state_of
 from cmr_synth.training.recipe import Recipe, Settings, checked
@@ -32,6 +32,8 @@ class FamilyTask:
 
     family: ClassVar[str]
     bits: ClassVar[int] = 8
+    contrasts: ClassVar[tuple[str, ...]] = ("cine",)  # that the family can be trained on
+    contrast: str = "cine"
     networks: dict[str, nn.Module]
     rates: dict[str, float]
     words: Mapping[str, Sequence[str]]
@@ -50,7 +52,15 @@ class FamilyTask:
 
     def model_settings(self, kind: type[Settings]) -> Settings:
         """The recipe's field `model`, checked."""
-        return checked(kind, self.recipe.model, where=self.where, under="model")
+        settings = checked(kind, self.recipe.model, where=self.where, under="model")
+        contrast = getattr(settings, "contrast", "cine")
+        if contrast not in self.contrasts:
+            raise self.wrong(
+                "model.contrast",
+                f"the family {self.recipe.family!r} makes {', '.join(self.contrasts)}; choose it, "
+                "or the family flow.",
+            )
+        return settings
 
     def wrong(self, field: str, why: str) -> InputError:
         """The error that a field of the recipe is at fault, to be raised."""
@@ -62,7 +72,8 @@ class FamilyTask:
         network = make()
         if self.recipe.initialize_from:
             state = load_weights(Path(self.recipe.initialize_from))
-            set_state(network, with_new_words(state, state_of(network)))
+            own = state_of(network)
+            set_state(network, with_new_words(with_new_inputs(state, own), own))
         return network
 
     def unaccounted(self) -> str:

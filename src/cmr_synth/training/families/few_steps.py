@@ -27,9 +27,9 @@ from cmr_synth.training.adversarial import (
 )
 
 
-def discriminator_of_times(*, channels: int, layers: int) -> Discriminator:
+def discriminator_of_times(*, channels: int, layers: int, classes: int = CLASSES) -> Discriminator:
     """A discriminator that sees picture, mask and time."""
-    return Discriminator(CLASSES + 2, channels=channels, layers=layers)
+    return Discriminator(classes + 2, channels=channels, layers=layers)
 
 
 def put_own_states(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
+from cmr_synth.cohorts.examination import CONTRASTS
 from cmr_synth.generators.conditioning import one_hot_mask
 from cmr_synth.generators.flow.generator import FAMILY
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
@@ -102,6 +103,7 @@ class FlowTask(FamilyTask):
     """The flow as the training loop sees it."""
 
     family = FAMILY
+    contrasts = tuple(CONTRASTS)
 
     def __init__(self, recipe: Recipe):
         super().__init__(recipe)
@@ -111,6 +113,7 @@ class FlowTask(FamilyTask):
             raise self.wrong(
                 "model.adapter", "is for loading; the family 'flow-student' trains adapters."
             )
+        self.contrast = config.contrast
         self.network = self.build(lambda: FlowNetwork(config))
         self.networks = {"flow": self.network}
         self.rates = {"flow": 1.0}
@@ -119,11 +122,14 @@ class FlowTask(FamilyTask):
             self.networks["discriminator"] = discriminator_of_times(
                 channels=self.loss.adversarial.channels,
                 layers=self.loss.adversarial.layers,
+                classes=config.classes,
             )
             self.rates["discriminator"] = self.loss.adversarial.rate
             if self.loss.adversarial.detail:
                 self.networks["detail"] = DetailDiscriminator(
-                    config.vendors, channels=self.loss.adversarial.detail_channels
+                    config.vendors,
+                    channels=self.loss.adversarial.detail_channels,
+                    classes=config.classes,
                 )
                 self.rates["detail"] = self.loss.adversarial.rate
 
@@ -137,7 +143,7 @@ class FlowTask(FamilyTask):
         """The velocity error; in the few-step stage the adversarial losses too."""
         pictures = 2 * batch.images - 1
         labels, conditions = dropped(batch, self.loss)
-        mask = one_hot_mask(labels)
+        mask = one_hot_mask(labels, self.network.config.classes)
         start = start_of(self.network.config, batch.normal(*pictures.shape[1:]), mask)
         if self.loss.adversarial.weight:
             yield from self._adversarial(batch, pictures, start, mask, conditions)
@@ -235,7 +241,7 @@ class FlowTask(FamilyTask):
     @torch.no_grad()
     def sheet(self, batch: Batch) -> NDArray[np.float32]:
         """Real pictures, their masks, and synthetic pictures at 4 and at 12 steps."""
-        mask = one_hot_mask(batch.labels)
+        mask = one_hot_mask(batch.labels, self.network.config.classes)
         start = start_of(self.network.config, batch.normal(*batch.images.shape[1:]), mask)
         rows = given(batch)
         for steps in (4, 12):
