@@ -128,11 +128,11 @@ def write_dicom(path: str, layers: Sequence[LayerData]) -> list[str]:
     from cmr_synth.errors import InputError
     from cmr_synth.files import staged
     from cmr_synth.imaging.scan import require_same_grid
-    from cmr_synth.synthesis.formats import DICOM_ENDING, write_synthetic
+    from cmr_synth.synthesis.formats import DICOM_ENDINGS, write_synthetic
     from cmr_synth.synthesis.record import Synthetic
 
     goal = Path(path)
-    stem = goal.name[: -len(goal.suffix)] if goal.suffix.lower() == DICOM_ENDING else goal.name
+    stem = goal.name[: -len(goal.suffix)] if goal.suffix.lower() == ".dcm" else goal.name
     images, masks = _parted(layers)
     if len(images) != 1 or len(masks) > 1:
         raise InputError(
@@ -149,7 +149,7 @@ def write_dicom(path: str, layers: Sequence[LayerData]) -> list[str]:
     mask = _engine_mask(masks[0], layers) if masks else None
     if mask is not None:
         require_same_grid(scan, mask)
-    with staged(goal.parent, whole=DICOM_ENDING) as folder:
+    with staged(goal.parent, whole=DICOM_ENDINGS) as folder:
         write_synthetic(Synthetic(scan, record), folder, stem, formats=("dicom",), mask=mask)
     files = sorted((goal.parent / stem).iterdir())
     return [*map(str, files), str(goal.parent / f"{stem}.json")]

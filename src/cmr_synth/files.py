@@ -102,7 +102,7 @@ def write_folder(path: Path, *, replaces: str | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def staged(out: Path, *, whole: str | None = None) -> Iterator[Path]:
+def staged(out: Path, *, whole: tuple[str, ...] = ()) -> Iterator[Path]:
     """Yield a hidden folder inside `out`; its files move up into `out` at the end.
 
     Files of the same name are replaced, all others in `out` stay. If anything goes wrong nothing
@@ -111,8 +111,8 @@ def staged(out: Path, *, whole: str | None = None) -> Iterator[Path]:
     Parameters
     ----------
     out : Path
-    whole : str, optional
-        Ending of files whose folders belong together, such as those of a DICOM series: a folder
+    whole : tuple of str
+        Endings of files whose folders belong together, such as those of a DICOM series: a folder
         in the hidden one takes the place of one of its name as a whole. It may hold nothing else.
 
     Raises
@@ -130,7 +130,7 @@ def staged(out: Path, *, whole: str | None = None) -> Iterator[Path]:
             raise InputError(_cannot_write(out, error)) from error
         try:
             yield temporary
-            if whole is not None:
+            if whole:
                 for folder in sorted(p for p in temporary.iterdir() if p.is_dir()):
                     _require_only(out / folder.name, whole)
                 for folder in sorted(p for p in temporary.iterdir() if p.is_dir()):
@@ -188,16 +188,16 @@ def require_replaceable(path: Path, marker: str | None = None) -> None:
         raise InputError(_cannot_write(path, error)) from error
 
 
-def _require_only(folder: Path, ending: str) -> None:
+def _require_only(folder: Path, endings: tuple[str, ...]) -> None:
     """Refuse to replace a folder that somebody keeps something else in."""
     if folder.is_file():
         raise InputError(f"{folder}: is a file, and a folder goes there; choose another --out.")
     if not folder.exists():
         return
-    other = next((p for p in sorted(folder.iterdir()) if p.suffix.lower() != ending), None)
+    other = next((p for p in sorted(folder.iterdir()) if p.suffix.lower() not in endings), None)
     if other is not None:
         raise InputError(
-            f"{folder}: holds {other.name}, and a folder of {ending} files goes there; choose "
+            f"{folder}: holds {other.name}, and a folder of {endings[0]} files goes there; choose "
             "another --out, or take it away."
         )
 

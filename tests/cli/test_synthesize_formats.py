@@ -15,6 +15,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.files import sha256, staged
 from cmr_synth.imaging.dicom import read_dicom
 from cmr_synth.imaging.dicom_out.series import as_stored
+from cmr_synth.imaging.masks import read_mask
 from cmr_synth.imaging.nifti import read_image
 from cmr_synth.synthesis.formats import FORMATS, check_formats
 
@@ -61,6 +62,27 @@ def test_dicom_alone(run, mask, tiny_model: Path, tmp_path: Path) -> None:
     assert np.allclose(np.array(place.ImagePositionPatient), affine[:3, 3] * (-1, -1, 1))
 
 
+def test_contours_lie_on_the_images_and_make_the_same_mask(
+    run, mask, tiny_model: Path, tmp_path: Path
+) -> None:
+    ended = run("synthesize", mask, "--model", tiny_model, "--out", tmp_path / "o", "--n", 2,
+                "--format", "dicom", "--format", "cvi42")  # fmt: skip
+    assert ended.code == 0, ended.err
+    workspace = tmp_path / "o" / STEM / "contours.cvi42wsx"
+    record = json.loads((tmp_path / "o" / f"{STEM}.json").read_text())
+    assert record["formats"]["cvi42"] == {f"{STEM}/contours.cvi42wsx": sha256(workspace)}
+    again = run("contours", "to-mask", workspace, "--out", tmp_path / "m.nii.gz")
+    assert again.code == 0, again.err
+    given, back = read_mask(mask).scan.array, read_mask(tmp_path / "m.nii.gz").scan.array
+    assert np.array_equal(given, back)
+    ended = run("synthesize", workspace, "--model", tiny_model, "--out", tmp_path / "p")
+    assert ended.code == 0 and "drawn as contours" in ended.err
+    ended = run("contours", "from-mask", tmp_path / "m.nii.gz", "--images", workspace.parent,
+                "--out", tmp_path / "c.cvi42wsx")  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert (tmp_path / "c.cvi42wsx").read_text() == workspace.read_text()
+
+
 def test_resume_looks_at_every_file(run, mask, tiny_model: Path, tmp_path: Path) -> None:
     def made(*more: str) -> bool:
         ended = run("synthesize", mask, "--model", tiny_model, "--out", tmp_path / "o",
@@ -98,7 +120,7 @@ def test_a_folder_with_other_files_is_not_replaced(run, mask, tiny_model, tmp_pa
 
 def test_a_series_replaces_the_older_one_as_a_whole(tmp_path: Path) -> None:
     for names in (("a.dcm", "b.dcm"), ("c.dcm",)):
-        with staged(tmp_path, whole=".dcm") as folder:
+        with staged(tmp_path, whole=(".dcm",)) as folder:
             (folder / "s").mkdir()
             for name in names:
                 (folder / "s" / name).write_text(name)
@@ -112,6 +134,7 @@ def test_a_series_replaces_the_older_one_as_a_whole(tmp_path: Path) -> None:
         (["png"], "format 'png': known are nifti, dicom"),
         ([], "format 'none'"),
         (["dicom", "dicom-enhanced"], "choose one"),
+        (["nifti", "cvi42"], "ask for both"),
     ],
 )
 def test_formats_are_checked(formats, message) -> None:

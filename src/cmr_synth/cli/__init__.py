@@ -26,6 +26,7 @@ WHAT = "verb"
 VERBS = {
     "demo": "cmr_synth.cli.demo:demo",
     "synthesize": "cmr_synth.cli.synthesize:synthesize",
+    "contours": "cmr_synth.cli.contours:app",
     "zoo": "cmr_synth.cli.zoo:app",
     "cohort": "cmr_synth.cli.cohort:app",
     "train": "cmr_synth.cli.train:train",

@@ -37,6 +37,7 @@ class Format(str, Enum):
     nifti = "nifti"
     dicom = "dicom"
     dicom_enhanced = "dicom-enhanced"
+    cvi42 = "cvi42"
 
 
 def synthesize(

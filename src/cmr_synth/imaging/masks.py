@@ -12,6 +12,8 @@ from pathlib import Path
 from cmr_synth.anatomy.labels import convert, guess_convention
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256, walk
+from cmr_synth.imaging.contours.cvi42 import is_cvi42
+from cmr_synth.imaging.contours.masks import read_contour_mask
 from cmr_synth.imaging.nifti import read_labels
 from cmr_synth.imaging.scan import Scan, require_foreground
 
@@ -49,9 +51,10 @@ def read_mask(path: str | Path, *, convention: str | None = None) -> Mask:
     Parameters
     ----------
     path : path
-        NIfTI, 2D to 4D.
+        NIfTI, 2D to 4D; or a cvi42 workspace (`.cvi42wsx`) beside its DICOM images.
     convention : str, optional
-        A key of `cmr_synth.anatomy.labels.CONVENTIONS`; None tells it by topology.
+        A key of `cmr_synth.anatomy.labels.CONVENTIONS`; None tells it by topology. Contours need
+        none.
 
     Returns
     -------
@@ -63,6 +66,9 @@ def read_mask(path: str | Path, *, convention: str | None = None) -> Mask:
         If the file is missing, damaged, no mask or empty, or topology does not tell enough.
     """
     path = Path(path)
+    if is_cvi42(path):
+        drawn = require_foreground(read_contour_mask(path))
+        return Mask(drawn, path, sha256(path), "drawn as contours, which name their structure.")
     scan = require_foreground(read_labels(path))
     if convention is None:
         guess = guess_convention(scan.array, name=scan.name)

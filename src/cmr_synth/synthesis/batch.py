@@ -25,7 +25,7 @@ from cmr_synth.imaging.masks import Mask, find_masks, read_mask, unique_stems
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.processes import ALONE, Processes
 from cmr_synth.synthesis.formats import (
-    DICOM_ENDING,
+    DICOM_ENDINGS,
     NIFTI,
     check_formats,
     has_formats,
@@ -333,7 +333,7 @@ class _Batch:
         made = []
         share = PER_SLICE * job.pictures
         study = one_study()
-        with staged(self.out, whole=DICOM_ENDING) as folder:
+        with staged(self.out, whole=DICOM_ENDINGS) as folder:
             for step in making:
                 if isinstance(step, Synthetic):
                     step.record["mask"] |= {"file_sha256": mask.sha256, "labels": mask.labels}

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from cmr_synth.imaging.dicom_out.study import Making, Study
 
 NIFTI = "nifti"
-DICOM_ENDING = ".dcm"
+DICOM_ENDINGS = (".dcm", ".cvi42wsx")
+"""Of what a folder of DICOM files holds."""
+
+CONTOURS = "contours.cvi42wsx"
 MASK_SERIES = 1000  # added to the number of the images' series
 
 _PARTS = ("vendor", "phase", "pathology", "cohort")
@@ -54,6 +57,27 @@ def _classic(synthetic: Synthetic, target: Target) -> list[Path]:
     return dicom_files(synthetic, target, form="classic")
 
 
+def _contours(synthetic: Synthetic, target: Target) -> list[Path]:
+    """The mask's contours beside the DICOM files that they are drawn on."""
+    from pydicom import dcmread
+
+    from cmr_synth.imaging.contours.cvi42 import write_cvi42
+    from cmr_synth.imaging.contours.outlines import traced
+
+    folder, mask = target.folder / target.stem, target.mask
+    if mask is None:
+        raise InputError("cvi42: contours are those of a mask; leave the format out without one.")
+    frames = mask.array if mask.is_cine else mask.array[None]
+    planes = frames.reshape(-1, *frames.shape[-2:])
+    contours = {}
+    for number, labels in enumerate(planes, start=1):
+        outlines, _ = traced(labels)
+        if outlines:
+            header = dcmread(folder / f"IM_{number:04d}.dcm", stop_before_pixels=True)
+            contours[str(header.SOPInstanceUID)] = outlines
+    return [write_cvi42(contours, folder / CONTOURS)]
+
+
 def _enhanced(synthetic: Synthetic, target: Target) -> list[Path]:
     return dicom_files(synthetic, target, form="enhanced")
 
@@ -62,6 +86,7 @@ FORMATS: Mapping[str, Callable[[Synthetic, Target], list[Path]]] = {
     NIFTI: _nifti,
     "dicom": _classic,
     "dicom-enhanced": _enhanced,
+    "cvi42": _contours,
 }
 """What writes a format; each returns its files, the one that holds the image first."""
 
@@ -72,7 +97,7 @@ def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        If none is given, one is unknown, or two need the same folder.
+        If none is given, one is unknown, two need the same folder, or one needs another.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
@@ -81,6 +106,8 @@ def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
         )
     if {"dicom", "dicom-enhanced"} <= set(formats):
         raise InputError("formats: dicom and dicom-enhanced are the same images; choose one.")
+    if "cvi42" in formats and "dicom" not in formats:
+        raise InputError("format cvi42: contours belong to the images of dicom; ask for both.")
     return tuple(name for name in FORMATS if name in formats)
 
 
@@ -136,16 +163,17 @@ def write_synthetic(
     """
     target = Target(folder, stem, mask, study or one_study())
     record = dict(synthetic.record)
-    images: list[Path] = []
+    image: Path | None = None
     others: dict[str, dict[str, str]] = {}
     for name in check_formats(tuple(formats)):
         files = FORMATS[name](synthetic, target)
-        images.append(files[0])
+        image = image or files[0]
         if name != NIFTI:
             others[name] = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
     if others:
         record["formats"] = others
-    return write_sidecar(folder / f"{stem}.json", images[0], record, folder=folder)
+    assert image is not None  # formats were checked
+    return write_sidecar(folder / f"{stem}.json", image, record, folder=folder)
 
 
 def has_formats(record: Mapping[str, Any], out: Path, formats: Collection[str]) -> bool:

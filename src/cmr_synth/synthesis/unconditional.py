@@ -17,7 +17,7 @@ from cmr_synth.generators import zoo
 from cmr_synth.generators.interface import Images, Progress
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.synthesis.formats import (
-    DICOM_ENDING,
+    DICOM_ENDINGS,
     NIFTI,
     check_formats,
     one_study,
@@ -105,7 +105,7 @@ def run_unconditional(
     request.check(zoo.require_generator(zoo.card_of(request.model)))  # before weights are read
     formats, study, made = check_formats(formats), one_study(), []
     steps = synthesize_unconditional(zoo.load(request.model, device=request.device), request)
-    with staged(Path(out), whole=DICOM_ENDING) as folder:
+    with staged(Path(out), whole=DICOM_ENDINGS) as folder:
         for step in steps:
             if isinstance(step, Synthetic):
                 stem = request.stem(STEM, step.record["variant"])

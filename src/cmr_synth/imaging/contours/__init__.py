@@ -1,0 +1,1 @@
+"""Contours that people draw on DICOM images: in, as masks, and out."""
