@@ -76,8 +76,10 @@ def in_space(scan):
 
 
 @pytest.mark.parametrize("frames", [None, 4], ids=["stack", "cine"])
-@pytest.mark.parametrize("flip", [1.0, -1.0], ids=["up", "down"])
-def test_nifti_to_dicom_and_back_moves_nothing(tmp_path, frames, flip):
+@pytest.mark.parametrize(
+    ("flip", "form"), [(1.0, "classic"), (-1.0, "classic"), (1.0, "enhanced"), (-1.0, "enhanced")]
+)
+def test_nifti_to_dicom_and_back_moves_nothing(tmp_path, frames, flip, form):
     made, _ = hearts(frames, affine=oblique(flip=flip))
     nifti = nib.Nifti1Image(made.array.T, made.affine)
     nifti.header.set_xyzt_units("mm", "sec")
@@ -86,7 +88,7 @@ def test_nifti_to_dicom_and_back_moves_nothing(tmp_path, frames, flip):
     nib.save(nifti, tmp_path / "in.nii.gz")
     before = read_image(tmp_path / "in.nii.gz")
     (tmp_path / "d").mkdir()
-    write_series(before, tmp_path / "d", MAKING)
+    write_series(before, tmp_path / "d", MAKING, form=form)
     (after,) = read_dicom(tmp_path / "d")
     assert after.shape == before.shape
     assert after.frame_ms == pytest.approx(before.frame_ms) if frames else True
