@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.adherence.anatomy import Measure, anatomy
+from cmr_synth.evaluation.adherence.cells import Cell, cells
 from cmr_synth.evaluation.adherence.strata import StructureAdherence, structure_adherence
 from cmr_synth.evaluation.candidates import Candidate
 from cmr_synth.evaluation.events import Event, Remark, Told, outcome, titled
@@ -20,6 +21,7 @@ from cmr_synth.evaluation.realism.pictures import Pictures, pictures
 from cmr_synth.evaluation.realism.spaces import Space
 from cmr_synth.evaluation.sample import Sample, require_masks
 from cmr_synth.evaluation.setting import Setting
+from cmr_synth.generators.interface import Progress
 
 if TYPE_CHECKING:
     from cmr_synth.judges.segmenter import Segmenter
@@ -80,6 +82,8 @@ class Followed:
         What the segmenter finds in it.
     adherence : StructureAdherence
     anatomy : sequence of Measure
+    cells : sequence of Cell, optional
+        Adherence by vendor, pathology and phase, if it was asked for.
     """
 
     name: str
@@ -88,6 +92,7 @@ class Followed:
     found: NDArray[np.uint8]
     adherence: StructureAdherence
     anatomy: Sequence[Measure]
+    cells: Sequence[Cell] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Figures for JSON."""
@@ -96,6 +101,7 @@ class Followed:
             "sha256": self.sha256,
             "adherence": self.adherence.as_dict(),
             "anatomy": [one.as_dict() for one in self.anatomy],
+            "cells": None if self.cells is None else [one.as_dict() for one in self.cells],
         }
 
 
@@ -110,11 +116,14 @@ class Protocol:
         In which realism is measured.
     without : collection of str
         Names of metrics to leave out, such as "two_sample_auc", for which a classifier is trained.
+    every_vendor : bool
+        Whether adherence is measured in the style of every vendor that a model knows, too.
     """
 
     setting: Setting
     spaces: Sequence[Space] = ()
     without: Collection[str] = ()
+    every_vendor: bool = False
 
     @cached_property
     def segmenter(self) -> Segmenter:
@@ -203,7 +212,31 @@ class Protocol:
                 one.sample, found, held_out, real_found, segmenter=self.segmenter.hash
             )
             measures = anatomy(one.sample, found, held_out, real_found)
-            yield Followed(one.name, one.sha256, one.sample, found, scores, measures)
+            table: list[Cell] | None = None
+            if self.every_vendor:
+                table = yield from outcome(titled(f"{one.name} in every style", self._cells(one)))
+            yield Followed(one.name, one.sha256, one.sample, found, scores, measures, table)
+
+    def _cells(self, one: Candidate) -> Iterator[Progress | list[Cell]]:
+        """The candidate's table of vendors, pathologies and phases, if it is a model of some."""
+        from cmr_synth.generators import zoo
+
+        vendors: tuple[str, ...] = ()
+        if one.folder is not None:
+            model = zoo.load(one.folder)
+            vendors = model.card.conditions.vendors
+        if not vendors:
+            yield []
+            return
+        yield from cells(
+            model.generator,
+            vendors,
+            self.setting.held_out,
+            self.real_found,
+            self.segmenter,
+            seed=self.setting.seed,
+            steps=one.steps,
+        )
 
     @cached_property
     def _said(self) -> set[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.evaluation.adherence.dice import dice_of_slices
 from cmr_synth.reports.content import Content, Picture, Plot, Section, Table
 from cmr_synth.reports.numbers import beside, interval, significant
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cmr_synth.evaluation.adherence.anatomy import Measure
+    from cmr_synth.evaluation.adherence.cells import Cell
     from cmr_synth.evaluation.adherence.strata import Stratum
     from cmr_synth.evaluation.protocol import Followed
     from cmr_synth.evaluation.sample import Sample
@@ -40,6 +42,19 @@ COLUMNS = {
     "Missed": "slices on which the structure was drawn and not found, or found and not drawn; they "
     "have no distance and count 0 in both Dice",
     "Patients": "",
+}
+CELL_COLUMNS = {
+    "Candidate": "",
+    "In the style of": "all masks are made in the style of every vendor, whatever scanner theirs "
+    "came from, with the cohort left open; no slice is drawn again",
+    "Pathology": "",
+    "Phase": "",
+    "Patients": "a cell needs 5",
+    **{
+        structure: "Dice of synthetic slices over Dice of the real slices of these masks, with the "
+        "95 % interval by patient"
+        for structure in STRUCTURES
+    },
 }
 MEASURE_COLUMNS = {
     "Candidate": "",
@@ -70,6 +85,16 @@ def adherence_content(
         rows = [_cells(one.name, s) for one in followed for s in _strata(one, by)]
         if len({row[1] for row in rows}) > 1:
             sections.append(Section(title=title, tables=[Table(list(COLUMNS), rows)]))
+    rows = [row for one in followed for row in _vendor_rows(one)]
+    if any(one.cells is not None for one in followed):
+        said = [] if rows else ["No pathology has 5 patients, or no candidate knows vendors."]
+        sections.append(
+            Section(
+                title="Every pathology in every vendor's style",
+                words=said,
+                tables=[Table(CELL_COLUMNS, rows)] if rows else [],
+            )
+        )
     rows = [_measure_cells(one.name, m) for one in followed for m in one.anatomy]
     if rows:
         plots = [_boxes(one) for one in followed if one.anatomy]
@@ -105,6 +130,29 @@ def _cells(name: str, one: Stratum) -> list[str]:
         *(beside(one.scores[k].synthetic, one.scores[k].real, n) for k, n in digits.items()),
         f"{one.missed} ({one.real_missed}) of {one.slices}",
         str(one.patients),
+    ]
+
+
+def _vendor_rows(one: Followed) -> list[list[str]]:
+    """A row for vendor, pathology and phase, its structures side by side."""
+    rows: dict[tuple[str, str, str], dict[str, Cell]] = {}
+    for cell in one.cells or ():
+        rows.setdefault((cell.vendor, cell.pathology, cell.phase), {})[cell.structure] = cell
+    return [
+        [
+            one.name,
+            vendor,
+            pathology or "unknown",
+            phase or "unknown",
+            str(max(cell.patients for cell in found.values())),
+            *(
+                interval(found[s].dice.ratio, found[s].dice.ratio_low, found[s].dice.ratio_high)
+                if s in found
+                else "–"
+                for s in STRUCTURES
+            ),
+        ]
+        for (vendor, pathology, phase), found in rows.items()
     ]
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from cmr_synth.cli.console import Json, followed, remark
 from cmr_synth.cli.options import (
     Candidates,
@@ -27,6 +31,13 @@ def adherence(
     cohort: Cohort = None,
     seed: Seed = 2026,
     steps: Steps = None,
+    every_vendor: Annotated[
+        bool,
+        typer.Option(
+            "--every-vendor",
+            help="All masks in the style of every vendor too: a table by pathology and phase.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """What the segmenter finds against the mask, and the anatomy of both populations.
@@ -50,7 +61,9 @@ def adherence(
             "some masks were completed by the segmenter that now judges them; for figures without "
             "that, name cohorts with all structures drawn"
         )
-    events = Protocol(setting=setting).adherence(made_by(candidates, setting))
+    events = Protocol(setting=setting, every_vendor=every_vendor).adherence(
+        made_by(candidates, setting)
+    )
     found = list(followed(events, quiet=as_json))
     content = adherence_content(setting.held_out, found, split=split, seed=seed)
     report(content, out, as_json=as_json, show_page=True)

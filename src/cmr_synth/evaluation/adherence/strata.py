@@ -118,7 +118,7 @@ def structure_adherence(
                 slices=sum(one.slices for one in a),
                 missed=sum(one.missed for one in a),
                 real_missed=sum(one.missed for one in b),
-                scores={name: _beside(a, b, name) for name in SCORES},
+                scores={name: beside(a, b, name) for name in SCORES},
             )
         )
     return StructureAdherence(strata, segmenter)
@@ -144,7 +144,8 @@ def _chosen(
     ]
 
 
-def _beside(made: Sequence[PatientScore], true: Sequence[PatientScore], name: str) -> Beside:
+def beside(made: Sequence[PatientScore], true: Sequence[PatientScore], name: str) -> Beside:
+    """A score of synthetic slices beside that of real ones, over patients."""
     a = {one.patient: getattr(one, name) for one in made if np.isfinite(getattr(one, name))}
     b = {one.patient: getattr(one, name) for one in true if np.isfinite(getattr(one, name))}
     nan = float("nan")
