@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -301,6 +302,93 @@ def write_myops(root: Path) -> Expected:
     }
 
 
+def write_kaggle(root: Path) -> Expected:
+    """Two patients with three slices of two frames, a series each."""
+    expected = {}
+    for seed, patient in enumerate(("1", "12")):
+        pixels = paint(stack(seed), seed)[:3]
+        for k, plane in enumerate(pixels):
+            for t in range(2):
+                path = root / patient / "study" / f"sax_{k + 5}" / f"IM-{k:04d}-{t + 1:04d}.dcm"
+                write_slice(path, plane // (1 + t), OBLIQUE, k, t, series=k + 5)
+        expected[patient, "ED"] = np.full(pixels.shape, UNLABELLED, np.uint8)
+    return expected
+
+
+def write_slice(path: Path, plane: np.ndarray, affine: np.ndarray, k: int, t: int, series: int):
+    """A slice as a scanner of GE would send it."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+    lps = np.diag([-1, -1, 1, 1]) @ affine
+    row = lps[:3, 0] / np.linalg.norm(lps[:3, 0])
+    column = lps[:3, 1] - (lps[:3, 1] @ row) * row  # the affine is rounded
+    column /= np.linalg.norm(column)
+    header = Dataset()
+    header.file_meta = FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID = MRImageStorage
+    uid = generate_uid(entropy_srcs=[str(path)])
+    header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID = uid
+    header.StudyInstanceUID = generate_uid(entropy_srcs=[str(path.parents[1])])
+    header.SeriesInstanceUID = generate_uid(entropy_srcs=[str(path.parent)])
+    header.SeriesNumber, header.InstanceNumber = series, t + 1
+    header.Modality, header.Manufacturer = "MR", "GE MEDICAL SYSTEMS"
+    header.ImagePositionPatient = [f"{v:.6f}" for v in lps[:3, 3] + k * lps[:3, 2]]
+    header.ImageOrientationPatient = [f"{v:.8f}" for v in (*row, *column)]
+    header.PixelSpacing = [f"{np.linalg.norm(lps[:3, axis]):.6f}" for axis in (1, 0)]
+    header.SliceThickness = "8"
+    header.TriggerTime = str(40 * t)
+    header.Rows, header.Columns = plane.shape
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.BitsAllocated, header.BitsStored, header.HighBit = 16, 16, 15
+    header.PixelRepresentation = 0
+    header.PixelData = plane.astype("<u2").tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header.save_as(path, enforce_file_format=True)
+
+
+def write_nnunet(root: Path) -> Expected:
+    """Two patients at ED and ES, with numbers of their own and an atrium."""
+    expected = {}
+    numbers = {0: 0, RV: 1, MYO: 2, LV: 4}
+    for seed in range(2):
+        for phase in ("ED", "ES"):
+            labels, case = stack(seed, phase), f"p{seed}_{phase}"
+            mask = as_numbers(labels, numbers)
+            mask[:, :5, :5] = 3  # the atrium
+            write_nifti(root / "imagesTr" / f"{case}_0000.nii.gz", paint(labels, seed))
+            write_nifti(root / "labelsTr" / f"{case}.nii.gz", mask)
+            expected[f"p{seed}", phase] = labels
+    (root / "dataset.json").write_text(
+        json.dumps(
+            {"labels": {"background": 0, "RV": 1, "MLV": 2, "left atrium": 3, "LV cavity": 4}}
+        )
+    )
+    return expected
+
+
+def write_bids(root: Path) -> Expected:
+    """Two subjects, masks as derivatives with a table of names, a long-axis view."""
+    expected = {}
+    for seed, patient in enumerate(("sub-01", "sub-02")):
+        for phase in ("ED", "ES"):
+            labels, stem = stack(seed, phase), f"{patient}_ses-1_acq-{phase}"
+            image = root / patient / "ses-1" / "anat" / f"{stem}_cine.nii.gz"
+            write_nifti(image, paint(labels, seed))
+            folder = root / "derivatives" / "hearts" / patient
+            write_nifti(folder / f"{stem}_desc-manual_dseg.nii.gz", revert(labels, "acdc"))
+            expected[patient, phase] = labels
+        write_nifti(image.with_name(f"{patient}_ses-1_acq-4ch_cine.nii.gz"), paint(labels, seed))
+    (root / "derivatives" / "hearts" / "dseg.tsv").write_text(
+        "index\tname\n0\tBackground\n1\tRight ventricle\n2\tMyocardium\n3\tLeft ventricle\n"
+    )
+    (root / "participants.tsv").write_text(
+        "participant_id\tmanufacturer\tdiagnosis\nsub-01\tPhilips Healthcare\tHCM\n02\tn/a\tn/a\n"
+    )
+    return expected
+
+
 def write_folder(root: Path) -> Expected:
     """Images and masks of two patients, with ACDC's numbers."""
     expected = {}
@@ -320,10 +408,13 @@ LAYOUTS = {
     "emidec": write_emidec,
     "emidec, archive": write_emidec_archive,
     "folder": write_folder,
+    "bids": write_bids,
+    "kaggle": write_kaggle,
     "mnms": write_mnms,
     "mnms2": write_mnms2,
     "mscmrseg": write_mscmrseg,
     "myops": write_myops,
+    "nnunet": write_nnunet,
     "sunnybrook": write_sunnybrook,
     "sunnybrook, earlier": write_small_sunnybrook,
     "ukbb": write_ukbb,

@@ -10,11 +10,12 @@ from itertools import islice
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 
 from cmr_synth.anatomy.labels import INFARCT, LV, MYO, RV, SCAR, UNLABELLED
 from cmr_synth.cohorts import registry
-from cmr_synth.cohorts.examination import CONTRASTS, PATHOLOGIES, PHASES, VENDORS, vendor_named
+from cmr_synth.cohorts.examination import CONTRASTS, PATHOLOGIES, PHASES, VENDORS
 from cmr_synth.cohorts.reading import read_cohort, told
 from cmr_synth.cohorts.registry import load_cohort
 from cmr_synth.cohorts.slices import open_slice_set, prepare
@@ -62,7 +63,7 @@ def cohort(request, tmp_path, layouts):
 def first_examinations(cohort):
     """The first few examinations."""
     adapter, root = cohort
-    return list(islice(adapter.examinations(root), 4))
+    return list(islice(read_cohort(adapter.name, root, []), 4))
 
 
 def test_arrays_fit_together(first_examinations):
@@ -111,7 +112,7 @@ def test_the_right_ventricle_lies_on_the_left(first_examinations):
 
 def test_reading_twice_gives_the_same(cohort):
     adapter, root = cohort
-    one, two = (next(iter(adapter.examinations(root))) for _ in range(2))
+    one, two = (next(iter(read_cohort(adapter.name, root, []))) for _ in range(2))
     assert one.patient == two.patient
     np.testing.assert_array_equal(one.image, two.image)
     np.testing.assert_array_equal(one.labels, two.labels)
@@ -119,7 +120,7 @@ def test_reading_twice_gives_the_same(cohort):
 
 def test_what_is_written_is_what_is_read(written):
     adapter, root, expected = written
-    read = {(e.patient, e.phase): e for e in adapter.examinations(root)}
+    read = {(e.patient, e.phase): e for e in read_cohort(adapter.name, root, [])}
     assert read.keys() == expected.keys()
     for key, labels in expected.items():
         np.testing.assert_array_equal(read[key].labels, labels)
@@ -134,7 +135,7 @@ def test_what_is_written_is_what_is_read(written):
 def test_pictures_are_those_of_the_labels(written):
     """Blood is brighter than the wall where both are known."""
     adapter, root, _ = written
-    for e in adapter.examinations(root):
+    for e in read_cohort(adapter.name, root, []):
         if not e.labelled.any():
             continue
         blood = e.image[e.labels == LV].mean()
@@ -262,21 +263,51 @@ def test_contrasts_are_told_apart(tmp_path, layouts):
     assert [x.what for x in lost] == ["x.nii.gz"]
 
 
-@pytest.mark.parametrize(
-    ("said", "vendor"),
-    [
-        ("SIEMENS", "siemens"),
-        ("GE MEDICAL SYSTEMS", "ge"),
-        ("General Electric", "ge"),
-        ("Philips Medical Systems", "philips"),
-        ("Canon", "canon"),
-        ("TOSHIBA_MEC", "canon"),
-        ("German Engineering", None),
-        ("", None),
-    ],
-)
-def test_names_of_vendors(said, vendor):
-    assert vendor_named(said) == vendor
+def test_bids_joins_its_tables_and_names_what_is_left_out(tmp_path, layouts):
+    layouts["bids"](tmp_path)
+    lost = []
+    found = list(read_cohort("bids", tmp_path, lost))
+    assert {(e.patient, e.vendor, e.pathology) for e in found} == {
+        ("sub-01", "philips", "hcm"),
+        ("sub-02", None, None),
+    }
+    assert {x.reason for x in lost} == {"no short-axis view by its name (4ch)."} and len(lost) == 2
+    assert not load_cohort("bids").remarks(tmp_path)
+    (tmp_path / "derivatives" / "hearts" / "dseg.tsv").unlink()
+    for guessed, stated in zip(read_cohort("bids", tmp_path, []), found, strict=True):
+        np.testing.assert_array_equal(guessed.labels, stated.labels)
+    assert "numbers were told from the masks" in load_cohort("bids").remarks(tmp_path)[0]
+
+
+def test_nnunet_tells_structures_by_name(tmp_path, layouts):
+    layouts["nnunet"](tmp_path)
+    assert load_cohort("nnunet").remarks(tmp_path) == ["labels left atrium count as background."]
+    about = tmp_path / "dataset.json"
+    first = next(iter(load_cohort("nnunet").examinations(tmp_path)))
+    about.write_text(
+        '{"labels": {"0": "background", "1": "RV", "2": "myocardium", "3": "LA", "4": "LV"}}'
+    )
+    again = next(iter(load_cohort("nnunet").examinations(tmp_path)))
+    np.testing.assert_array_equal(first.labels, again.labels)
+    for text, message in (
+        ('{"labels": {"background": 0, "liver": 1}}', "none of its labels is a structure"),
+        ('{"labels": 3}', "does not name labels"),
+        ("[", "does not name labels"),
+    ):
+        about.write_text(text)
+        with pytest.raises(InputError, match=message):
+            next(iter(load_cohort("nnunet").examinations(tmp_path)))
+
+
+def test_kaggle_takes_the_first_frame_and_leaves_out_what_is_no_cine(tmp_path, layouts):
+    layouts["kaggle"](tmp_path)
+    (tmp_path / "3" / "study").mkdir(parents=True)
+    lost = []
+    found = list(read_cohort("kaggle", tmp_path, lost))
+    assert [e.patient for e in found] == ["1", "12"] and {e.vendor for e in found} == {"ge"}
+    first = pydicom.dcmread(tmp_path / "1/study/sax_6/IM-0001-0001.dcm").pixel_array
+    assert any((plane == first).all() for plane in found[0].image)
+    assert [x.what for x in lost] == ["3"] and "no DICOM image" in lost[0].reason
 
 
 def test_autofd_counts_slices_beside_their_mask(tmp_path, layouts):

@@ -38,7 +38,7 @@ def test_an_empty_folder_is_one_line(name, tmp_path):
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        InputError, match=r"no cohort is called 'acd'; known are acdc, autofd, chla"
+        InputError, match=r"no cohort is called 'acd'; known are acdc, autofd, bids, chla"
     ):
         load_cohort("acd")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,12 +35,6 @@ PATHOLOGIES = {
 }
 VENDORS = ("siemens", "philips", "ge", "canon")
 PHASES = ("ED", "ES")
-_IN_NAMES = {
-    "siemens": ("siemens",),
-    "philips": ("philips",),
-    "ge": ("ge", "gems", "general electric"),
-    "canon": ("canon", "toshiba"),
-}
 CINE = "cine"
 CONTRASTS = {
     CINE: "cine, balanced steady-state free precession",
@@ -49,14 +42,6 @@ CONTRASTS = {
     "t2": "T2-weighted, with dark blood",
 }
 """What the pictures are weighted by. Generators and judges of cine are never given the others."""
-
-
-def vendor_named(text: str) -> str | None:
-    """The vendor that a manufacturer's name means, such as `GE MEDICAL SYSTEMS`; None if none."""
-    words = f" {' '.join(re.findall(r'[a-z]+', text.lower()))} "
-    return next(
-        (v for v, names in _IN_NAMES.items() if any(f" {n} " in words for n in names)), None
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from cmr_synth.anatomy.labels import SCAR, STRUCTURES
 from cmr_synth.cohorts.examination import Examination
-from cmr_synth.cohorts.planes import plane_of
+from cmr_synth.imaging.plane import plane_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,8 @@ class Facts:
     structures : tuple of str
         Those drawn.
     plane : str
-        As `cmr_synth.cohorts.planes.plane_of` tells.
+        As `cmr_synth.imaging.plane.plane_of` names it; "axial" often means that the file has lost
+        its direction. "not known" where it has none.
     orientation : str
         How slices came into radiological display.
     grey_values : (float, float, float)
@@ -53,7 +54,7 @@ class Facts:
         sparse = image[:, ::2, ::2]  # every fourth pixel tells the range as well
         middle, high = np.percentile(sparse, (50, 99.5))
         slices, rows, columns = image.shape
-        orientation = examination.orientation
+        orientation, affine = examination.orientation, examination.affine
         return cls(
             patient=examination.patient,
             phase=examination.phase,
@@ -64,7 +65,7 @@ class Facts:
             spacing=examination.spacing,
             labelled=int(examination.labelled.sum()),
             structures=tuple(s for s, v in {**STRUCTURES, **SCAR}.items() if there[v]),
-            plane=plane_of(examination.affine),
+            plane="not known" if affine is None else plane_of(affine),
             orientation="as stored" if orientation is None else orientation.reason,
             grey_values=(float(image.min()), float(middle), float(high)),
             files=examination.files,

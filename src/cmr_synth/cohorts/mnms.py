@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cmr_synth.anatomy.labels import CONVENTIONS
-from cmr_synth.cohorts.examination import PHASES, Examination, LeftOut, vendor_named
+from cmr_synth.cohorts.examination import PHASES, Examination, LeftOut
 from cmr_synth.cohorts.nifti_files import nifti_below, stem_of
 from cmr_synth.cohorts.stacks import Drawing, Stack, read_stacks
 from cmr_synth.cohorts.table import find_table
 from cmr_synth.errors import InputError
+from cmr_synth.imaging.dicom_header import vendor_of
 from cmr_synth.text_files import Table, number
 
 name = "mnms"
@@ -89,7 +90,7 @@ def _stacks(root: Path) -> Iterator[Stack | LeftOut]:
             image=path,
             mask=files.get((path.parent, f"{stem_of(path.name)}_gt")),
             frames=frames,
-            vendor=vendor_named(rows[patient].get("VendorName", "")),
+            vendor=vendor_of(rows[patient].get("VendorName", "")),
             pathology=PATHOLOGY.get(rows[patient].get("Pathology", "").upper()),
         )
 

@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from cmr_synth.anatomy.labels import CONVENTIONS, LV, RV
-from cmr_synth.cohorts.examination import PHASES, Examination, LeftOut, vendor_named
+from cmr_synth.cohorts.examination import PHASES, Examination, LeftOut
 from cmr_synth.cohorts.nifti_files import nifti_at
 from cmr_synth.cohorts.stacks import Drawing, Stack, left_out, read_stacks
 from cmr_synth.cohorts.table import find_table
 from cmr_synth.errors import InputError
+from cmr_synth.imaging.dicom_header import vendor_of
 
 name = "mnms2"
 title = "M&Ms-2, multi-disease, multi-view and multi-centre right ventricular segmentation, 2021"
@@ -88,7 +89,7 @@ def _stacks(root: Path) -> Iterator[Stack | LeftOut]:
                     image=nifti_at(folder, stem),
                     mask=nifti_at(folder, f"{stem}_gt"),
                     frames=((0, phase),),
-                    vendor=vendor_named(row.get("VENDOR", "")),
+                    vendor=vendor_of(row.get("VENDOR", "")),
                     pathology=PATHOLOGY.get(row.get("DISEASE", "").upper()),
                 )
             except InputError as error:

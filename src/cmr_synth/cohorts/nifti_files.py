@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
-from cmr_synth.cohorts.examination import LeftOut
 from cmr_synth.errors import InputError
+from cmr_synth.files import walk
 
 _ENDING = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 
@@ -58,31 +56,9 @@ def nifti_below(root: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If a folder cannot be read.
+        If the folder cannot be read.
     """
-
-    def refuse(error: OSError) -> None:
-        raise InputError(
-            f"{error.filename}: cannot be read ({error.strerror or error}); check its permissions."
-        ) from error
-
-    found: list[Path] = []
-    walked: set[tuple[int, int]] = set()
-    for folder, below, files in os.walk(root, followlinks=True, onerror=refuse):
-        state = os.stat(folder)
-        if (state.st_dev, state.st_ino) in walked:
-            below.clear()
-            continue
-        walked.add((state.st_dev, state.st_ino))
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        found += [Path(folder, name) for name in files if is_nifti_name(name)]
-    return sorted(found)
-
-
-def not_taken(root: Path, taken: Iterable[Path], reason: str) -> list[LeftOut]:
-    """Every NIfTI file below a folder that is none of those taken."""
-    known = set(taken)
-    return [LeftOut(relative(p, root), reason) for p in nifti_below(root) if p not in known]
+    return [path for path in walk(root).files if is_nifti_name(path.name)]
 
 
 def relative(path: Path, root: Path) -> str:

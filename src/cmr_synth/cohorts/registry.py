@@ -19,11 +19,14 @@ BUILT_IN = {
     "sunnybrook": "cmr_synth.cohorts.sunnybrook",
     "autofd": "cmr_synth.cohorts.autofd",
     "emidec": "cmr_synth.cohorts.emidec",
+    "kaggle": "cmr_synth.cohorts.kaggle",
     "mnms": "cmr_synth.cohorts.mnms",
     "mnms2": "cmr_synth.cohorts.mnms2",
     "mscmrseg": "cmr_synth.cohorts.mscmrseg",
     "myops": "cmr_synth.cohorts.myops",
     "ukbb": "cmr_synth.cohorts.ukbb",
+    "bids": "cmr_synth.cohorts.bids",
+    "nnunet": "cmr_synth.cohorts.nnunet",
     "folder": "cmr_synth.cohorts.folder",
 }
 TEXTS = ("name", "title", "licence", "citation", "asked_for")

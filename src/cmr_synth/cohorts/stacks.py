@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.labels import BACKGROUND, STRUCTURES, UNLABELLED, is_heart, translate
 from cmr_synth.cohorts.examination import Examination, LeftOut, fully_labelled
 from cmr_synth.cohorts.nifti_files import relative
-from cmr_synth.cohorts.planes import FAR, degrees_off
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.nifti import read_image, read_labels
 from cmr_synth.imaging.orientation import (
@@ -26,6 +25,7 @@ from cmr_synth.imaging.orientation import (
     apply_to_spacing,
     in_plane_orientation,
 )
+from cmr_synth.imaging.plane import plane_of
 from cmr_synth.imaging.positions import slice_position
 from cmr_synth.imaging.scan import Scan, require_same_grid
 
@@ -120,19 +120,18 @@ def left_out(error: InputError, files: list[Path], root: Path) -> LeftOut:
 
 
 def require_short_axis(scan: Scan) -> None:
-    """Refuse a stack that lies in another plane by its direction.
+    """Refuse a long-axis view by its direction.
+
+    A plane of the body is no reason to: published files of short-axis stacks have often lost their
+    direction and seem to be axial.
 
     Raises
     ------
     InputError
-        Naming the angle.
+        If it is one.
     """
-    off = degrees_off(scan.affine)
-    if off is not None and off > FAR:
-        raise InputError(
-            f"{scan.name}: no short-axis stack by its plane, more than {FAR:.0f} degrees away from "
-            "any."
-        )
+    if plane_of(scan.affine) == "long axis":
+        raise InputError(f"{scan.name}: no short-axis stack by its plane, but a long-axis view.")
 
 
 def examination_of(
