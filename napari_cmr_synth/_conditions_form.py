@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QDoubleSpinBox,
     QLabel,
     QLineEdit,
     QPushButton,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -23,6 +21,7 @@ from cmr_synth.synthesis.request import Request
 from . import _models, _settings
 from ._card_dialog import CardDialog
 from ._family_form import FamilyForm
+from ._fields import Number, WholeNumber
 from ._layout import form, group, narrow_combo, show_row, side_by_side, stacked
 from ._messages import show_problem
 
@@ -233,7 +232,7 @@ class ConditionsForm(QWidget):
     def _build_conditions(self) -> QWidget:
         self.vendor, self.phase, self.pathology, self.cohort = (narrow_combo() for _ in range(4))
         self.cohort.setToolTip("Data set whose patients and hospital the picture shall look like.")
-        self.position = QDoubleSpinBox()
+        self.position = Number()
         self.position.setRange(-0.05, 1.0)
         self.position.setSingleStep(0.05)
         self.position.setSpecialValueText(UNSPECIFIED)
@@ -256,7 +255,7 @@ class ConditionsForm(QWidget):
         self.scope = narrow_combo(self)
         self.scope.setVisible(not of_files)
         self.offer_scopes(3)
-        self.variants = QSpinBox()
+        self.variants = WholeNumber()
         self.variants.setRange(1, MOST_OF_FILES if of_files else MOST_VARIANTS)
         self.variants.setToolTip("Different pictures of the same mask and conditions")
         self.seed = QLineEdit(str(Request().seed))
@@ -265,15 +264,15 @@ class ConditionsForm(QWidget):
         self.dice.setText("\N{DIE FACE-5}")
         self.dice.setToolTip("Another seed")
         self.dice.clicked.connect(self.throw_dice)
-        self.steps = QSpinBox()
+        self.steps = WholeNumber()
         self.steps.setRange(0, 1000)
         self.steps.setToolTip("Network evaluations; a model looks best at its own number.")
-        self.guidance = QDoubleSpinBox()
+        self.guidance = Number()
         self.guidance.setRange(-0.1, 20.0)
         self.guidance.setSingleStep(0.1)
         self.guidance.setValue(-0.1)
         self.guidance.setToolTip("Above 1 exaggerates the conditions, and doubles the time.")
-        self.batch = QSpinBox()
+        self.batch = WholeNumber()
         self.batch.setRange(1, 64)
         self.batch.setValue(TOGETHER)
         self.batch.setToolTip("Images made at once: speed and memory, not pixels")

@@ -19,10 +19,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ._fields import Choice
 
-def narrow_combo(parent: QWidget | None = None) -> QComboBox:
+
+def narrow_combo(parent: QWidget | None = None) -> Choice:
     """A combo box that never widens its dock, however long its entries are."""
-    combo = QComboBox(parent)
+    combo = Choice(parent)
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(8)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -11,14 +11,12 @@ from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +24,7 @@ from qtpy.QtWidgets import (
 from cmr_synth.anatomy.editing import CONTOURS
 from cmr_synth.anatomy.template import SIZES
 
+from .._fields import Choice, Number, WholeNumber
 from .._layers import COLOURS
 from .._layout import narrow_combo
 from .contours import COLOUR_OF
@@ -61,7 +60,7 @@ class NewMaskForm(QWidget):
         self.phase.setToolTip(
             "End-diastole, end-systole, or both: two frames, or two masks on a still image."
         )
-        self.seed = QSpinBox(self)
+        self.seed = WholeNumber(self)
         self.seed.setRange(0, 9999)
         self.seed.setToolTip("Which individual: another number draws another heart.")
         self.grid = narrow_combo(self)
@@ -196,7 +195,7 @@ class ToolsForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.scope = QComboBox(self)
+        self.scope = Choice(self)
         self.scope.addItem("slice shown", False)
         self.scope.addItem("all slices of the frame", True)
         self.scope.setToolTip("Where wall, expand, contract, smooth and remove strays work.")
@@ -289,8 +288,8 @@ def _button(text: str, tip: str) -> QPushButton:
     return button
 
 
-def _millimetres(value: float, least: float, most: float, tip: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
+def _millimetres(value: float, least: float, most: float, tip: str) -> Number:
+    box = Number()
     box.setDecimals(1)
     box.setRange(least, most)
     box.setSingleStep(0.5)

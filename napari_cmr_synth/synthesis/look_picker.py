@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QWidget
 
+from .._fields import Number
 from .._in_view import in_view
 from .._layers import scan_of_layer
 from .._layout import narrow_combo
@@ -77,7 +78,7 @@ class LookPicker(QWidget):
             "A real picture, whose contrast, brightness and grain on the slice in view are taken "
             "over; the anatomy stays that of the mask. The live preview leaves it out."
         )
-        self.strength = QDoubleSpinBox()
+        self.strength = Number()
         self.strength.setRange(0.0, 1.0)
         self.strength.setSingleStep(0.1)
         self.strength.setValue(0.5)

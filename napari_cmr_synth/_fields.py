@@ -1,0 +1,63 @@
+"""Entry fields of the panels: the wheel scrolls past them, and comma and point are one.
+
+A panel is scrolled with the wheel; a field that happens to lie under the mouse must not take it for
+a change of its value (labels of LV and RV changed places that way). A field takes the wheel once it
+was clicked into. In fields with decimals "1,5" and "1.5" are the same number in every country.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QLocale, Qt
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox, QWidget
+
+
+class _ScrolledPast:
+    """Leaves the wheel to what is around the field, until the field has the focus."""
+
+    def _scroll_past(self: Any) -> None:
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # and not by the wheel itself
+
+    def wheelEvent(self: Any, event: Any) -> None:  # noqa: N802 (Qt's name)
+        if self.hasFocus():
+            super().wheelEvent(event)  # type: ignore[misc]
+        else:
+            event.ignore()
+
+
+class Choice(_ScrolledPast, QComboBox):
+    """One of several entries."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._scroll_past()
+
+
+class WholeNumber(_ScrolledPast, QSpinBox):
+    """A whole number."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._scroll_past()
+
+
+class Number(_ScrolledPast, QDoubleSpinBox):
+    """A number with decimals, which may be typed with a comma or a point."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._scroll_past()
+        self.setLocale(QLocale.c())  # shown as in every other number of the program
+
+    def validate(self, text: str, position: int) -> Any:
+        """As Qt's, for either spelling."""
+        return super().validate(_with_point(text), position)
+
+    def valueFromText(self, text: str) -> float:  # noqa: N802 (Qt's name)
+        """As Qt's, for either spelling."""
+        return float(super().valueFromText(_with_point(text)))
+
+
+def _with_point(text: str) -> str:
+    return text.replace(",", ".")
