@@ -118,7 +118,9 @@ class ReaderStudyWidget(QWidget):
         from cmr_synth.evaluation.readers.study import ReaderStudy
 
         try:
-            self._study = ReaderStudy(Path(self.folder.text().strip()), self.reader.text())
+            self._study = ReaderStudy(
+                Path(self.folder.text().strip()).expanduser(), self.reader.text()
+            )
         except InputError as error:
             show_problem(error)
             return

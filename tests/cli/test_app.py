@@ -39,6 +39,25 @@ def test_no_display_is_one_line(run, no_display) -> None:
     assert ended.line.startswith("cmr-synth: no display")
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays of Linux")
+@pytest.mark.parametrize(
+    "screen", [{"DISPLAY": ":77"}, {"QT_QPA_PLATFORM": "nonsense"}], ids=["gone", "unknown"]
+)
+def test_a_display_that_is_gone_is_one_line(screen) -> None:
+    pytest.importorskip("napari")
+    pytest.importorskip("PyQt5")
+    clean = {name: value for name, value in os.environ.items() if name not in SCREENS}
+    done = subprocess.run(
+        [sys.executable, "-m", "cmr_synth.cli", "app"],
+        env={**clean, **screen},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("cmr-synth: no window can be opened") and "xvfb-run" in line
+
+
 def test_napari_absent_is_one_line_with_the_remedy() -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_NAPARI],

@@ -154,6 +154,21 @@ def test_a_zip_that_leads_out_of_its_folder_is_refused(
     assert not empty_zoo.exists()
 
 
+def test_a_zip_with_backslashes_is_added(tiny_model: Path, tmp_path: Path) -> None:
+    """As older programs of Windows pack it."""
+    with zipfile.ZipFile(pack(tiny_model, tmp_path / "model.zip", inside="a/")) as packed:
+        contents = {name.replace("/", "\\"): packed.read(name) for name in packed.namelist()}
+    with zipfile.ZipFile(tmp_path / "windows.zip", "w") as again:
+        again.writestr("a\\", b"")  # the folder itself
+        for name, content in contents.items():
+            again.writestr(name, content)
+    assert zoo.add(tmp_path / "windows.zip").name == "tiny"
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as again:
+        again.writestr("a\\..\\..\\card.yaml", b"")
+    with pytest.raises(InputError, match="leads out of the folder"):
+        zoo.add(tmp_path / "evil.zip")
+
+
 def test_a_zip_that_unpacks_to_too_much_is_refused(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -366,6 +366,40 @@ def test_types_that_other_readers_do_not_know_are_replaced(tmp_path, oblique, dt
     assert nib.load(write_nifti(scan, tmp_path / "out.nii")).get_data_dtype() == stored
 
 
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (np.array([-(2**31), 2**31 - 1]), np.int32),
+        (np.array([0, 2**32 - 1]), np.uint32),
+        (np.array([0, 2**40]), np.float64),
+        (np.array([-(2**53), 5]), np.float64),
+        (np.array([0, 2**53], np.uint64), np.float64),
+        (np.array([0.5, 1e300]), np.float64),
+        (np.array([np.inf, 1.5]), np.float32),
+    ],
+)
+def test_no_value_wraps_on_writing(tmp_path, oblique, values, dtype):
+    scan = Scan(array=values[:, None, None], spacing=(8, 1.4, 1.2), affine=oblique, name="big")
+    back = nib.load(write_nifti(scan, tmp_path / "out.nii"))
+    assert back.get_data_dtype() == dtype
+    assert np.array_equal(np.asarray(back.dataobj).ravel().astype(values.dtype), values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.array([0, 2**53 + 1]), "holds 9007199254740993, and whole numbers beyond"),
+        (np.array([-(2**63), 0]), "holds -9223372036854775808"),
+        (np.array([1j, 0]), "complex128 have no place"),
+    ],
+)
+def test_values_that_no_type_holds_are_refused(tmp_path, oblique, values, message):
+    scan = Scan(array=values[:, None, None], spacing=(8, 1.4, 1.2), affine=oblique, name="big")
+    with pytest.raises(InputError, match=message):
+        write_nifti(scan, tmp_path / "out.nii")
+    assert not list(tmp_path.iterdir())
+
+
 def test_writing_refuses_in_one_line_and_leaves_nothing(tmp_path, oblique, monkeypatch):
     scan = read_image(save(tmp_path / "in.nii", voxels((6, 5, 3)), oblique))
     with pytest.raises(InputError, match="ends in .nii or .nii.gz"):

@@ -8,6 +8,7 @@ what to do), 2 for wrong usage. Modules of verbs import nothing heavy before the
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -18,7 +19,7 @@ from typing import Any
 import typer
 
 from cmr_synth import extensions
-from cmr_synth.cli.console import Interrupted, fail, remark
+from cmr_synth.cli.console import Interrupted, fail, print_anything, remark
 from cmr_synth.errors import InputError
 
 GROUP = "cmr_synth.verbs"
@@ -41,6 +42,7 @@ theirs as entry points of `GROUP`."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _ECHO_SECONDS = 3.0
+_HOME = re.compile(r"((?:--?[\w-]+=)?(?:[\w.-]+=)?)(~(?:[/\\].*)?)", re.DOTALL)
 
 
 def build() -> typer.Typer:
@@ -110,9 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Threads of torch that wait for each other shall sleep: by default they spin, and beside any
     # other program every step takes ten times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    print_anything()
     before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        build()(arguments, prog_name="cmr-synth")
+        build()([_at_home(argument) for argument in given], prog_name="cmr-synth")
     except InputError as error:
         fail(str(error))
     except (Interrupted, KeyboardInterrupt):
@@ -134,6 +138,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _at_home(argument: str) -> str:
+    """An argument with `~` expanded where shells leave it: `--out=~/made`, `--data=acdc=~/acdc`."""
+    found = _HOME.fullmatch(argument)
+    return found.group(1) + os.path.expanduser(found.group(2)) if found else argument
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 
 from cmr_synth.errors import InputError
 
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+_OPEN = "from qtpy.QtWidgets import QApplication; QApplication([])"
+_PATIENCE_S = 60
 
 
 def app() -> None:
@@ -41,6 +44,7 @@ def app() -> None:
         raise InputError(
             f"napari cannot start ({error}); install what is missing with your system's packages."
         ) from error
+    _require_window()
     # Qt's loop lets no Python code run on Ctrl-C, so the system ends the program
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -48,3 +52,37 @@ def app() -> None:
 
     open_app()
     napari.run()
+
+
+def _require_window() -> None:
+    """Open Qt in a process of its own first, because where it cannot it aborts the program.
+
+    A display that is gone, such as that of a closed ssh -X, or a library of the system that is
+    missing are told only that way.
+
+    Raises
+    ------
+    InputError
+        With Qt's own reason.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", _OPEN],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE_S,
+        )
+    except subprocess.TimeoutExpired:  # slow is not broken
+        return
+    if probe.returncode == 0:
+        return
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or "none"
+    reason = next((line.strip() for line in probe.stderr.splitlines() if line.strip()), "it aborts")
+    raise InputError(
+        f"no window can be opened on display {display!r} ({reason.rstrip('.')}); log in anew "
+        "(ssh -X), use xvfb-run, or make images without a window: cmr-synth synthesize --help"
+    )

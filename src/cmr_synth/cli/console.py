@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +20,13 @@ Tell = Callable[[float | None, str], None]
 
 class Interrupted(BaseException):
     """Ctrl-C or a polite request to end; unwinds like any exception, so that files are tidied."""
+
+
+def print_anything() -> None:
+    """Escape what the console cannot print, instead of ending with a traceback after the work."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def result(facts: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:

@@ -301,9 +301,11 @@ def _unpack(archive: Path, folder: Path) -> None:
     """Take the files of a model out of a .zip, and nothing else."""
     try:
         with zipfile.ZipFile(archive) as content:
-            members = {PurePosixPath(i.filename): i for i in content.infolist() if not i.is_dir()}
+            # older programs of Windows write backslashes, against the format's own rule
+            named = {i.filename.replace("\\", "/"): i for i in content.infolist()}
+            members = {PurePosixPath(name): i for name, i in named.items() if name[-1:] != "/"}
             for path in members:
-                if path.is_absolute() or ".." in path.parts or re.search(r"[\\:]", str(path)):
+                if path.is_absolute() or ".." in path.parts or ":" in str(path):
                     raise InputError(
                         f"{archive.name}: holds the path {str(path)!r}, which leads out of the "
                         "folder it is unpacked to; do not trust this file."

@@ -40,6 +40,7 @@ INTEGER_TOLERANCE = 1e-3  # a label stored through a float32 slope is off by les
 _GZIP_MAGIC = b"\x1f\x8b"
 _DESCRIPTION_BYTES = 79  # the field holds 80 and ends in a zero
 _CHUNK_BYTES = 1 << 20
+_EXACT = 2**53  # whole numbers up to here are exact in 64-bit floating point
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def write_nifti(
         raise InputError(f"{name}: a NIfTI file name ends in .nii or .nii.gz. Rename the output.")
     if not overwrite and path.exists():
         raise InputError(f"{name}: exists already. Choose another name, or allow overwriting.")
-    values = _storable(scan.array)
+    values = _storable(scan.array, scan.name)
     origin = scan.origin
     if (
         isinstance(origin, NiftiOrigin)
@@ -302,12 +303,35 @@ def _to_file_axes(values: npt.NDArray[Any], origin: NiftiOrigin) -> npt.NDArray[
     return stored
 
 
-def _storable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Types that every NIfTI reader knows."""
-    kinds = {"b": np.uint8, "f": np.float32}
-    if array.dtype.kind in kinds:
-        return array.astype(kinds[array.dtype.kind], copy=False)
-    return array.astype(np.int32) if array.dtype.itemsize == 8 else array
+def _storable(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    """Types that every NIfTI reader knows, of the smallest that hold the values.
+
+    Raises
+    ------
+    InputError
+        If no type holds them: whole numbers beyond 2^53, numbers that are complex.
+    """
+    if array.dtype.kind not in "buif":
+        raise InputError(f"{name}: values of type {array.dtype} have no place in a NIfTI scan.")
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8)
+    if array.dtype.kind == "f":
+        finite = np.abs(array[np.isfinite(array)]) if array.dtype.itemsize > 4 else np.empty(0)
+        too_large = finite.size and finite.max() > np.finfo(np.float32).max
+        return array.astype(np.float64 if too_large else np.float32, copy=False)
+    if array.dtype.itemsize < 8 or not array.size:
+        return array if array.dtype.itemsize < 8 else array.astype(np.int32)
+    low, high = int(array.min()), int(array.max())
+    for kind in (np.int32, np.uint32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return array.astype(kind)
+    if max(-low, high) <= _EXACT:
+        return array.astype(np.float64)
+    largest = low if -low > high else high
+    raise InputError(
+        f"{name}: holds {largest}, and whole numbers beyond 2^53 have no place "
+        "in a NIfTI file that every program reads; scale them down."
+    )
 
 
 def _without_history(header: Nifti1Header, values: npt.NDArray[Any]) -> Nifti1Header:
