@@ -136,6 +136,38 @@ def write_sunnybrook(root: Path, *, large: bool = True) -> Expected:
     return expected
 
 
+def write_sunnybrook_files(root: Path) -> Expected:
+    """Images in DICOM and contours as text, by two names joined by a table; one slice undrawn."""
+    from cmr_synth.imaging.contours.outlines import ENDO, EPI, traced
+    from cmr_synth.imaging.contours.sunnybrook import write_sunnybrook as write_contours
+
+    patient, expected = "SC-HF-I-05", {}
+    ed, es = stack(0, "ED"), stack(0, "ES")
+    contours = {}
+    for t, (labels, kinds) in enumerate(((ed, (ENDO, EPI)), (es, (ENDO,)))):
+        pixels = paint(labels, 0)
+        for k in range(4):
+            number = 20 * k + 1 + 7 * t
+            path = (
+                root / "SCD_IMAGES_01" / "SCD0000501" / f"CINESAX_{k}" / f"IM-0003-{number:04d}.dcm"
+            )
+            write_slice(path, pixels[k], OBLIQUE, k, 7 * t, series=k)
+            if k < 3:
+                lines = traced(labels[k])[0]
+                contours[number] = {kind: lines[kind] for kind in kinds}
+        drawn = (LV, MYO) if EPI in kinds else (LV,)
+        known = np.where(np.isin(labels, drawn), labels, UNLABELLED)
+        known[3] = UNLABELLED
+        expected[patient, "ED" if EPI in kinds else "ES"] = known[::-1]  # read base first
+    folder = root / "SCD_ManualContours" / patient / "contours-manual" / "IRCCI-expert"
+    folder.parent.mkdir(parents=True)
+    write_contours(contours, folder)
+    (root / "scd_patientdata.csv").write_text(
+        "PatientID,OriginalID,Gender,Age,Pathology\nSCD0000501,SC-HF-I-5,Male,60,Heart failure\n"
+    )
+    return expected
+
+
 def write_small_sunnybrook(root: Path) -> Expected:
     """The earlier archive, with the blood pool alone."""
     return write_sunnybrook(root, large=False)
@@ -417,6 +449,7 @@ LAYOUTS = {
     "nnunet": write_nnunet,
     "sunnybrook": write_sunnybrook,
     "sunnybrook, earlier": write_small_sunnybrook,
+    "sunnybrook, as distributed": write_sunnybrook_files,
     "ukbb": write_ukbb,
 }
 

@@ -2,6 +2,7 @@
 
 Two archives are read: `sunnybrook_slices.npz` (35 patients; `endo` and `epi`, the outer contour
 where `has_epi` says that it was drawn), or else `sunnybrook_train.npz` (24 of them, `lv` alone).
+Without an archive, the data are read as distributed, see `sunnybrook_files`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts.archive import open_npz
-from cmr_synth.cohorts.examination import Examination
+from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.stacks import each
+from cmr_synth.cohorts.sunnybrook_files import Drawn, patients_drawn, read_drawn
 from cmr_synth.errors import InputError
 
 name = "sunnybrook"
@@ -45,7 +48,7 @@ settled = {
 SPACING_MM = (8.0, 1.37, 1.37)  # in-plane size is not recorded; 1.25 to 1.41 in this collection
 
 
-def examinations(root: Path) -> Iterator[Examination]:
+def examinations(root: Path) -> Iterator[Examination | LeftOut]:
     """Yield the ED and the ES slices of every patient as two stacks.
 
     Slices are numbered through slice and frame, 20 frames a slice; the frames near the
@@ -54,8 +57,12 @@ def examinations(root: Path) -> Iterator[Examination]:
     Raises
     ------
     InputError
-        If there is no archive, or its arrays do not fit together.
+        If there is neither an archive nor a contour, or an archive's arrays do not fit together.
     """
+    drawn = _drawn(Path(root))
+    if drawn:
+        yield from each(drawn, _read_drawn, lambda one: [one.contours], root=Path(root))
+        return
     arrays = _read(Path(root))
     numbers = np.array([_image_number(str(n)) for n in arrays["name"]])
     level, frame = (numbers - 1) // FRAMES_PER_SLICE, (numbers - 1) % FRAMES_PER_SLICE
@@ -89,12 +96,28 @@ def examinations(root: Path) -> Iterator[Examination]:
 
 def remarks(root: Path) -> list[str]:
     """What is not recorded, and who is left out."""
+    drawn = _drawn(Path(root))
+    if drawn:
+        there = {one.patient for one in drawn} & LEFT_OUT
+        return [f"{', '.join(sorted(there))}: contours may lie beside the heart."] if there else []
     there = set(_read(Path(root))["patient"].tolist()) & LEFT_OUT
     z, y, x = SPACING_MM
     said = [f"voxels are taken to be {z:g} x {y:g} x {x:g} mm; the archive does not record them."]
     if there:
         said.append(f"{', '.join(sorted(there))}: contours lie beside the heart; left out.")
     return said
+
+
+def _drawn(root: Path) -> list[Drawn]:
+    """Patients of the data as distributed; none where there is an archive."""
+    if any((root / archive).is_file() for archive in ARCHIVES):
+        return []
+    return patients_drawn(root)
+
+
+def _read_drawn(one: Drawn) -> list[Examination]:
+    pathology = _pathology(one.patient)
+    return read_drawn(one, cohort=name, vendor=vendor, pathology=pathology)
 
 
 def _read(root: Path) -> dict[str, NDArray]:
