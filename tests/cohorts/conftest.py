@@ -380,6 +380,64 @@ def write_slice(path: Path, plane: np.ndarray, affine: np.ndarray, k: int, t: in
     header.save_as(path, enforce_file_format=True)
 
 
+def write_ocmr(root: Path) -> Expected:
+    """Two coils, twofold oversampling along the lines, two phases, one line of noise."""
+    pixels = paint(stack(0), 0)
+    write_h5(root / "fs_0001_1_5T.h5", pixels)
+    return {("fs_0001_1_5T", "ED"): np.full(pixels.shape, UNLABELLED, np.uint8)}
+
+
+def write_h5(path: Path, pixels: np.ndarray, affine: np.ndarray = OBLIQUE, lines: int = 96):
+    """An ISMRMRD file of a stack, (z, y, x), of which so many lines were acquired."""
+    import h5py
+
+    depth, ny, nx = pixels.shape
+    counters = ["kspace_encode_step_1", "slice", "phase"]
+    head = np.dtype(
+        [("flags", "<u8"), ("idx", [(c, "<u2") for c in counters])]
+        + [(c, "<u2") for c in ("number_of_samples", "active_channels", "center_sample")]
+        + [(c, "<f4", (3,)) for c in ("position", "read_dir", "phase_dir", "slice_dir")]
+    )
+    row = np.dtype([("head", head), ("data", h5py.vlen_dtype(np.dtype("<f4")))])
+    lps = np.diag([-1, -1, 1, 1]) @ affine
+    read, phase, normal = (lps[:3, axis] / np.linalg.norm(lps[:3, axis]) for axis in range(3))
+    ramp = np.linspace(0.2, 1.2, nx)
+    coils = np.stack([np.cos(ramp), np.sin(ramp)])  # squares add to one
+    wide = np.zeros((depth, 2, ny, 2 * nx), complex)
+    wide[..., nx // 2 : nx // 2 + nx] = pixels[:, None] * coils[:, None]
+    axes = (-2, -1)
+    space = np.fft.fftshift(
+        np.fft.fft2(np.fft.ifftshift(wide, axes=axes), axes=axes, norm="ortho"), axes=axes
+    ).astype(np.complex64)
+    middle = lps[:3, :2] @ (nx // 2, ny // 2)
+    rows = [(1 << 18, (0, 0, 0), 0)]
+    rows += [(0, (y, k, t), 1) for k in range(depth) for y in range(lines) for t in range(2)]
+    table = np.zeros(len(rows), row)
+    for n, (flags, (y, k, t), kept) in enumerate(rows):
+        place = lps[:3, 3] + k * lps[:3, 2] + middle
+        index = (y, k, t)
+        table["head"][n] = (flags, index, 2 * nx, 2, nx, place, read, phase, normal)
+        values = (space[k, :, y] / (1 + t) * kept).ravel()
+        table["data"][n] = values.view(np.float32)
+    matrix = "<matrixSize><x>{}</x><y>{}</y><z>1</z></matrixSize>"
+    field = "<fieldOfView_mm><x>{}</x><y>{}</y><z>8</z></fieldOfView_mm>"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file["dataset/data"] = table
+        file["dataset/xml"] = np.array(
+            [
+                '<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><encoding><encodedSpace>'
+                + matrix.format(2 * nx, ny)
+                + field.format(3 * nx, 1.5 * ny)
+                + "</encodedSpace><reconSpace>"
+                + matrix.format(nx, ny)
+                + field.format(1.5 * nx, 1.5 * ny)
+                + "</reconSpace><trajectory>cartesian</trajectory></encoding></ismrmrdHeader>"
+            ],
+            dtype=h5py.string_dtype(),
+        )
+
+
 def write_nnunet(root: Path) -> Expected:
     """Two patients at ED and ES, with numbers of their own and an atrium."""
     expected = {}
@@ -447,11 +505,18 @@ LAYOUTS = {
     "mscmrseg": write_mscmrseg,
     "myops": write_myops,
     "nnunet": write_nnunet,
+    "ocmr": write_ocmr,
     "sunnybrook": write_sunnybrook,
     "sunnybrook, earlier": write_small_sunnybrook,
     "sunnybrook, as distributed": write_sunnybrook_files,
     "ukbb": write_ukbb,
 }
+
+
+@pytest.fixture
+def write_raw() -> Callable[..., None]:
+    """`write_raw(path, pixels, affine, lines=)` writes raw data."""
+    return write_h5
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ BUILT_IN = {
     "mnms2": "cmr_synth.cohorts.mnms2",
     "mscmrseg": "cmr_synth.cohorts.mscmrseg",
     "myops": "cmr_synth.cohorts.myops",
+    "ocmr": "cmr_synth.cohorts.ocmr",
     "ukbb": "cmr_synth.cohorts.ukbb",
     "bids": "cmr_synth.cohorts.bids",
     "nnunet": "cmr_synth.cohorts.nnunet",
