@@ -16,6 +16,8 @@ from qtpy.QtWidgets import (
 )
 
 from cmr_synth.errors import InputError
+from cmr_synth.imaging.heart_side import Mirror
+from cmr_synth.imaging.spacing import spacing_of
 from cmr_synth.synthesis.request import Request
 
 from . import _models, _settings
@@ -41,6 +43,13 @@ SCOPES: dict[Scope, str] = {
     "slice": "Slice in view",
     "stack": "All slices",
     "cine": "All frames",
+}
+MIRROR: dict[Mirror, str] = {
+    "auto": "hearts on the wrong side",
+    "no": "nothing",
+    "left-right": "left and right",
+    "top-bottom": "top and bottom",
+    "half-turn": "both (half turn)",
 }
 TITLES = {"siemens": "Siemens", "philips": "Philips", "ge": "GE", "canon": "Canon"}
 
@@ -102,6 +111,8 @@ class ConditionsForm(QWidget):
             model=self._card.name,
             device=_settings.device(),
             labels=labels,
+            spacing=spacing_of(typed) if (typed := self.spacing.text().strip()) else None,
+            mirror=self.mirror.currentData(),
             vendor=self.vendor.currentData(),
             phase=self.phase.currentData(),
             pathology=self.pathology.currentData(),
@@ -240,6 +251,20 @@ class ConditionsForm(QWidget):
         self.position.setToolTip("0 is the base, 1 the apex. A stack has its own positions.")
         self.position_text = QLabel()
         self.position_text.setToolTip("0 is the base, 1 the apex; they follow from the stack.")
+        self.spacing = QLineEdit()
+        self.spacing.setPlaceholderText("as the mask says")
+        self.spacing.setToolTip(
+            "mm, columns x rows x slices such as 1.4x1.4x8, of a mask whose header never got one."
+        )
+        self.spacing.editingFinished.connect(self._on_entry)
+        self.mirror = narrow_combo()
+        for word, shown in MIRROR.items():
+            self.mirror.addItem(shown, word)
+        self.mirror.setToolTip(
+            "The right ventricle belongs on the left of the picture. Where a file puts it on the "
+            "right, this is mended by the heart's own layout, or as you choose."
+        )
+        self.mirror.currentIndexChanged.connect(self._on_entry)
         for combo in (self.vendor, self.phase, self.pathology, self.cohort):
             combo.currentIndexChanged.connect(self._on_entry)
         self.position.valueChanged.connect(self._on_entry)
@@ -249,6 +274,8 @@ class ConditionsForm(QWidget):
             ("Position", side_by_side(self.position, self.position_text)),
             ("Pathology", self.pathology),
             ("Cohort", self.cohort),
+            ("Spacing", self.spacing),
+            ("Mirror", self.mirror),
         )
 
     def _build_sampling(self, of_files: bool) -> QWidget:

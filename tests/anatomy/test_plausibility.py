@@ -79,7 +79,23 @@ DAMAGE = {
 
 
 def test_every_code_is_planted_somewhere_in_this_file():
-    assert set(CODES) == {*DAMAGE, "gap-in-stack"}
+    assert set(CODES) == {*DAMAGE, "gap-in-stack", "size"}
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (8.0, 0.1, 0.1), (80.0, 1.5, 1.5)])
+def test_a_heart_whose_size_cannot_be(spacing):
+    stack = draw_stack(slices=9)
+    (found,) = [f for f in stack_findings(stack, spacing) if f.code == "size"]
+    assert found.severity == "error" and "--spacing" in found.message
+    assert found.slice_index is None
+
+
+def test_hearts_of_every_size_that_is_drawn_can_be():
+    for slices, spacing in ((9, (8.0, 1.5, 1.5)), (5, (5.0, 0.6, 0.6)), (2, (1.0, 1.0, 1.0))):
+        found = stack_findings(draw_stack(slices=slices), spacing)
+        assert "size" not in [f.code for f in found]
+    (found,) = [f for f in findings(draw_stack()[4], (9.0, 9.0)) if f.code == "size"]
+    assert "mm across, which no heart is: the spacing of 9 x 9 mm" in found.message
 
 
 def test_an_undamaged_heart_has_no_findings(heart):

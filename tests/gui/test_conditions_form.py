@@ -102,3 +102,19 @@ def test_cohorts_are_offered_by_models_that_know_some(form, monkeypatch):
     assert form.cohort.isVisible()
     form.cohort.setCurrentIndex(form.cohort.findData("chla"))
     assert form.request(labels=None, single=True).cohort == "chla"
+
+
+def test_spacing_and_mirror_are_asked_for(form):
+    from cmr_synth.imaging.heart_side import MIRRORS
+
+    given = form.request(labels=None, single=False)
+    assert (given.spacing, given.mirror) == (None, "auto")
+    offered = [form.mirror.itemData(i) for i in range(form.mirror.count())]
+    assert offered == list(MIRRORS)
+    form.spacing.setText("1,4x1,4x8")
+    form.mirror.setCurrentIndex(offered.index("half-turn"))
+    given = form.request(labels=None, single=False)
+    assert (given.spacing, given.mirror) == ((8.0, 1.4, 1.4), "half-turn")
+    form.spacing.setText("wide")
+    with pytest.raises(InputError, match="columns x rows x slices"):
+        form.request(labels=None, single=False)

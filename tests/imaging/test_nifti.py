@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cmr_synth.errors import InputError
 from cmr_synth.imaging import Scan
-from cmr_synth.imaging.nifti import read_image, read_labels, write_nifti
+from cmr_synth.imaging.nifti import read_image, read_labels, with_spacing, write_nifti
 from cmr_synth.imaging.orientation import in_plane_orientation
 
 AXIS_ORDERS = [(0, 1, 2), (1, 0, 2), (2, 0, 1), (0, 2, 1), (2, 1, 0), (1, 2, 0)]
@@ -452,7 +452,6 @@ def header_of(shape=(6, 5, 3), dtype=np.float32, **fields):
 VOXELS = bytes(6 * 5 * 3 * 4)
 BAD = {
     "zero spacing": (header_of(pixdim_1=0) + VOXELS, "spacing along x is 0"),
-    "negative spacing": (header_of(pixdim_2=-1.5) + VOXELS, "spacing along y is -1.5"),
     "nan spacing": (header_of(pixdim_3=np.nan) + VOXELS, "spacing along z is nan"),
     "infinite spacing": (header_of(pixdim_3=np.inf) + VOXELS, "spacing along z is inf"),
     "nan affine": (
@@ -538,6 +537,66 @@ def test_damaged_gzip(tmp_path, oblique):
     file.write_bytes(content)
     with pytest.raises(InputError, match="truncated or damaged"):
         read_image(file)
+
+
+def test_a_negative_spacing_is_taken_without_its_sign(tmp_path, oblique):
+    file = save(tmp_path / "in.nii", voxels((6, 5, 3)), oblique)
+    content = bytearray(file.read_bytes())
+    content[80:84] = np.float32(-1.2).tobytes()  # pixdim[1]
+    file.write_bytes(content)
+    scan = read_image(file)
+    assert scan.spacing == pytest.approx((8.0, 1.4, 1.2))
+    np.testing.assert_allclose(scan.affine, oblique, rtol=1e-5)
+    assert scan.notes == (
+        "in.nii: the spacing in the header is -1.2 x 1.4 x 8; taken without its sign.",
+    )
+    assert read_image(write_nifti(scan, tmp_path / "out.nii")).notes == ()
+
+
+@pytest.mark.parametrize("wrong", [0, np.nan, np.inf])
+def test_a_spacing_that_cannot_be_is_taken_from_a_good_affine(tmp_path, oblique, wrong):
+    file = save(tmp_path / "in.nii", voxels((6, 5, 3)), oblique)
+    content = bytearray(file.read_bytes())
+    content[88:92] = np.float32(wrong).tobytes()  # pixdim[3]
+    file.write_bytes(content)
+    scan = read_image(file)
+    assert scan.spacing == pytest.approx((8.0, 1.4, 1.2))
+    assert "that of its affine is used, 1.2 x 1.4 x 8" in scan.notes[0] and len(scan.notes) == 1
+    assert read_image(write_nifti(scan, tmp_path / "out.nii")).notes == ()
+
+
+@pytest.mark.parametrize("row", [(0, 0, 0, 0), (np.nan, 1, 0, 0)])
+def test_the_qform_counts_where_the_sform_cannot_be(tmp_path, oblique, row):
+    image = nib.Nifti1Image(voxels((6, 5, 3)), None)
+    image.set_qform(oblique, code=1)
+    for name in ("srow_x", "srow_y", "srow_z"):
+        image.header[name] = row
+    image.header["sform_code"], image.header["vox_offset"] = 1, 352
+    file = tmp_path / "in.nii"
+    file.write_bytes(bytes(image.header.binaryblock) + bytes(4) + voxels((6, 5, 3)).tobytes("F"))
+    scan = read_image(file)
+    np.testing.assert_allclose(scan.affine, oblique, atol=1e-4)
+    assert scan.notes == (
+        "in.nii: the sform in the header is empty or cannot be; the qform is used.",
+    )
+    back = read_image(write_nifti(scan, tmp_path / "out.nii"))
+    np.testing.assert_allclose(back.affine, oblique, atol=1e-4)
+    assert back.notes == ()
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (0, 2, 1)])
+def test_the_user_states_the_spacing(tmp_path, oblique, order):
+    affine = oblique @ np.diag([1 / 1.2, 1 / 1.4, 1 / 8, 1])
+    array = voxels((12, 10, 3))
+    file = save(tmp_path / "in.nii", array.transpose(order), affine[:, [*order, 3]])
+    scan = with_spacing(read_image(file), (8.0, 1.4, 1.2))
+    assert "spacing 8 x 1.4 x 1.2 mm (slices, rows, columns) as stated" in scan.notes[-1]
+    np.testing.assert_allclose(scan.affine, oblique, atol=1e-4)
+    back = read_image(write_nifti(scan, tmp_path / "out.nii"))
+    assert nib.load(tmp_path / "out.nii").shape == array.transpose(order).shape
+    assert back.spacing == pytest.approx((8.0, 1.4, 1.2))
+    np.testing.assert_allclose(back.affine, oblique, atol=1e-4)
+    np.testing.assert_array_equal(back.array, scan.array)
 
 
 def test_missing_files_and_folders(tmp_path):

@@ -68,8 +68,15 @@ CODES: dict[str, str] = {
     "cut": "the heart reaches the edge of the image",
     "scar-outside-wall": "infarct or no-reflow away from the wall",
     "gap-in-stack": "a slice without LV between slices that have it",
+    "size": "a heart as small or as large as none is: the spacing is wrong",
 }
 """Every code and what it stands for."""
+
+ACROSS_MM = (10.0, 160.0)
+"""Diameter of the left ventricle with its wall at its widest slice, newborns included."""
+LENGTH_MM = (15.0, 200.0)
+"""From the first to the last slice with LV, where there are `ENOUGH_SLICES`."""
+ENOUGH_SLICES = 4
 
 _WIDE_GAP = 0.1  # share of the LV outline without wall above which a mask is no longer usual
 
@@ -110,6 +117,7 @@ def findings(
     if not is_heart(slice_labels).any():
         return [Finding("empty", "Nothing is labelled.", "info")]
     return [
+        *_impossible_size(slice_labels[np.newaxis], (1.0, *spacing)),
         *_missing(slice_labels),
         *_open_myocardium(slice_labels, spacing),
         *_rv_touching_lv(slice_labels, spacing),
@@ -153,9 +161,10 @@ def stack_findings(
     _check_spacing(spacing, 3, name)
     stack = revert(scar_as_myocardium(labels), "mnms", name=name)
     with_lv = np.flatnonzero((stack == LV).any(axis=(1, 2)))
-    found: list[Finding] = []
+    found = _impossible_size(stack, spacing)
     for index, slice_labels in enumerate(stack):
         in_slice = findings(labels[index], (spacing[1], spacing[2]), name=name)
+        in_slice = [finding for finding in in_slice if finding.code != "size"]  # said of the stack
         if (
             with_lv.size
             and with_lv[0] < index < with_lv[-1]
@@ -168,6 +177,32 @@ def stack_findings(
             ]
         found += [replace(finding, slice_index=index) for finding in in_slice]
     return found
+
+
+def _impossible_size(
+    stack: NDArray[np.uint8], spacing: tuple[float, float, float]
+) -> list[Finding]:
+    """A heart that is none by its size, which tells that the spacing was never filled in."""
+    areas = np.isin(stack, (LV, MYO)).sum(axis=(1, 2)) * spacing[1] * spacing[2]
+    if not (stack == LV).any():
+        return []
+    across = 2 * float(np.sqrt(areas.max() / np.pi))
+    with_lv = np.flatnonzero((stack == LV).any(axis=(1, 2)))
+    length = float(with_lv[-1] - with_lv[0] + 1) * spacing[0]
+    long_enough = len(with_lv) < ENOUGH_SLICES or LENGTH_MM[0] <= length <= LENGTH_MM[1]
+    # A dot is a wall cut near the apex, or the first stroke of a drawing; a stack's widest is not.
+    wide_enough = ACROSS_MM[0] <= across or len(with_lv) < ENOUGH_SLICES
+    if long_enough and wide_enough and across <= ACROSS_MM[1]:
+        return []
+    size = f"{across:.0f} mm across"
+    if len(with_lv) >= ENOUGH_SLICES:
+        size += f" and {length:.0f} mm long"
+    shown = " x ".join(f"{s:.4g}" for s in spacing[3 - (3 if len(stack) > 1 else 2) :])
+    message = (
+        f"The left ventricle is {size}, which no heart is: the spacing of {shown} mm is wrong or "
+        "was never filled in. State the true one (--spacing, or Spacing in the app)."
+    )
+    return [Finding("size", message, "error", structure="LV")]
 
 
 def _missing(labels: NDArray[np.uint8]) -> list[Finding]:

@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 SHOWN_FINDINGS = 4  # of each mask; all of them are in the sidecar
 
 
+class MirrorChoice(str, Enum):
+    """What is done to the display that a mask's affine gives."""
+
+    auto = "auto"
+    no = "no"
+    left_right = "left-right"
+    top_bottom = "top-bottom"
+    half_turn = "half-turn"
+
+
 class Labels(str, Enum):
     """How a mask numbers its structures."""
 
@@ -93,6 +103,20 @@ def synthesize(
     labels: Annotated[
         Labels, typer.Option(help="What the mask's numbers mean; auto tells by topology.")
     ] = Labels.auto,
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            help="True spacing in mm, columns x rows x slices such as 1.4x1.4x8, of masks whose "
+            "header never got one."
+        ),
+    ] = None,
+    mirror: Annotated[
+        MirrorChoice,
+        typer.Option(
+            help="Hearts on the wrong side of the picture: auto turns or mirrors them by the "
+            "heart's own layout, no believes the file, the others say what to do."
+        ),
+    ] = MirrorChoice.auto,
     slice_position: Annotated[
         float | None,
         typer.Option(help="0 base to 1 apex, for masks of one slice; stacks need none."),
@@ -142,6 +166,7 @@ def synthesize(
     if not masks and not unconditional:
         raise typer.BadParameter("name a MASK or a folder of masks, or give --unconditional.")
 
+    from cmr_synth.imaging.spacing import spacing_of
     from cmr_synth.processes import EndedElsewhere, joined
     from cmr_synth.synthesis.request import Request
 
@@ -149,6 +174,8 @@ def synthesize(
         model=model,
         device=device,
         labels=None if labels is Labels.auto else labels.value,
+        spacing=None if spacing is None else spacing_of(spacing),
+        mirror=mirror.value,
         vendor=vendor.lower() if vendor else None,
         phase=phase.upper() if phase else None,
         pathology=pathology.lower() if pathology else None,

@@ -137,6 +137,39 @@ def read_labels(path: str | Path) -> Scan:
     return replace(scan, array=values.astype(np.uint8))
 
 
+def with_spacing(scan: Scan, spacing: tuple[float, float, float]) -> Scan:
+    """The same voxels, spaced as the user states; directions and the first voxel's place stay.
+
+    Parameters
+    ----------
+    scan : Scan
+    spacing : (z, y, x) in mm
+
+    Returns
+    -------
+    Scan
+        With a note that says so; it is written back in the form of its file, with this spacing.
+    """
+    affine = scan.affine.copy()
+    affine[:3, :3] *= np.array(spacing[::-1]) / np.linalg.norm(affine[:3, :3], axis=0)
+    affine.setflags(write=False)
+    origin = scan.origin
+    if isinstance(origin, NiftiOrigin):
+        header = origin.header.copy()
+        order = [*(origin.axes.index(axis) for axis in range(3)), 3]
+        in_file = affine[:, order]  # engine (x, y, z) -> the file's axes
+        header["pixdim"][1:4] = np.linalg.norm(in_file[:3, :3], axis=0)
+        header.set_xyzt_units("mm", header.get_xyzt_units()[1])
+        header.set_sform(in_file, code=int(header["sform_code"]) or 1)
+        header["qform_code"] = 0
+        origin = replace(origin, header=header, affine=affine)
+    note = (
+        f"{scan.name}: spacing {_mm(spacing)} mm (slices, rows, columns) as stated, in place of "
+        f"{_mm(scan.spacing)}."
+    )
+    return replace(scan, spacing=spacing, affine=affine, origin=origin, notes=(*scan.notes, note))
+
+
 def write_nifti(
     scan: Scan, path: str | Path, *, description: str = "", overwrite: bool = True
 ) -> Path:
@@ -208,6 +241,7 @@ def _read(path: Path) -> tuple[npt.NDArray[Any], Scan]:
     content, header, dtype = _load(path, name)
     shape = nifti_header.shape_of(header, name)
     slope, intercept = nifti_header.scaling_of(header, name)
+    repairs = nifti_header.repair_geometry(header, name)
     spacing, affine, notes = nifti_header.geometry_of(header, name)
     through = nifti_header.slice_axis((*shape, 1, 1)[:3], spacing)
     first, second = (axis for axis in range(3) if axis != through)
@@ -233,7 +267,7 @@ def _read(path: Path) -> tuple[npt.NDArray[Any], Scan]:
         name=name,
         origin=origin,
         frame_ms=nifti_header.frame_ms_of(header) if values.ndim == 4 else None,
-        notes=notes + sheared,
+        notes=repairs + notes + sheared,
     )
     return values, scan
 
@@ -287,6 +321,10 @@ def _to_engine_axes(stored: npt.NDArray[Any], axes: tuple[int, int, int]) -> npt
     volume = stored.reshape((*stored.shape, 1, 1)[:4], order="F")  # (i, j, k, t)
     engine = volume.transpose(3, axes[2], axes[1], axes[0])  # (i, j, k, t) -> (t, z, y, x)
     return engine[0] if engine.shape[0] == 1 else engine
+
+
+def _mm(spacing: tuple[float, ...]) -> str:
+    return " x ".join(f"{s:.4g}" for s in spacing)
 
 
 # Writing

@@ -241,6 +241,52 @@ def slice_axis(shape: Sequence[int], spacing: Sequence[float]) -> int:
     return 2
 
 
+def repair_geometry(header: Nifti1Header, name: str) -> tuple[str, ...]:
+    """Repair in place what nibabel and ITK repair, so that what is written back is sound.
+
+    A spacing below zero is taken without its sign; one that is no number, or zero, is taken from
+    the affine, if there is one that can be used. An sform that cannot be is left out where the
+    qform can be used.
+
+    Parameters
+    ----------
+    header : nibabel header
+    name : str
+        For messages.
+
+    Returns
+    -------
+    tuple of str
+        One line for each repair.
+    """
+    notes = []
+    pixdim = np.array(header["pixdim"][1:4], dtype=np.float64)
+    n_axes = min(int(header["dim"][0]), 3)
+    negative = np.isfinite(pixdim) & (pixdim < 0)
+    if negative[:n_axes].any():
+        notes.append(
+            f"{name}: the spacing in the header is {_mm(pixdim[:n_axes])}; taken without its sign."
+        )
+    header["pixdim"][1:4] = pixdim = np.where(negative, -pixdim, pixdim)
+    if int(header["sform_code"]) > 0 and not _is_usable(header.get_sform(), n_axes):
+        qform = _qform(header) if int(header["qform_code"]) > 0 else None
+        if qform is not None and _is_usable(qform, n_axes):
+            header["sform_code"] = 0
+            notes.append(
+                f"{name}: the sform in the header is empty or cannot be; the qform is used."
+            )
+    elif int(header["sform_code"]) > 0:
+        unset = ~(np.isfinite(pixdim) & (pixdim > 0))
+        if unset[:n_axes].any():
+            steps = np.linalg.norm(header.get_sform()[:3, :3], axis=0)
+            header["pixdim"][1:4] = np.where(unset, steps, pixdim)
+            notes.append(
+                f"{name}: the spacing in the header is {_mm(pixdim[:n_axes])}, which cannot be; "
+                f"that of its affine is used, {_mm(steps[:n_axes])}."
+            )
+    return tuple(notes)
+
+
 def geometry_of(
     header: Nifti1Header, name: str
 ) -> tuple[tuple[float, float, float], npt.NDArray[np.float64], tuple[str, ...]]:
@@ -316,6 +362,25 @@ def _repair(header: Nifti1Header, magic: bytes) -> None:
             header[field] = 0
     if int(header["dim"][0]) == 2 and not 0 < header["pixdim"][3] < np.inf:
         header["pixdim"][3] = 1
+
+
+def _is_usable(affine: npt.NDArray[np.float64], n_axes: int) -> bool:
+    """Whether the columns are finite, have a length, and point different ways."""
+    steps = np.asarray(affine, dtype=np.float64)[:3, :n_axes]
+    lengths = np.linalg.norm(steps, axis=0)
+    if not np.isfinite(affine).all() or lengths.min() == 0:
+        return False
+    return bool(np.linalg.svd(steps / lengths, compute_uv=False).min() > 1e-3)
+
+
+def _qform(header: Nifti1Header) -> npt.NDArray[np.float64] | None:
+    from nibabel.spatialimages import HeaderDataError
+
+    try:
+        with np.errstate(all="ignore"):
+            return np.array(header.get_qform(), dtype=np.float64)
+    except (ValueError, HeaderDataError):  # quaternions that are no rotation
+        return None
 
 
 def _affine(header: Nifti1Header, name: str, *, flat: bool) -> npt.NDArray[np.float64]:

@@ -47,6 +47,7 @@ class Placed:
         grid: WorkingGrid,
         name: str,
         convention: str | None = None,
+        orientation: Orientation | None = None,
         must_fit: bool = True,
     ) -> Placed:
         """Centre a grid on a heart; all slices of a stack share one placement.
@@ -62,6 +63,8 @@ class Placed:
             Used in error messages.
         convention : str, optional
             Cohort whose orientation holds where the affine has lost the direction.
+        orientation : Orientation, optional
+            Where it is known better than from the affine; see `heart_side`.
         must_fit : bool
             Refuse a heart that is larger than the grid.
 
@@ -71,7 +74,8 @@ class Placed:
             If there is no heart, it is larger than the grid and `must_fit`, or the convention is
             unknown.
         """
-        orientation = in_plane_orientation(affine, convention=convention)
+        if orientation is None:
+            orientation = in_plane_orientation(affine, convention=convention)
         placement = place(
             apply(orientation, heart),
             apply_to_spacing(orientation, spacing)[1:],

@@ -33,6 +33,7 @@ from cmr_synth.synthesis.formats import (
     write_synthetic,
 )
 from cmr_synth.synthesis.from_mask import synthesize
+from cmr_synth.synthesis.placing import upright
 from cmr_synth.synthesis.record import Synthetic, labels_hash
 from cmr_synth.synthesis.reference import Reference
 from cmr_synth.synthesis.request import Request
@@ -214,7 +215,8 @@ def finished(
                 # stacks have positions of their own
                 "z": next(iter(positions.values())) if len(positions) == 1 else None,
                 "only": record.get("only"),
-                **{key: record[key] for key in given},
+                **_WITHOUT_WORDS,
+                **{key: record[key] for key in given if key in record},
             }
             whole = sha256(out / record["file"]) == record["sha256"] and has_formats(
                 record, out, formats
@@ -225,6 +227,9 @@ def finished(
             return ()
         records.append(record)
     return tuple(records)
+
+
+_WITHOUT_WORDS = {"spacing": None, "mirror": "no"}  # what older programs meant, who knew no others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +284,7 @@ class _Batch:
                 continue
             try:
                 mask = read_mask(path, convention=self.request.labels)
+                upright(mask.scan, self.request.mirror)  # asks before anything is made
             except InputError as error:
                 if not self.keep_going:
                     raise

@@ -24,6 +24,7 @@ from cmr_synth.generators.interface import Images, Progress
 from cmr_synth.generators.noise import COHERENCE, Coherence
 from cmr_synth.generators.zoo import Model
 from cmr_synth.imaging.grid import WorkingGrid
+from cmr_synth.imaging.nifti import with_spacing
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.synthesis.checking import Checker, Look, bundled_checker
 from cmr_synth.synthesis.placing import Part, PlacedMask, place_mask
@@ -83,11 +84,16 @@ def synthesize(
     request.check(card)
     reference = reference or request.read_reference(card)
     grid = WorkingGrid(shape=card.grid.shape, spacing=card.grid.spacing_mm)
+    if request.spacing is not None:
+        mask = with_spacing(mask, request.spacing)
     part = Part.of(mask, slices=slices, frames=frames)
     known = mask
     if card.conditions.contrast == CINE:  # before it is resampled: two tissues have a border
         known = mask.with_array(scar_as_myocardium(mask.array))
-    placed = replace(place_mask(known, grid, part, z=request.z, convention=convention), mask=mask)
+    placed = replace(
+        place_mask(known, grid, part, z=request.z, convention=convention, mirror=request.mirror),
+        mask=mask,
+    )
     record = _record(placed, card) | {"noise": asdict(coherence)} | request.record(card, reference)
     record["device"] = str(model.generator.device)
     making = _Making(model, placed, request, reference, coherence)

@@ -20,7 +20,8 @@ from cmr_synth.generators.interface import Images, Progress
 from cmr_synth.generators.noise import COHERENCE
 from cmr_synth.generators.zoo import Model
 from cmr_synth.imaging.grid import WorkingGrid
-from cmr_synth.imaging.orientation import apply
+from cmr_synth.imaging.heart_side import orientation_of_heart
+from cmr_synth.imaging.orientation import Orientation, apply
 from cmr_synth.imaging.placed import Placed
 from cmr_synth.imaging.positions import positions_in_stack
 from cmr_synth.imaging.scan import Scan
@@ -69,6 +70,7 @@ class Session:
         grid = model.card.grid
         self._grid = WorkingGrid(shape=grid.shape, spacing=grid.spacing_mm)
         self._placed: Placed | None = None
+        self._orientation: Orientation | None = None
         # what is remembered of each frame: enough to place the grid and to tell base from apex
         frames, slices, (rows, columns) = mask.n_frames, mask.n_slices, mask.shape[-2:]
         self._area = np.zeros((frames, slices), dtype=np.int64)  # voxels
@@ -122,6 +124,16 @@ class Session:
         if card.conditions.contrast == CINE:  # as in a whole stack
             labels = scar_as_myocardium(labels)
         self._look_at(frame, labels)
+        if request.spacing is not None:
+            self._spacing = request.spacing
+        self._orientation = orientation_of_heart(
+            scar_as_myocardium(labels),
+            self._affine,
+            self._spacing,
+            name=self._name,
+            mirror=request.mirror,
+            ask=False,  # half-drawn hearts say too little
+        )
         if not self._area[frame, k]:
             raise InputError(f"{self._name}: slice {k} shows no heart; draw it there.")
         placed = self._place()
@@ -153,8 +165,15 @@ class Session:
         """The placement so far, or a new one if the heart has left it behind."""
         rows, columns = (np.atleast_1d(shown.any(axis=0)) for shown in (self._rows, self._columns))
         box = rows[:, None] & columns[None, :]
-        anew = Placed.around(box, self._affine, self._spacing, grid=self._grid, name=self._name)
-        if self._placed is None:
+        anew = Placed.around(
+            box,
+            self._affine,
+            self._spacing,
+            grid=self._grid,
+            name=self._name,
+            orientation=self._orientation,
+        )
+        if self._placed is None or self._placed.orientation != anew.orientation:
             return anew
         kept, centred = self._placed.placement, anew.placement
         upright = apply(anew.orientation, box)

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import UNLABELLED, is_heart
+from cmr_synth.anatomy.labels import UNLABELLED, is_heart, scar_as_myocardium
 from cmr_synth.anatomy.plausibility import Finding, stack_findings
 from cmr_synth.anatomy.plausibility import findings as slice_findings
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.grid import WorkingGrid
-from cmr_synth.imaging.orientation import apply, apply_to_spacing
+from cmr_synth.imaging.heart_side import Mirror, orientation_of_heart
+from cmr_synth.imaging.orientation import Orientation, apply, apply_to_spacing
 from cmr_synth.imaging.placed import Placed
 from cmr_synth.imaging.positions import positions_in_stack
 from cmr_synth.imaging.scan import Scan, require_foreground
@@ -112,7 +113,13 @@ class PlacedMask:
 
 
 def place_mask(
-    mask: Scan, grid: WorkingGrid, part: Part, *, z: float | None, convention: str | None
+    mask: Scan,
+    grid: WorkingGrid,
+    part: Part,
+    *,
+    z: float | None,
+    convention: str | None,
+    mirror: Mirror = "auto",
 ) -> PlacedMask:
     """Bring a mask to the grid of a model.
 
@@ -126,6 +133,8 @@ def place_mask(
         Position of a single labelled slice.
     convention : str, optional
         Cohort whose in-plane orientation holds where the affine has lost the direction.
+    mirror : str
+        What is done to the display that the affine gives; see `cmr_synth.imaging.heart_side`.
 
     Raises
     ------
@@ -137,7 +146,12 @@ def place_mask(
     stored = (mask.array if mask.is_cine else mask.array[None]).astype(np.uint8, copy=False)
     heart = is_heart(stored)
     placed = Placed.around(
-        heart, mask.affine, mask.spacing, grid=grid, name=mask.name, convention=convention
+        heart,
+        mask.affine,
+        mask.spacing,
+        grid=grid,
+        name=mask.name,
+        orientation=upright(mask, mirror, convention=convention),
     )
     everywhere = np.argwhere(heart.any(axis=(2, 3)))
     asked = np.isin(everywhere[:, 0], part.frames) & np.isin(everywhere[:, 1], part.slices)
@@ -166,6 +180,24 @@ def place_mask(
         labels=on_grid,
         z=_positions(heart.sum(axis=(0, 2, 3)), z, mask.name),
         findings=tuple(_findings(mask, stored, placed, part)),
+    )
+
+
+def upright(mask: Scan, mirror: Mirror, *, convention: str | None = None) -> Orientation:
+    """Find how the slices of a mask get into radiological display.
+
+    Raises
+    ------
+    InputError
+        If the heart lies on the wrong side and the user has to decide.
+    """
+    return orientation_of_heart(
+        scar_as_myocardium(mask.array.astype(np.uint8, copy=False)),
+        mask.affine,
+        mask.spacing,
+        name=mask.name,
+        convention=convention,
+        mirror=mirror,
     )
 
 

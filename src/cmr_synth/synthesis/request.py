@@ -22,6 +22,7 @@ from cmr_synth.generators.interface import Condition
 from cmr_synth.generators.vocabulary import WORDS
 from cmr_synth.generators.zoo import DEFAULT
 from cmr_synth.imaging.grid import WorkingGrid
+from cmr_synth.imaging.heart_side import MIRRORS, Mirror
 from cmr_synth.imaging.masks import read_mask
 from cmr_synth.imaging.readers import read_scan
 from cmr_synth.synthesis.reference import Reference, reference_on_grid
@@ -41,6 +42,11 @@ class Request:
         "cpu", "cuda" or "mps"; by default the fastest that is there.
     labels : str, optional
         The convention that mask files follow; None tells it by topology, mask by mask.
+    spacing : (z, y, x) in mm, optional
+        The true spacing of masks whose header never got one; None believes the header.
+    mirror : str
+        What is done to the display that a mask's affine gives: "auto" turns or mirrors hearts that
+        lie on the wrong side, "no" believes the affine; see `cmr_synth.imaging.heart_side`.
     vendor, phase, pathology, cohort : str, optional
         Among those on the model's card; None leaves them open.
     contrast : str, optional
@@ -83,6 +89,8 @@ class Request:
     model: str | Path = DEFAULT
     device: str | None = None
     labels: str | None = None
+    spacing: tuple[float, float, float] | None = None
+    mirror: Mirror = "auto"
     vendor: str | None = None
     phase: str | None = None
     pathology: str | None = None
@@ -119,6 +127,12 @@ class Request:
                 f"reference strength: {self.reference_strength:g} given; give 0 (none) to 1 (all "
                 "of it)."
             )
+        if self.mirror not in MIRRORS:
+            raise InputError(
+                f"mirror {self.mirror!r} is unknown; choose among {', '.join(MIRRORS)}."
+            )
+        if self.spacing is not None and not all(0 < mm < 1000 for mm in self.spacing):
+            raise InputError(f"spacing {self.spacing}: give three positive numbers of mm.")
         if self.z is not None and not 0 <= self.z <= 1:
             raise InputError(f"slice position {self.z} is outside 0 (base) to 1 (apex).")
 
@@ -170,6 +184,8 @@ class Request:
                 pathology=record["pathology"],
                 cohort=record.get("cohort"),  # older programs knew no such word
                 contrast=record.get("contrast"),
+                spacing=None if record.get("spacing") is None else tuple(record["spacing"]),
+                mirror=record.get("mirror", "no"),  # older programs turned nothing
                 z=record["z"],
                 n=record["variant"] + 1,
                 seed=record["seed"],
@@ -266,6 +282,8 @@ class Request:
         return {
             **self.words,
             "contrast": card.conditions.contrast,
+            "spacing": None if self.spacing is None else list(self.spacing),
+            "mirror": self.mirror,
             "z": self.z,
             "steps": options["steps"],
             "guidance": options["guidance"],

@@ -19,6 +19,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.evaluation.adherence.dice import dice_by_patient
 from cmr_synth.generators.interface import Progress
 from cmr_synth.imaging.grid import WorkingGrid
+from cmr_synth.imaging.heart_side import orientation_of_heart
 from cmr_synth.imaging.placed import Placed
 from cmr_synth.imaging.scan import Scan, require_foreground, require_same_grid
 
@@ -140,7 +141,16 @@ def mask_agreement(
             "this mask first."
         )
     places = np.argwhere(shown)
-    placed = Placed.around(heart, mask.affine, mask.spacing, grid=GRID, name=mask.name)
+    placed = Placed.around(
+        heart,
+        mask.affine,
+        mask.spacing,
+        grid=GRID,
+        name=mask.name,
+        orientation=orientation_of_heart(
+            np.asarray(labels, np.uint8), mask.affine, mask.spacing, name=mask.name, ask=False
+        ),
+    )
     found = np.zeros_like(labels)
     for first in range(0, len(places), BLOCK):
         t, k = places[first : first + BLOCK].T

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.labels import is_heart
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.one_picture.agreement import GRID
+from cmr_synth.imaging.heart_side import orientation_of_heart
 from cmr_synth.imaging.placed import Placed
 from cmr_synth.imaging.positions import positions_in_stack
 from cmr_synth.imaging.scan import Scan, require_same_grid
@@ -52,7 +53,16 @@ class PlacedScan:
         heart = is_heart(labels)
         if not heart.any():
             raise InputError(f"{mask.name}: shows no heart; give the mask of {picture.name}.")
-        placed = Placed.around(heart, mask.affine, mask.spacing, grid=GRID, name=mask.name)
+        placed = Placed.around(
+            heart,
+            mask.affine,
+            mask.spacing,
+            grid=GRID,
+            name=mask.name,
+            orientation=orientation_of_heart(
+                labels, mask.affine, mask.spacing, name=mask.name, ask=False
+            ),
+        )
         return cls(picture.name, mask.name, pixels, labels, placed)
 
     def drawn(self) -> list[tuple[int, int]]:
