@@ -10,7 +10,17 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QLocale, Qt
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QWidget,
+)
+
+MARGIN = 4  # pixels beside a text, which styles leave free
 
 
 class _ScrolledPast:
@@ -27,11 +37,31 @@ class _ScrolledPast:
 
 
 class Choice(_ScrolledPast, QComboBox):
-    """One of several entries."""
+    """One of several entries; names too long for the panel are cut in their middle.
+
+    The ends of layers' names tell them apart: vendor, seed, number.
+    """
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self._scroll_past()
+        self.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
+
+    def paintEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+        """As Qt's, which cuts the end."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        room = self.style().subControlRect(
+            QStyle.ComplexControl.CC_ComboBox,
+            option,
+            QStyle.SubControl.SC_ComboBoxEditField,
+            self,
+        )
+        option.currentText = self.fontMetrics().elidedText(
+            option.currentText, Qt.TextElideMode.ElideMiddle, room.width() - MARGIN
+        )
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
 class WholeNumber(_ScrolledPast, QSpinBox):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 from superqt.utils import QSignalDebouncer
 
@@ -14,6 +14,8 @@ from ._masks import SHOWN, confirm, confirmed, guess, mask_layers, unwrapped
 
 QUIET_MS = 400  # after the last stroke, until what is painted is looked at again
 CHOOSE = "Choose the meaning of the numbers"
+CONFIRMED = "Confirmed by you."
+TIP = "Labels layer with the heart that the picture shall follow."
 
 
 class MaskPicker(QWidget):
@@ -37,7 +39,7 @@ class MaskPicker(QWidget):
         self._layer: Any = None
         self._listening: list[tuple[Any, Any]] = []
         self.layers = narrow_combo(self)
-        self.layers.setToolTip("Labels layer with the heart that the picture shall follow.")
+        self.layers.setToolTip(TIP)
         self.conventions = narrow_combo(self)
         self.conventions.setToolTip(
             "ACDC and M&Ms write the same numbers for different structures. The guess goes by "
@@ -61,13 +63,16 @@ class MaskPicker(QWidget):
         self.layers.activated.connect(self._on_layer_picked)
         self.conventions.activated.connect(self._on_convention_picked)
         events = self._viewer.layers.events
-        for emitter in (events.inserted, events.removed, events.reordered, events.renamed):
-            emitter.connect(self._on_layers)
-        # a viewer outlives its docks; the closure lets go of both when this one is deleted
         connected = [
-            (emitter, self._on_layers)
-            for emitter in (events.inserted, events.removed, events.reordered, events.renamed)
+            *(
+                (emitter, self._on_layers)
+                for emitter in (events.inserted, events.removed, events.reordered, events.renamed)
+            ),
+            (self._viewer.layers.selection.events.active, self._on_selection),
         ]
+        for emitter, callback in connected:
+            emitter.connect(callback)
+        # a viewer outlives its docks; the closure lets go of both when this one is deleted
         listening = self._listening
         self.destroyed.connect(lambda *_: _disconnect([*connected, *listening]))
         self._on_layers()
@@ -99,8 +104,9 @@ class MaskPicker(QWidget):
     def _on_layers(self, event: Any = None) -> None:
         known = mask_layers(self._viewer)
         self.layers.clear()
-        for layer in known:
+        for index, layer in enumerate(known):
             self.layers.addItem(layer.name, layer)
+            self.layers.setItemData(index, layer.name, Qt.ItemDataRole.ToolTipRole)
         self.layers.setEnabled(bool(known))
         if not known:
             self.layers.addItem("No mask: paint or open one", None)
@@ -110,10 +116,23 @@ class MaskPicker(QWidget):
             known[0] if known else None,
         )
         self.layers.setCurrentIndex(known.index(chosen) if chosen is not None else 0)
+        self._show_name()
         if chosen is not self._layer:
             self._follow(chosen)
 
+    def _on_selection(self, event: Any = None) -> None:
+        """The mask that is selected is the one that is used."""
+        active = self._viewer.layers.selection.active
+        if active is not None and active is not self._layer:
+            self.choose(active)
+
+    def _show_name(self) -> None:
+        """The whole name under the mouse, which the box may be too narrow for."""
+        name = "" if self.layers.currentData() is None else f"{self.layers.currentText()}\n"
+        self.layers.setToolTip(name + TIP)
+
     def _on_layer_picked(self, *_: object) -> None:
+        self._show_name()
         if self.layers.currentData() is not self._layer:
             self._follow(self.layers.currentData())
 
@@ -130,9 +149,18 @@ class MaskPicker(QWidget):
             for emitter in (layer.events.paint, layer.events.data, layer.events.labels_update):
                 emitter.connect(self._on_edit)
                 self._listening.append((emitter, self._on_edit))
+            # confirmed, here or in another panel, a mask takes the colours of its structures
+            layer.events.colormap.connect(self._on_confirmed)
+            self._listening.append((layer.events.colormap, self._on_confirmed))
         self._guess()
         self.layer_changed.emit()
         self.edited.emit()
+
+    def _on_confirmed(self, event: Any = None) -> None:
+        known = confirmed(self._layer) if self._layer is not None else None
+        if known is not None and (known != self.convention or self.reason.text() != CONFIRMED):
+            self._guess()
+            self.edited.emit()
 
     def _on_edit(self, event: Any = None) -> None:
         self._soon.throttle()
@@ -160,7 +188,7 @@ class MaskPicker(QWidget):
         if layer is None:
             self.reason.setText("A mask is a labels layer with LV, myocardium and RV.")
         elif confirmed(layer):
-            self.reason.setText("Confirmed by you.")
+            self.reason.setText(CONFIRMED)
         elif (seems := guess(layer)) is None:
             self.reason.setText("Nothing is drawn yet, or the numbers follow no known convention.")
         elif seems.confidence >= SURE_ENOUGH:

@@ -85,3 +85,19 @@ def test_comma_and_point_are_the_same_in_every_country(qtbot, country: str, type
         assert field.text() == "1.5 mm"
     finally:
         QLocale.setDefault(before)
+
+
+def test_a_long_name_is_cut_in_its_middle(qtbot) -> None:
+    """The end, which tells layers apart, is drawn: other ends, other pixels."""
+    from napari_cmr_synth._fields import Choice
+
+    drawn = []
+    for end in ("AAAA", "WWWW"):
+        field = Choice()
+        field.addItem("synthetic siemens of a mask with a very long name " + end)
+        field.setFixedWidth(160)
+        qtbot.addWidget(field)
+        field.show()
+        qtbot.waitExposed(field)
+        drawn.append(field.grab().toImage())
+    assert drawn[0] != drawn[1]

@@ -343,11 +343,24 @@ def test_layers_come_go_and_change_their_names(viewer, widget, add_mask, stack):
     viewer.add_image(stack.astype(float))
     names = [widget.picker.layers.itemText(i) for i in range(widget.picker.layers.count())]
     assert names == ["second", "first"]
-    assert widget.picker.layer is first
+    assert widget.picker.layer is second  # a picture that is selected is no mask
+    viewer.layers.selection.active = first
+    assert widget.picker.layer is first  # the mask that is selected is the one that is used
     first.name = "a long name of a mask that nobody can read in a narrow dock"
     assert widget.picker.layers.currentText() == first.name
+    assert widget.picker.layers.toolTip().startswith(first.name)
     viewer.layers.remove(first)
     assert widget.picker.layer is second
+
+
+def test_what_is_confirmed_in_one_panel_holds_in_all(viewer, widget, add_mask, stack):
+    _, other = viewer.window.add_plugin_dock_widget("napari-cmr-synth", "Heart mask")
+    add_mask(stack)
+    pick(other.picker.conventions, "acdc")
+    assert widget.picker.convention == "acdc"
+    assert widget.picker.reason.text() == "Confirmed by you."
+    pick(widget.picker.conventions, "mnms")
+    assert other.picker.convention == "mnms"
 
 
 def test_what_was_chosen_is_there_next_time(viewer, widget, run, add_mask, slice_mask):
