@@ -438,6 +438,38 @@ def write_h5(path: Path, pixels: np.ndarray, affine: np.ndarray = OBLIQUE, lines
         )
 
 
+def write_mmwhs(root: Path) -> Expected:
+    """A heart of ellipsoids on the scanner's axes, and what is in the short axis of it."""
+    axis = np.array([-0.6, 0.6, -0.53]) / np.linalg.norm([-0.6, 0.6, -0.53])
+    left = np.cross([0.2, 0.3, 0.9], axis)
+    left /= -np.linalg.norm(left)
+    left = left if left[0] < 0 else -left  # columns of the picture, toward the left
+    down = np.cross(left, axis)
+    turn = np.stack([left, down, axis])
+
+    def drawn(places):
+        x, y, z = np.moveaxis(places @ turn.T, -1, 0)
+        labels = np.zeros(x.shape, np.int16)
+        labels[((x + 45) / 22) ** 2 + (y / 28) ** 2 + (z / 42) ** 2 < 1] = 600
+        labels[(x / 30) ** 2 + (y / 30) ** 2 + (z / 52) ** 2 < 1] = 205
+        labels[(x / 21) ** 2 + (y / 21) ** 2 + (z / 43) ** 2 < 1] = 500
+        labels[x**2 + y**2 + (z + 75) ** 2 < 20**2] = 420
+        return labels
+
+    affine = np.diag([2.0, -2.0, 2.0, 1.0])
+    affine[:3, 3] = -120, 120, -120
+    voxels = np.moveaxis(np.indices((121, 121, 121)), 0, -1)[..., ::-1]  # (z, y, x) -> x, y, z
+    labels = drawn(voxels @ affine[:3, :3].T + affine[:3, 3])
+    grey = np.select([labels == 205, labels > 0], [300, 900], 100).astype(np.int16)
+    write_nifti(root / "mr_train" / "mr_train_1001_image.nii.gz", grey, affine)
+    write_nifti(root / "mr_train" / "mr_train_1001_label.nii.gz", labels, affine)
+    k = np.arange(-7, 8)[:, None, None] * 8.0
+    y, x = ((np.arange(128) - 63.5) * 1.5)[:, None], ((np.arange(128) - 63.5) * 1.5)[None]
+    places = k[..., None] * axis + y[..., None] * down + x[..., None] * left
+    ours = {0: 0, 420: 0, 500: LV, 205: MYO, 600: RV}
+    return {("mr_train_1001", None): as_numbers(drawn(places), ours).astype(np.uint8)}
+
+
 def write_nnunet(root: Path) -> Expected:
     """Two patients at ED and ES, with numbers of their own and an atrium."""
     expected = {}
@@ -500,6 +532,7 @@ LAYOUTS = {
     "folder": write_folder,
     "bids": write_bids,
     "kaggle": write_kaggle,
+    "mmwhs": write_mmwhs,
     "mnms": write_mnms,
     "mnms2": write_mnms2,
     "mscmrseg": write_mscmrseg,

@@ -40,6 +40,7 @@ CONTRASTS = {
     CINE: "cine, balanced steady-state free precession",
     "lge": "late gadolinium enhancement",
     "t2": "T2-weighted, with dark blood",
+    "whole-heart": "three-dimensional balanced steady-state free precession, cut into short axis",
 }
 """What the pictures are weighted by. Generators and judges of cine are never given the others."""
 

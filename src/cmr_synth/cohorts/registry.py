@@ -20,6 +20,7 @@ BUILT_IN = {
     "autofd": "cmr_synth.cohorts.autofd",
     "emidec": "cmr_synth.cohorts.emidec",
     "kaggle": "cmr_synth.cohorts.kaggle",
+    "mmwhs": "cmr_synth.cohorts.mmwhs",
     "mnms": "cmr_synth.cohorts.mnms",
     "mnms2": "cmr_synth.cohorts.mnms2",
     "mscmrseg": "cmr_synth.cohorts.mscmrseg",
