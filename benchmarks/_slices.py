@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cmr_synth.cohorts.slices import ABOUT, prepare
+from cmr_synth.cohorts.prepare import prepare
+from cmr_synth.cohorts.slices import ABOUT
 
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
 PREPARED = Path("prepared")

@@ -19,8 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from cmr_synth.anatomy.labels import LV, MYO, STRUCTURES, is_heart
+from cmr_synth.cohorts.prepare import prepare
+from cmr_synth.cohorts.preparing import Preparing
 from cmr_synth.cohorts.registry import parse_sources
-from cmr_synth.cohorts.slices import open_slice_set, prepare
+from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.adherence.patients import patient_scores
 from cmr_synth.evaluation.sample import Sample, joined, real_sample
 from cmr_synth.imaging.normalise import AROUND_HEART, around_heart, heart_window
@@ -52,7 +54,7 @@ def chosen(name: str, root: Path, normalisation: str) -> Sample:
     """Slices of one cohort as they were drawn, none of test patients."""
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "slices"
-        for _ in prepare([(name, root)], out, normalisation=normalisation):
+        for _ in prepare([(name, root)], out, choices=Preparing(normalisation=normalisation)):
             pass
         slices = open_slice_set(out)
         splits = ["validation"] if name == TRAINED_ON else ["validation", "train"]

@@ -230,7 +230,7 @@ def _write_patients(root: Path, *, empty: bool = False) -> Path:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A slice set of three drawn patients."""
-    from cmr_synth.cohorts.slices import prepare
+    from cmr_synth.cohorts.prepare import prepare
 
     folder = tmp_path_factory.mktemp("prepared")
     patients = _write_patients(folder / "patients")

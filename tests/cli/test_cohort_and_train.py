@@ -112,9 +112,9 @@ def test_check_writes_and_is_strict(run, patients: Path, tmp_path: Path) -> None
 
 def test_normalisations_are_those_of_the_engine() -> None:
     from cmr_synth.cli.cohort import Normalisation
-    from cmr_synth.imaging.normalise import UNIT_RANGE
+    from cmr_synth.imaging.normalise import AROUND_HEART, NORMALISATIONS
 
-    assert {choice.value for choice in Normalisation} == set(UNIT_RANGE)
+    assert {choice.value for choice in Normalisation} == {*NORMALISATIONS, AROUND_HEART}
 
 
 def test_an_unknown_normalisation_lists_the_known_ones(run, tmp_path: Path) -> None:
@@ -123,12 +123,16 @@ def test_an_unknown_normalisation_lists_the_known_ones(run, tmp_path: Path) -> N
 
 
 def test_the_normalisation_is_recorded(run, patients: Path, tmp_path: Path) -> None:
+    from cmr_synth.cohorts.slices import open_slice_set
+
     for chosen in ("percentile", "around-heart"):
         options = ("--no-complete", "--normalisation", chosen)
         out = tmp_path / chosen
         assert run("cohort", "prepare", f"folder={patients}", "--out", out, *options).code == 0
         assert json.loads((out / "slice_set.json").read_text())["normalisation"] == chosen
-    first, second = (np.load(tmp_path / n / "images.npy") for n in ("percentile", "around-heart"))
+    first, second = (
+        np.asarray(open_slice_set(tmp_path / n).images) for n in ("percentile", "around-heart")
+    )
     assert not np.array_equal(first, second)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ import pytest
 import yaml
 
 from cmr_synth.anatomy.template import draw_slice
-from cmr_synth.cohorts.slices import ABOUT, FORMAT, SliceRow
+from cmr_synth.cohorts.slices import SliceRow, write_slice_set
 from cmr_synth.evaluation.comparison import SHOWN
 
 TINY_FLOW = {
@@ -78,21 +76,16 @@ def write_drawn_slices(folder: Path, *, patients: int, each: int = 3) -> None:
 
 
 def save_slice_set(folder: Path, images, labels, rows) -> None:
-    folder.mkdir(parents=True)
-    np.save(folder / "images.npy", images)
-    np.save(folder / "labels.npy", labels.astype(np.uint8))
-    np.save(folder / "covered.npy", np.ones_like(labels, dtype=np.uint8))
-    with (folder / "slices.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(SliceRow)])
-        writer.writeheader()
-        for row in rows:
-            writer.writerow(asdict(row))
+    arrays = {
+        "images": images,
+        "labels": labels.astype(np.uint8),
+        "covered": np.ones_like(labels, dtype=np.uint8),
+    }
     about = {
-        "format": FORMAT,
         "spacing_mm": 1.5,
         "cohorts": {"acdc": {"title": "drawn", "licence": "CC0 1.0", "citation": "nobody"}},
     }
-    (folder / ABOUT).write_text(json.dumps(about))
+    write_slice_set(folder, arrays, rows, about)
 
 
 def recipe(folder: Path, name: str, fields: dict) -> str:

@@ -17,9 +17,10 @@ import pytest
 from cmr_synth.anatomy.labels import INFARCT, LV, MYO, RV, SCAR, UNLABELLED
 from cmr_synth.cohorts import registry
 from cmr_synth.cohorts.examination import CONTRASTS, PATHOLOGIES, PHASES, VENDORS
-from cmr_synth.cohorts.reading import read_cohort, told
+from cmr_synth.cohorts.prepare import prepare
+from cmr_synth.cohorts.reading import found_in, read_cohort, told
 from cmr_synth.cohorts.registry import load_cohort
-from cmr_synth.cohorts.slices import open_slice_set, prepare
+from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.cohorts.splits import SPLITS
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.plane import plane_of
@@ -164,14 +165,14 @@ def test_people_and_sides_are_stated(name):
 
 def test_acdc_knows_groups(tmp_path, layouts):
     layouts["acdc"](tmp_path)
-    read = {e.patient: e.pathology for e in load_cohort("acdc").examinations(tmp_path)}
+    read = {e.patient: e.pathology for e in found_in(load_cohort("acdc"), tmp_path)}
     assert read == {"patient001": "dcm", "patient002": "normal"}
 
 
 @pytest.mark.parametrize("layout", ["emidec", "emidec, archive"])
 def test_emidec_has_scar_and_no_right_ventricle(layout, tmp_path, layouts):
     layouts[layout](tmp_path)
-    normal, infarct = load_cohort("emidec").examinations(tmp_path)
+    normal, infarct = found_in(load_cohort("emidec"), tmp_path)
     assert (normal.pathology, infarct.pathology) == ("normal", "minf")
     assert set(np.unique(normal.labels)) == {LV, MYO, UNLABELLED}
     assert set(np.unique(infarct.labels)) == {LV, MYO, *SCAR.values(), UNLABELLED}
@@ -216,7 +217,7 @@ def test_mnms_joins_its_table(tmp_path, layouts):
         ("C4D5E6", "philips", None),
     }
     assert not lost
-    assert len(list(load_cohort("mnms").examinations(tmp_path / "Training" / "Labeled"))) == 4
+    assert len(list(found_in(load_cohort("mnms"), tmp_path / "Training" / "Labeled"))) == 4
     (said,) = load_cohort("mnms").remarks(tmp_path / "Training" / "Labeled")
     assert said == "1 of 3 patients of the table are not here."
 
@@ -243,7 +244,7 @@ def test_mnms_leaves_out_whom_its_table_does_not_know(tmp_path, layouts):
 
 def test_mnms2_turns_reversed_affines_and_says_so(tmp_path, layouts):
     layouts["mnms2"](tmp_path)
-    found = list(load_cohort("mnms2").examinations(tmp_path))
+    found = list(found_in(load_cohort("mnms2"), tmp_path))
     assert [(e.patient, e.vendor, e.pathology) for e in found[::2]] == [
         ("001", "philips", "tof"),
         ("002", "ge", "asd"),
@@ -255,7 +256,7 @@ def test_mnms2_turns_reversed_affines_and_says_so(tmp_path, layouts):
 
 def test_contrasts_are_told_apart(tmp_path, layouts):
     layouts["mscmrseg"](tmp_path / "ms")
-    cine, late = load_cohort("mscmrseg").examinations(tmp_path / "ms")
+    cine, late = found_in(load_cohort("mscmrseg"), tmp_path / "ms")
     assert (cine.contrast, late.contrast) == ("cine", "lge")
     layouts["myops"](tmp_path / "myops")
     nib.save(nib.Nifti1Image(np.zeros((4, 4, 2)), np.eye(4)), tmp_path / "myops" / "x.nii.gz")
@@ -290,11 +291,11 @@ def test_nnunet_tells_structures_by_name(tmp_path, layouts):
     layouts["nnunet"](tmp_path)
     assert load_cohort("nnunet").remarks(tmp_path) == ["labels left atrium count as background."]
     about = tmp_path / "dataset.json"
-    first = next(iter(load_cohort("nnunet").examinations(tmp_path)))
+    first = next(iter(found_in(load_cohort("nnunet"), tmp_path)))
     about.write_text(
         '{"labels": {"0": "background", "1": "RV", "2": "myocardium", "3": "LA", "4": "LV"}}'
     )
-    again = next(iter(load_cohort("nnunet").examinations(tmp_path)))
+    again = next(iter(found_in(load_cohort("nnunet"), tmp_path)))
     np.testing.assert_array_equal(first.labels, again.labels)
     for text, message in (
         ('{"labels": {"background": 0, "liver": 1}}', "none of its labels is a structure"),
@@ -303,7 +304,7 @@ def test_nnunet_tells_structures_by_name(tmp_path, layouts):
     ):
         about.write_text(text)
         with pytest.raises(InputError, match=message):
-            next(iter(load_cohort("nnunet").examinations(tmp_path)))
+            next(iter(found_in(load_cohort("nnunet"), tmp_path)))
 
 
 def test_kaggle_takes_the_first_frame_and_leaves_out_what_is_no_cine(tmp_path, layouts):
@@ -343,13 +344,13 @@ def test_autofd_counts_slices_beside_their_mask(tmp_path, layouts):
     assert load_cohort("autofd").remarks(tmp_path) == [
         "2 of 8 slices lie beside their mask and are unlabelled."
     ]
-    for e in load_cohort("autofd").examinations(tmp_path):
+    for e in found_in(load_cohort("autofd"), tmp_path):
         assert e.may_hide[3, [LV, MYO, RV]].all() and not e.may_hide[:3].any()
 
 
 def test_sunnybrook_hides_what_was_not_drawn(tmp_path, layouts):
     layouts["sunnybrook"](tmp_path)
-    for e in load_cohort("sunnybrook").examinations(tmp_path):
+    for e in found_in(load_cohort("sunnybrook"), tmp_path):
         assert e.may_hide[:, RV].all() and not e.may_hide[:, LV].any()
         assert (e.may_hide[:, MYO] == (e.phase == "ES")).all()
         np.testing.assert_allclose(e.z, [0, 1 / 3, 2 / 3, 1], atol=1e-6)
@@ -370,7 +371,7 @@ def test_sunnybrook_as_distributed_names_contours_without_images(tmp_path, layou
 def test_sunnybrook_prefers_the_larger_archive(tmp_path, layouts):
     layouts[EARLIER](tmp_path)
     layouts["sunnybrook"](tmp_path)
-    first = next(iter(load_cohort("sunnybrook").examinations(tmp_path)))
+    first = next(iter(found_in(load_cohort("sunnybrook"), tmp_path)))
     assert (first.labels == MYO).any()
 
 
@@ -380,7 +381,7 @@ def test_sunnybrook_names_whom_it_leaves_out(tmp_path, layouts):
     arrays["patient"] = np.where(arrays["patient"] == "SC-N-11", "SC-N-06", arrays["patient"])
     np.savez(tmp_path / "sunnybrook_slices.npz", **arrays)
     adapter = load_cohort("sunnybrook")
-    assert {e.patient for e in adapter.examinations(tmp_path)} == {"SC-HF-I-05"}
+    assert {e.patient for e in found_in(adapter, tmp_path)} == {"SC-HF-I-05"}
     assert adapter.remarks(tmp_path)[1:] == ["SC-N-06: contours lie beside the heart; left out."]
 
 

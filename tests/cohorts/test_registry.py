@@ -13,7 +13,7 @@ from cmr_synth import extensions
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts import registry
 from cmr_synth.cohorts.examination import VENDORS
-from cmr_synth.cohorts.reading import read_cohort
+from cmr_synth.cohorts.reading import found_in, read_cohort
 from cmr_synth.cohorts.registry import cohorts, load_cohort, parse_sources
 from cmr_synth.errors import InputError
 
@@ -32,7 +32,7 @@ def test_an_adapter_says_what_it_is(name):
 @pytest.mark.parametrize("name", sorted(cohorts()))
 def test_an_empty_folder_is_one_line(name, tmp_path):
     with pytest.raises(InputError) as caught:
-        list(load_cohort(name).examinations(tmp_path))
+        list(found_in(load_cohort(name), tmp_path))
     assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -93,7 +93,7 @@ def test_a_wrong_source_is_one_line(source, message):
 
 def test_acdc_reads_a_patient_as_documented(data_root):
     root = data_root / "acdc" / "training"
-    ed, es = islice(load_cohort("acdc").examinations(root), 2)
+    ed, es = islice(found_in(load_cohort("acdc"), root), 2)
     assert (ed.patient, ed.phase, es.phase) == ("patient001", "ED", "ES")
     assert ed.vendor == "siemens" and ed.pathology == "dcm"
     assert (ed.labels == LV).sum() > (es.labels == LV).sum()
@@ -105,14 +105,14 @@ def test_acdc_reads_a_patient_as_documented(data_root):
 
 def test_cropping_does_not_move_acdc(data_root):
     """The full field of view and the crop give the same labels around the heart."""
-    crop = next(iter(load_cohort("acdc").examinations(data_root / "acdc" / "training")))
+    crop = next(iter(found_in(load_cohort("acdc"), data_root / "acdc" / "training")))
     full_root = data_root / "acdc_fullfov" / "training"
     whole = next(
-        (e for e in load_cohort("acdc").examinations(full_root) if e.patient == crop.patient), None
+        (e for e in found_in(load_cohort("acdc"), full_root) if e.patient == crop.patient), None
     )
     if whole is None:
-        whole = next(iter(load_cohort("acdc").examinations(full_root)))
-        same = load_cohort("acdc").examinations(data_root / "acdc" / "training")
+        whole = next(iter(found_in(load_cohort("acdc"), full_root)))
+        same = found_in(load_cohort("acdc"), data_root / "acdc" / "training")
         crop = next(e for e in same if e.patient == whole.patient)
     assert crop.spacing == pytest.approx(whole.spacing, rel=1e-4)
     for value in (LV, MYO, RV):
@@ -169,7 +169,7 @@ def test_acdc_with_one_phase_is_read_and_the_other_is_told(tmp_path, layouts):
 
 
 def test_chla_leaves_the_myocardium_open(data_root):
-    for e in islice(load_cohort("chla").examinations(data_root / "chla_chd"), 3):
+    for e in islice(found_in(load_cohort("chla"), data_root / "chla_chd"), 3):
         assert not (e.labels == MYO).any() and not (e.labels == 0).any()
         assert e.may_hide[:, MYO].all()
         one_cavity = (e.labels == LV).any(axis=(1, 2)) != (e.labels == RV).any(axis=(1, 2))
@@ -177,7 +177,7 @@ def test_chla_leaves_the_myocardium_open(data_root):
 
 
 def test_sunnybrook_knows_the_blood_pool_only(data_root):
-    for e in islice(load_cohort("sunnybrook").examinations(data_root / "sunnybrook"), 4):
+    for e in islice(found_in(load_cohort("sunnybrook"), data_root / "sunnybrook"), 4):
         assert set(np.unique(e.labels)) == {LV, UNLABELLED}
         assert e.may_hide[:, [MYO, RV]].all() and not e.may_hide[:, LV].any()
 
@@ -188,7 +188,7 @@ def test_sunnybrook_knows_the_blood_pool_only(data_root):
 def test_a_damaged_archive_is_one_line(name, file, tmp_path: Path):
     (tmp_path / file).write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(InputError, match=rf"{file}: not a readable NumPy archive"):
-        next(iter(load_cohort(name).examinations(tmp_path)))
+        next(iter(found_in(load_cohort(name), tmp_path)))
 
 
 CHLA_ROW = {
@@ -211,25 +211,25 @@ def write_chla(root: Path, row=CHLA_ROW, **change):
 
 
 def test_chla_reads_a_subject_as_documented(tmp_path):
-    (e,) = load_cohort("chla").examinations(write_chla(tmp_path))
+    (e,) = found_in(load_cohort("chla"), write_chla(tmp_path))
     assert e.spacing == (9.0, 1.3, 1.2) and e.pathology == "cm" and e.phase == "ED"
 
 
 def test_chla_without_a_mask_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"no array 'Sbj1_ED_mask' to go with 'Sbj1_ED_image'"):
-        list(load_cohort("chla").examinations(write_chla(tmp_path, Sbj1_ED_mask=None)))
+        list(found_in(load_cohort("chla"), write_chla(tmp_path, Sbj1_ED_mask=None)))
 
 
 def test_chla_with_a_picture_of_another_kind_is_one_line(tmp_path):
     with pytest.raises(InputError, match="'Sbj1_ED_image' is no stack of slices"):
-        list(load_cohort("chla").examinations(write_chla(tmp_path, Sbj1_ED_image=np.array("a"))))
+        list(found_in(load_cohort("chla"), write_chla(tmp_path, Sbj1_ED_image=np.array("a"))))
 
 
 @pytest.mark.parametrize("column", list(CHLA_ROW))
 def test_chla_without_a_column_is_one_line(column, tmp_path):
     row = {k: v for k, v in CHLA_ROW.items() if k != column}
     with pytest.raises(InputError, match=r"metadata.csv: .*no column") as caught:
-        list(load_cohort("chla").examinations(write_chla(tmp_path, row)))
+        list(found_in(load_cohort("chla"), write_chla(tmp_path, row)))
     assert column in str(caught.value)
 
 
@@ -237,7 +237,7 @@ def test_chla_without_a_column_is_one_line(column, tmp_path):
 def test_chla_with_a_size_that_is_none_is_one_line(size, tmp_path):
     row = CHLA_ROW | {"Pixel Size (dx)": size}
     with pytest.raises(InputError, match=r"metadata.csv: cannot be read as CHLA's table"):
-        list(load_cohort("chla").examinations(write_chla(tmp_path, row)))
+        list(found_in(load_cohort("chla"), write_chla(tmp_path, row)))
 
 
 def test_acdc_with_a_table_of_bytes_is_one_line(tmp_path):
@@ -260,7 +260,7 @@ def test_acdc_takes_no_unlabelled_slice_for_heart(tmp_path, write_pair):
         stem = f"patient001_frame{frame}"
         write_pair(folder / f"{stem}.nii.gz", folder / f"{stem}_gt.nii.gz", labels=labels,
                    pixels=labels)  # fmt: skip
-    e = next(iter(load_cohort("acdc").examinations(tmp_path)))
+    e = next(iter(found_in(load_cohort("acdc"), tmp_path)))
     np.testing.assert_allclose(e.z, [0, 0, 0.5, 1, 1])
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts import acdc
+from cmr_synth.cohorts.reading import found_in
 from cmr_synth.cohorts.splits import split_patients
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.adherence.dice import dice_by_patient
@@ -275,7 +276,7 @@ def test_the_bundled_segmenter_finds_hearts_of_patients_it_never_saw(
         shutil.copytree(training / patient, tmp_path / patient)
     segmenter = Segmenter.load()
     found, truth, patients = [], [], []
-    for examination in acdc.examinations(tmp_path):
+    for examination in found_in(acdc, tmp_path):
         spacing = examination.spacing[1:]
         placement = place(examination.labels > 0, spacing, grid=WorkingGrid(), must_fit=False)
         drawn = examination.labelled

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cmr_synth.cli.console import Json, fail, progress, remark, result
+from cmr_synth.cli.console import Interrupted, Json, fail, progress, remark, result
 from cmr_synth.errors import InputError
+
+if TYPE_CHECKING:
+    from cmr_synth.cohorts.preparing import Preparing
+    from cmr_synth.processes import Processes
+
+_NOTHING = "interrupted; nothing was done yet."
 
 
 class Normalisation(str, Enum):
-    """`UNIT_RANGE` of the engine, which is not imported for help; a test compares them."""
+    """Names of the engine, which is not imported for help; a test compares them."""
 
     percentile = "percentile"
     percentile_2_98 = "percentile-2-98"
     minmax = "minmax"
+    zscore = "zscore"
     n4 = "n4"
     around_heart = "around-heart"
 
@@ -128,28 +136,55 @@ def prepare(
     normalisation: Annotated[
         Normalisation,
         typer.Option(
-            help="What grey values mean: percentiles or range of the volume, those after the bias "
-            "field is taken out (n4), or hearts of all scanners alike (around-heart)."
+            help="What grey values mean: percentiles, range or z-score of the volume, percentiles "
+            "after the bias field is taken out (n4), or hearts of all scanners alike "
+            "(around-heart)."
         ),
     ] = Normalisation.percentile,
+    shape: Annotated[
+        tuple[int, int], typer.Option(help="Rows and columns of the networks to be trained.")
+    ] = (128, 128),
+    spacing: Annotated[float, typer.Option(help="Pixel size in mm.")] = 1.5,
+    jobs: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Put every labelled slice on one grid, split by patient, ready for training.
 
+    What was interrupted goes on with the same command. Under `accelerate launch` the processes
+    share the work.
+
     \b
     Example, on ACDC as its authors publish it:
       cmr-synth cohort prepare acdc=ACDC/training --out slices
     """
-    facts = prepare_slices(
-        sources,
-        out,
-        complete=complete,
-        seed=seed,
-        normalisation=normalisation.value,
-        strict=strict,
-        quiet=as_json,
-    )
+    from cmr_synth.cohorts.prepare import unfinished
+    from cmr_synth.cohorts.preparing import Preparing
+    from cmr_synth.processes import EndedElsewhere, joined
+    from cmr_synth.training.recipe import checked
+
+    stated = {"normalisation": normalisation.value, "shape": shape, "spacing_mm": spacing}
+    choices = checked(Preparing, stated, where="cohort prepare")
+    try:
+        with joined() as group:
+            facts = prepare_slices(
+                sources,
+                out,
+                choices=choices,
+                complete=complete,
+                seed=seed,
+                strict=strict,
+                jobs=jobs,
+                group=group,
+                quiet=as_json or not group.is_main,
+            )
+    except EndedElsewhere:
+        sys.exit(1)
+    except (Interrupted, KeyboardInterrupt):
+        kept = unfinished(out)
+        fail(f"interrupted; the same command goes on from {kept}." if kept.exists() else _NOTHING)
+    if not facts:
+        return
     counts = ", ".join(f"{count} {split}" for split, count in facts["slices"].items())
     result(facts, [f"{out}: {counts} slices"], as_json=as_json)
 
@@ -159,30 +194,41 @@ def prepare_slices(
     out: Path,
     *,
     complete: bool,
+    choices: Preparing | None = None,
     seed: int = 0,
-    normalisation: str = "percentile",
     strict: bool = False,
+    jobs: int = 1,
+    group: Processes | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Prepare a slice set, tell what was left out, and count the slices by split."""
+    """Prepare a slice set, tell what was left out, and count the slices by split.
+
+    Of processes launched together all come to it, and the first one has something to tell.
+    """
     from cmr_synth.cohorts.examination import LeftOut
+    from cmr_synth.cohorts.prepare import prepare as run
     from cmr_synth.cohorts.reading import told
     from cmr_synth.cohorts.registry import parse_sources
     from cmr_synth.cohorts.slices import open_slice_set
-    from cmr_synth.cohorts.slices import prepare as run
     from cmr_synth.cohorts.splits import SPLITS
+    from cmr_synth.processes import ALONE
 
+    group = group or ALONE
     with progress("prepare", quiet=quiet) as tell:
         completion = _completed if complete else None
         for line in run(
             parse_sources(sources),
             out,
+            choices=choices,
             complete=completion,
             seed=seed,
-            normalisation=normalisation,
             strict=strict,
+            jobs=jobs,
+            group=group,
         ):
             tell(None, line)
+    if not group.is_main:
+        return {}
     slices = open_slice_set(out)
     for name, facts in slices.about["cohorts"].items():
         for line in told(LeftOut(**one) for one in facts["left_out"]):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cmr_synth.anatomy.labels import CONVENTIONS
-from cmr_synth.cohorts.examination import PHASES, Examination, LeftOut
+from cmr_synth.cohorts.examination import PHASES, LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_at
 from cmr_synth.cohorts.stacks import Drawing, Stack, left_out, read_stacks
 from cmr_synth.errors import InputError
@@ -32,7 +32,7 @@ PATHOLOGY = {"NOR": "normal", "DCM": "dcm", "HCM": "hcm", "MINF": "minf", "RV": 
 DRAWING = Drawing(source="ACDC", numbers=CONVENTIONS["acdc"], in_plane="acdc")
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Unread | LeftOut]:
     """Yield ED and ES of every `patientNNN` folder below `root`, in order."""
     root = Path(root)
     patients = sorted(p for p in root.glob("patient*") if p.is_dir())

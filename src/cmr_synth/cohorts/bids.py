@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cmr_synth.anatomy.labels import BACKGROUND, CONVENTIONS, guess_convention
-from cmr_synth.cohorts.examination import PATHOLOGIES, Examination, LeftOut
+from cmr_synth.cohorts.examination import PATHOLOGIES, LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_below, relative, stem_of
 from cmr_synth.cohorts.planes import names_another_plane
 from cmr_synth.cohorts.stacks import Drawing, Stack, read_stacks
@@ -43,7 +43,7 @@ _MASK = re.compile(r"_(dseg|seg|mask|gt)$", re.IGNORECASE)
 _OF_MASKS = ("desc-", "label-", "space-")
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Unread | LeftOut]:
     """Yield every image that has a mask, in order.
 
     Raises

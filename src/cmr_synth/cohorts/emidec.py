@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import BACKGROUND, INFARCT, LV, MYO, NO_REFLOW, translate
 from cmr_synth.cohorts.archive import open_npz
-from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.examination import Examination, LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_at
 from cmr_synth.cohorts.stacks import Drawing, Stack, known, left_out, read_stacks
 from cmr_synth.errors import InputError
@@ -62,7 +62,7 @@ IN_ARCHIVE = Orientation(
 )
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Examination | LeftOut | Unread]:
     """Yield the stack of every case, or of every patient of the archive.
 
     Labels have infarct (4) and no-reflow (5); the RV was not drawn.

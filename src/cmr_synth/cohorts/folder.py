@@ -47,7 +47,7 @@ from cmr_synth.anatomy.labels import (
     guess_convention,
     is_heart,
 )
-from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.examination import Examination, LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_below, relative, stem_of
 from cmr_synth.cohorts.planes import names_another_plane
 from cmr_synth.cohorts.stacks import each, examination_of, frames_of, require_short_axis
@@ -103,7 +103,7 @@ class Pair:
     patient: str
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Unread | LeftOut]:
     """Yield every labelled stack of a folder, in the order of its file names.
 
     Raises

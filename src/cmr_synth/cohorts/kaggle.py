@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.examination import Examination, LeftOut, Unread
 from cmr_synth.cohorts.stacks import each, examination_of, frames_of
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.dicom import DicomOrigin, choose, list_stacks, read_stack
@@ -33,7 +33,7 @@ same_person: dict[str, str] = {}
 settled: dict[str, str] = {}
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Unread | LeftOut]:
     """Yield the first frame of the short-axis cine of every patient.
 
     Raises

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cmr_synth.anatomy.labels import CONVENTIONS
-from cmr_synth.cohorts.examination import PHASES, Examination, LeftOut
+from cmr_synth.cohorts.examination import PHASES, LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_below, stem_of
 from cmr_synth.cohorts.stacks import Drawing, Stack, read_stacks
 from cmr_synth.cohorts.table import find_table
@@ -48,7 +48,7 @@ PATHOLOGY = {
 }
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Unread | LeftOut]:
     """Yield ED and ES of every patient of the table.
 
     Raises

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from cmr_synth.anatomy.labels import CONVENTIONS, LV, RV
-from cmr_synth.cohorts.examination import PHASES, Examination, LeftOut
+from cmr_synth.cohorts.examination import PHASES, Examination, LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_at
 from cmr_synth.cohorts.stacks import Drawing, Stack, left_out, read_stacks
 from cmr_synth.cohorts.table import find_table
@@ -51,7 +51,7 @@ PATHOLOGY = {
 }
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Unread | LeftOut]:
     """Yield ED and ES of every patient's short axis.
 
     Raises
@@ -61,7 +61,7 @@ def examinations(root: Path) -> Iterator[Examination | LeftOut]:
     """
     root = Path(root)
     for found in read_stacks(_stacks(root), DRAWING, cohort=name, root=root):
-        yield found if isinstance(found, LeftOut) else _upright(found)
+        yield found if isinstance(found, LeftOut) else found.then(_upright)
 
 
 def remarks(root: Path) -> list[str]:

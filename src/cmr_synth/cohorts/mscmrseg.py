@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, RV
-from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.examination import LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_below, relative, stem_of
 from cmr_synth.cohorts.stacks import Drawing, Stack, read_stacks
 from cmr_synth.errors import InputError
@@ -40,7 +40,7 @@ PHASE = {"C0": "ED"}
 _IMAGE = re.compile(r"(patient\d+)_(C0|T2|LGE)", re.IGNORECASE)
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Unread | LeftOut]:
     """Yield every picture of every patient.
 
     Raises

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cmr_synth.anatomy.labels import BACKGROUND, INFARCT, LV, MYO, RV
-from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.examination import LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_below, relative, stem_of
 from cmr_synth.cohorts.stacks import Drawing, Stack, read_stacks
 from cmr_synth.errors import InputError
@@ -41,7 +41,7 @@ NUMBERS = {"C0": WALL, "T2": WALL, "DE": {**WALL, 2221: INFARCT}}
 _IMAGE = re.compile(r"(myops_(?:training|test)_(\d+))_(C0|DE|T2)", re.IGNORECASE)
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Unread | LeftOut]:
     """Yield every picture of every patient, contrast by contrast.
 
     Raises

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cmr_synth.anatomy.labels import BACKGROUND, SCAR, STRUCTURES, UNLABELLED
-from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.examination import LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_below, relative, stem_of
 from cmr_synth.cohorts.stacks import Drawing, Stack, read_stacks
 from cmr_synth.cohorts.structure_names import structure_named
@@ -32,7 +32,7 @@ same_person: dict[str, str] = {}
 settled: dict[str, str] = {}
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Unread | LeftOut]:
     """Yield every case with its mask, in order.
 
     Raises

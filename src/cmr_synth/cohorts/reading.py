@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.examination import Cohort, Examination, LeftOut, Unread
 from cmr_synth.cohorts.registry import load_cohort
 from cmr_synth.cohorts.table import PatientTable
 from cmr_synth.errors import InputError
@@ -33,18 +33,37 @@ def read_cohort(name: str, root: Path, left_out: list[LeftOut]) -> Iterator[Exam
     cohort = load_cohort(name)
     table = PatientTable.of(Path(root))
     before, count = len(left_out), 0
-    for found in cohort.examinations(Path(root)):
+    for found in found_in(cohort, Path(root)):
         if isinstance(found, LeftOut):
             left_out.append(found)
             continue
         count += 1
         yield table.joined(found)
-    if not count:
-        lost = left_out[before:]
-        why = f"; {lost[0].what}: {lost[0].reason}" if lost else "."
-        more = f" {len(lost) - 1} more are left out." if len(lost) > 1 else ""
-        raise InputError(f"{root}: holds no examination of cohort {name!r}{why}{more}")
+    require_some(name, root, count, left_out[before:])
     left_out += table.unused()
+
+
+def require_some(name: str, root: Path, count: int, left_out: Sequence[LeftOut]) -> None:
+    """Refuse a cohort of which nothing is left.
+
+    Raises
+    ------
+    InputError
+        Naming the first thing that was left out, if anything was.
+    """
+    if not count:
+        why = f"; {left_out[0].what}: {left_out[0].reason}" if left_out else "."
+        more = f" {len(left_out) - 1} more are left out." if len(left_out) > 1 else ""
+        raise InputError(f"{root}: holds no examination of cohort {name!r}{why}{more}")
+
+
+def found_in(cohort: Cohort, root: Path) -> Iterator[Examination | LeftOut]:
+    """Yield what an adapter finds below a folder, read."""
+    for found in cohort.examinations(root):
+        if isinstance(found, Unread):
+            yield from found.read()
+        else:
+            yield found
 
 
 def told(left_out: Iterable[LeftOut]) -> list[str]:

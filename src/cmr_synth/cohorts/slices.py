@@ -1,7 +1,8 @@
-"""A prepared slice set: every labelled slice of some cohorts on one grid, memory-mapped.
+"""A prepared slice set: every labelled slice of some cohorts on one grid, read where needed.
 
-A folder with `images.npy` and `labels.npy` (N, rows, columns) uint8, `covered.npy` (the part of
-the grid inside the scan's field of view), `slices.csv` (one row a slice) and `slice_set.json`.
+A folder with `slices.csv` (one row a slice), `slice_set.json`, and the pixels in `shards/`: images
+and labels (n, rows, columns) uint8, and the part of the grid inside the scan's field of view. Sets
+of format 1 have them in `images.npy`, `labels.npy` and `covered.npy` instead.
 The grid is wider than the networks' own, so that rotated and shifted crops stay inside the scan.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import cmr_synth
-from cmr_synth.anatomy.labels import UNLABELLED, is_heart
-from cmr_synth.cohorts.examination import Examination, LeftOut
-from cmr_synth.cohorts.reading import read_cohort, require_nothing_left_out
-from cmr_synth.cohorts.registry import load_cohort, same_person
-from cmr_synth.cohorts.splits import check_shares, split_patients
+from cmr_synth.cohorts.registry import same_person
+from cmr_synth.cohorts.shards import KEYS, SLICES, Pixels, Planes, Shards, write_shard
 from cmr_synth.errors import InputError
-from cmr_synth.files import UNREADABLE, require_replaceable, write_folder
-from cmr_synth.imaging.grid import WorkingGrid, place
-from cmr_synth.imaging.normalise import NORMALISATIONS, UNIT_RANGE, normalised, percentile
+from cmr_synth.files import UNREADABLE, write_folder
 
-WIDE_GRID = WorkingGrid(shape=(160, 160), spacing=1.5)
 ABOUT = "slice_set.json"
-FORMAT = 1
-Completion = Callable[[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]], NDArray]
+SHARDS = "shards"
+FORMAT = 2
+WHOLE_ARRAYS = 1  # the earlier format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +48,7 @@ class SliceRow:
 
 @dataclass(frozen=True)
 class SliceSet:
-    """An opened slice set; arrays are memory-mapped and read-only.
+    """An opened slice set; arrays are read from files where they are indexed, and read-only.
 
     Parameters
     ----------
@@ -65,9 +60,9 @@ class SliceSet:
         1 inside the scan's field of view.
     """
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    covered: NDArray[np.uint8]
+    images: Pixels
+    labels: Pixels
+    covered: Pixels
     rows: tuple[SliceRow, ...]
     about: dict[str, Any]
 
@@ -97,14 +92,24 @@ class SliceSet:
         )
 
     def crop(
-        self, index: NDArray[np.int64], shape: tuple[int, int] = (128, 128)
+        self, index: NDArray[np.int64], shape: tuple[int, int] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """The middle of some slices: pixels (n, *shape) in [0, 1] and labels (n, *shape)."""
+        """The middle of some slices: pixels (n, *shape) in [0, 1] and labels (n, *shape).
+
+        By default of the shape that the set was prepared for.
+        """
+        shape = shape or self.shape
         rows, columns = self.images.shape[1:]
         top, left = (rows - shape[0]) // 2, (columns - shape[1]) // 2
         window = (index, slice(top, top + shape[0]), slice(left, left + shape[1]))
         pixels = self.images[window].astype(np.float32) / np.float32(255)
         return pixels.astype(np.float32), np.asarray(self.labels[window])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the networks that the set was prepared for."""
+        rows, columns = self.about.get("networks_shape", (128, 128))
+        return int(rows), int(columns)
 
     @property
     def spacing(self) -> float:
@@ -130,148 +135,44 @@ def open_slice_set(folder: Path) -> SliceSet:
     """
     folder = Path(folder)
     try:
-        about = json.loads((folder / ABOUT).read_text())
-        if about["format"] != FORMAT or not float(about["spacing_mm"]) > 0:
-            raise ValueError(f"{ABOUT} is not of format {FORMAT}")
-        arrays = [
-            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-            for name in ("images", "labels", "covered")
-        ]
-        with (folder / "slices.csv").open(newline="") as file:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        if about["format"] not in (WHOLE_ARRAYS, FORMAT) or not float(about["spacing_mm"]) > 0:
+            raise ValueError(f"{ABOUT} is not of format {WHOLE_ARRAYS} or {FORMAT}")
+        with (folder / "slices.csv").open(newline="", encoding="utf-8") as file:
             rows = tuple(_parse_row(row) for row in csv.DictReader(file))
+        opened = (
+            _whole_arrays(folder) if about["format"] == WHOLE_ARRAYS else _sharded(folder, about)
+        )
     except UNREADABLE as error:
         raise InputError(
             f"{folder}: not a readable slice set ({error}); make one with `cmr-synth cohort "
             "prepare NAME=PATH --out DIR`."
         ) from error
-    if any(not isinstance(a, np.ndarray) or a.dtype != np.uint8 or a.ndim != 3 for a in arrays):
+    if any(a.dtype != np.uint8 or a.ndim != 3 for a in opened):
         raise InputError(
             f"{folder}: not a slice set, its arrays are not (slices, rows, columns) of uint8; "
             "prepare it again."
         )
-    if any(a.shape != arrays[0].shape or len(a) != len(rows) for a in arrays):
+    if any(a.shape != opened[0].shape or len(a) != len(rows) for a in opened):
         raise InputError(f"{folder}: its files do not fit together; prepare it again.")
-    return SliceSet(arrays[0], arrays[1], arrays[2], rows, about)
+    return SliceSet(opened[0], opened[1], opened[2], rows, about)
 
 
-def prepare(
-    sources: Iterable[tuple[str, Path]],
-    out: Path,
-    *,
-    complete: Completion | None = None,
-    normalisation: str = "percentile",
-    seed: int = 0,
-    test: float = 0.2,
-    validation: float = 0.05,
-    strict: bool = False,
-) -> Iterator[str]:
-    """Write the slice set of some cohorts, patient by patient.
+def _whole_arrays(folder: Path) -> list[Pixels]:
+    arrays = [np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False) for key in KEYS]
+    if any(not isinstance(one, np.ndarray) for one in arrays):
+        raise ValueError("an archive where an array should be")
+    return [*arrays]
 
-    Slices without any label are left out. The folder appears only when it is complete.
 
-    Parameters
-    ----------
-    sources : (cohort name, folder) pairs
-    out : Path
-        Folder to make; an existing slice set is replaced.
-    complete : callable, optional
-        `(images, labels, may_hide) -> labels` on the wide grid; completes partly labelled
-        slices. Without it, unlabelled pixels stay 255. Its images are normalised by `percentile`
-        whatever the set's are, because the segmenter was trained on such.
-    normalisation : str
-        One of `UNIT_RANGE`, applied to each stack.
-    seed, test, validation
-        See `split_patients`.
-    strict : bool
-        Refuse cohorts of which anything had to be left out. Otherwise `slice_set.json` lists it.
-
-    Yields
-    ------
-    str
-        A line for every examination read.
-
-    Raises
-    ------
-    InputError
-        If an option or a source does not do, `out` holds something else than a slice set, or
-        something is left out and `strict`.
-    """
-    sources = list(sources)
-    names = [name for name, _ in sources]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"cohort {twice!r} is given twice; give each one folder.")
-    known = ", ".join(UNIT_RANGE)
-    if normalisation not in UNIT_RANGE:
-        raise InputError(
-            f"normalisation {normalisation!r} leads to values beyond 0 to 1, which a slice set "
-            f"cannot hold; choose from {known}."
-            if normalisation in NORMALISATIONS
-            else f"no normalisation is called {normalisation!r}; known are {known}."
-        )
-    check_shares(test, validation)
-    require_replaceable(out, ABOUT)
-    examinations: list[tuple[Examination, dict]] = []
-    about: dict[str, Any] = {"format": FORMAT, "spacing_mm": WIDE_GRID.spacing, "cohorts": {}}
-    for name, root in sources:
-        cohort = load_cohort(name)
-        count, left_out = 0, list[LeftOut]()
-        for examination in read_cohort(name, root, left_out):
-            examinations.append((examination, _on_grid(examination, complete, normalisation)))
-            count += 1
-            yield f"{name} {examination.patient} {examination.phase or ''}".rstrip()
-        if strict:
-            require_nothing_left_out(left_out)
-        about["cohorts"][name] = {
-            "title": cohort.title,
-            "licence": cohort.licence,
-            "citation": cohort.citation,
-            "examinations": count,
-            "left_out": [asdict(one) for one in left_out],
-        }
-    splits: dict[tuple[str, str], str] = {}
-    for name in about["cohorts"]:
-        pathology_of = {e.patient: e.pathology for e, _ in examinations if e.cohort == name}
-        assigned = split_patients(
-            pathology_of,
-            seed=seed,
-            test=test,
-            validation=validation,
-            settled=load_cohort(name).settled,
-            same_person=load_cohort(name).same_person,
-        )
-        splits.update({(name, patient): split for patient, split in assigned.items()})
-
-    rows: list[SliceRow] = []
-    arrays: dict[str, list] = {"images": [], "labels": [], "covered": []}
-    for examination, on_grid in examinations:
-        for k in np.flatnonzero(is_heart(on_grid["labels"]).any(axis=(1, 2))):
-            for key in arrays:
-                arrays[key].append(on_grid[key][k])
-            rows.append(
-                SliceRow(
-                    cohort=examination.cohort,
-                    patient=examination.patient,
-                    split=splits[examination.cohort, examination.patient],
-                    vendor=examination.vendor or "",
-                    phase=examination.phase or "",
-                    pathology=examination.pathology or "",
-                    slice=int(k),
-                    z=float(examination.z[k]),
-                    completed=bool(on_grid["completed"][k]),
-                    between_mm=float(examination.spacing[0]),
-                    contrast=examination.contrast,
-                )
-            )
-    if not rows:
-        raise InputError("no labelled slice in the data given; check the folders and their masks.")
-    about |= {
-        "slices": len(rows),
-        "normalisation": normalisation,
-        "split": {"seed": seed, "test": test, "validation": validation},
-        "cmr_synth": cmr_synth.__version__,
-    }
-    write_slice_set(out, {key: np.stack(planes) for key, planes in arrays.items()}, rows, about)
+def _sharded(folder: Path, about: Mapping[str, Any]) -> list[Pixels]:
+    names = [str(name) for name, _ in about["shards"]]
+    if any(Path(name).name != name for name in names):
+        raise ValueError("a shard outside of the set")
+    rows, columns = (int(side) for side in about["shape"])
+    counts = [int(count) for _, count in about["shards"]]
+    files = Shards([folder / SHARDS / name for name in names], counts, (rows, columns))
+    return [Planes(files, key) for key in KEYS]
 
 
 def write_slice_set(
@@ -298,54 +199,45 @@ def write_slice_set(
         If `out` holds something else, or cannot be written.
     """
     with write_folder(out, replaces=ABOUT) as folder:
-        for key, planes in arrays.items():
-            np.save(folder / f"{key}.npy", planes)
-        with (folder / "slices.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, [f.name for f in fields(SliceRow)])
-            writer.writeheader()
-            writer.writerows(asdict(row) for row in rows)
-        (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
+        shards = []
+        for number, first in enumerate(range(0, len(rows), SLICES)):
+            some = {key: np.asarray(arrays[key][first : first + SLICES]) for key in KEYS}
+            shards.append((f"{number:05d}.safetensors", len(some["images"])))
+            write_shard(folder / SHARDS / shards[-1][0], some)
+        write_index(folder, rows, about, shards, np.shape(arrays["images"])[1:])
 
 
-def _on_grid(examination: Examination, complete: Completion | None, normalisation: str) -> dict:
-    """Resample one examination; completes first, so that the crop is centred on the whole heart."""
-    if examination.contrast != "cine":
-        complete = None  # the segmenter learned cine alone
-    labels, spacing = examination.labels, examination.spacing[1:]
-    drawn = is_heart(labels)
-    if not drawn.any():
-        empty = np.zeros((0, *WIDE_GRID.shape), np.uint8)
-        return {"images": empty, "labels": empty, "covered": empty, "completed": ()}
-    name = f"{examination.cohort} {examination.patient}"
-    pixels = percentile(examination.image)
-    placement = place(drawn, spacing, grid=WIDE_GRID, name=name, must_fit=False)
-    hides = examination.may_hide.any(axis=1)
-    heart = drawn
-    if complete is not None and hides.any():
-        whole = complete(
-            placement.image_to_grid(pixels), placement.labels_to_grid(labels), examination.may_hide
-        )
-        found = is_heart(placement.labels_from_grid(whole))
-        if found.any():
-            heart = found
-            placement = place(heart, spacing, grid=WIDE_GRID, name=name, must_fit=False)
-    fill = UNLABELLED if hides.any() else 0
-    on_grid = placement.labels_to_grid(labels, fill=fill)
-    if complete is not None and hides.any():
-        # a slice on which nothing was drawn cannot be trusted to hold a heart at all
-        on_grid = np.where(
-            examination.labelled[:, None, None],
-            complete(placement.image_to_grid(pixels), on_grid, examination.may_hide),
-            0,
-        ).astype(np.uint8)
-    images = placement.image_to_grid(normalised(examination.image, normalisation, heart, spacing))
-    covered = np.broadcast_to(placement.covered(), images.shape).astype(np.uint8)
-    return {
-        "images": np.round(np.clip(images, 0, 1) * 255).astype(np.uint8),
-        "labels": on_grid,
-        "covered": covered,
-        "completed": hides & (complete is not None),
-    }
+def write_index(
+    folder: Path,
+    rows: Iterable[SliceRow],
+    about: Mapping[str, Any],
+    shards: Sequence[tuple[str, int]],
+    shape: Sequence[int],
+) -> None:
+    """Make shards that are there a slice set.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the shards in `SHARDS`.
+    rows : SliceRows
+        Of all slices, in the order of the shards.
+    about : mapping
+        For `slice_set.json`.
+    shards : (file name, number of slices) pairs
+    shape : (rows, columns)
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    with (folder / "slices.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(SliceRow)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    said = {**about, "format": FORMAT, "shape": list(shape), "shards": [list(s) for s in shards]}
+    (folder / ABOUT).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
 
 def _parse_row(row: dict[str, str]) -> SliceRow:

@@ -6,8 +6,9 @@ against each other, turned into radiological display, and left out one by one wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import BACKGROUND, STRUCTURES, UNLABELLED, is_heart, translate
-from cmr_synth.cohorts.examination import Examination, LeftOut, fully_labelled
+from cmr_synth.cohorts.examination import Examination, LeftOut, Unread, fully_labelled
 from cmr_synth.cohorts.nifti_files import relative
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.nifti import read_image, read_labels
@@ -84,8 +85,8 @@ class Stack:
 
 def read_stacks(
     stacks: Iterable[Stack | LeftOut], drawing: Drawing, *, cohort: str, root: Path
-) -> Iterator[Examination | LeftOut]:
-    """Yield the examinations of each stack; one that cannot be read is left out."""
+) -> Iterator[Unread | LeftOut]:
+    """Yield the stacks, to be read one by one; one that cannot be read is left out then."""
     yield from each(stacks, lambda stack: _read(stack, drawing, cohort, root), _files, root=root)
 
 
@@ -95,18 +96,23 @@ def each(
     files: Callable[[_Job], list[Path]],
     *,
     root: Path,
-) -> Iterator[Examination | LeftOut]:
-    """Yield what `read` makes of each job; a job at fault is left out under its file's name."""
+) -> Iterator[Unread | LeftOut]:
+    """Yield what `read` will make of each job; a job at fault is left out under its file's name."""
     for job in jobs:
         if isinstance(job, LeftOut):
             yield job
-            continue
-        try:
-            found = read(job)
-        except InputError as error:
-            yield left_out(error, files(job), root)
-            continue
-        yield from found
+        else:
+            its = files(job)
+            yield Unread(tuple(its), partial(_read_or_left_out, partial(read, job), its, root))
+
+
+def _read_or_left_out(
+    read: Callable[[], list[Examination]], files: list[Path], root: Path
+) -> Sequence[Examination | LeftOut]:
+    try:
+        return read()
+    except InputError as error:
+        return [left_out(error, files, root)]
 
 
 def left_out(error: InputError, files: list[Path], root: Path) -> LeftOut:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
 from cmr_synth.cohorts.archive import open_npz
-from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.examination import Examination, LeftOut, Unread
 from cmr_synth.cohorts.stacks import each
 from cmr_synth.cohorts.sunnybrook_files import Drawn, patients_drawn, read_drawn
 from cmr_synth.errors import InputError
@@ -48,7 +48,7 @@ settled = {
 SPACING_MM = (8.0, 1.37, 1.37)  # in-plane size is not recorded; 1.25 to 1.41 in this collection
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Examination | LeftOut | Unread]:
     """Yield the ED and the ES slices of every patient as two stacks.
 
     Slices are numbered through slice and frame, 20 frames a slice; the frames near the

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import is_heart
-from cmr_synth.cohorts.slices import SliceRow, SliceSet, persons_of, prepare
+from cmr_synth.cohorts.prepare import prepare
+from cmr_synth.cohorts.slices import SliceRow, SliceSet, persons_of
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.positions import level_of
 

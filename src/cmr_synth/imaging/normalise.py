@@ -154,17 +154,17 @@ def around_heart(
     return np.where(linear < SHOULDER, linear, bent).astype(np.float32)
 
 
+ZSCORE = "zscore"
 NORMALISATIONS: dict[str, Callable[[NDArray], Pixels]] = {
     "percentile": percentile,
     "percentile-2-98": lambda array: percentile(array, low=2.0, high=98.0),
     "minmax": minmax,
-    "zscore": zscore,
+    ZSCORE: zscore,
     "n4": n4,
 }
 """Those that need nothing but pixels."""
 AROUND_HEART = "around-heart"
-UNIT_RANGE = (*(name for name in NORMALISATIONS if name != "zscore"), AROUND_HEART)
-"""Those whose values lie from 0 to 1, as a slice set holds them."""
+ZSCORE_SPAN = 4.0  # standard deviations on both sides that a slice set holds
 
 
 def normalised(
@@ -184,6 +184,19 @@ def normalised(
     if name == AROUND_HEART:
         return around_heart(array, heart_window(heart, spacing))
     return NORMALISATIONS[name](array)
+
+
+def in_unit_range(
+    array: NDArray, name: str, heart: NDArray[np.bool_], spacing: tuple[float, float]
+) -> Pixels:
+    """Normalise a volume as `normalised` does, to values that a slice set can hold: 0 to 1.
+
+    A z-score of -4 becomes 0, one of 4 becomes 1, and what lies beyond is clipped.
+    """
+    pixels = normalised(array, name, heart, spacing)
+    if name != ZSCORE:
+        return pixels
+    return np.clip(pixels / (2 * ZSCORE_SPAN) + 0.5, 0, 1).astype(np.float32)
 
 
 def _finite(array: NDArray) -> Pixels:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+
+from cmr_synth.cohorts.shards import Pixels
 
 OFTEN, SELDOM = 0.5, 0.1
 LOW = 0.1  # of the sampling rate: contrast and shading, not the outlines of organs
@@ -27,7 +28,7 @@ class Styles:
         Training pictures, of which amplitudes are borrowed.
     """
 
-    def __init__(self, pictures: NDArray[np.uint8]):
+    def __init__(self, pictures: Pixels):
         from monai import transforms
 
         self.pictures = pictures
