@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.cohorts.examination import Examination, LeftOut
+from cmr_synth.cohorts.examination import Examination, LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import relative
 from cmr_synth.cohorts.stacks import each, examination_of, require_short_axis
 from cmr_synth.errors import InputError
@@ -57,7 +57,7 @@ class Encoding:
     centre_line: int
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Unread | LeftOut]:
     """Yield the first phase of every fully sampled short-axis scan.
 
     Raises
