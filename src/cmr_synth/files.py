@@ -211,6 +211,26 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def require_path(path: str | Path, what: str = "file or folder") -> Path:
+    """Return the path if something is there.
+
+    Raises
+    ------
+    InputError
+        If nothing is, or no path can be written so: too long, or with a zero in it.
+    """
+    path = Path(path)
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such {what}. Check the path.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        shown = str(path).replace("\0", "?")
+        raise InputError(f"{shown}: cannot be read ({reason}); check the path.") from error
+    return path
+
+
 @dataclass(frozen=True)
 class Walk:
     """What lies in a folder and below.

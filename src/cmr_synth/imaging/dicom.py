@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from cmr_synth.errors import InputError
+from cmr_synth.files import require_path
 from cmr_synth.imaging.dicom_files import find_frames, is_dicom
 from cmr_synth.imaging.dicom_header import MAGNITUDE, vendor_of
 from cmr_synth.imaging.dicom_pixels import read_pixels
@@ -67,8 +68,7 @@ def list_stacks(path: str | Path | Sequence[str | Path]) -> list[Stack]:
     """
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
     for one in paths:
-        if not one.exists():
-            raise InputError(f"{one}: no such file or folder. Check the path.")
+        require_path(one)
     found = find_frames(paths)
     if not found.frames:
         if not found.reasons:

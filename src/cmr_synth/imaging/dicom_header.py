@@ -139,13 +139,11 @@ def frames_of(header: Dataset, path: Path) -> list[Frame]:
         If it is an MR image whose geometry is impossible.
     """
     name = path.name
-    modality = str(header.get("Modality", "") or "")
+    modality = short(header.get("Modality") or "")
     if "Rows" not in header or "Columns" not in header:
         raise NotAnImage(f"{name}: holds no picture ({modality or 'no modality'}).")
     if modality not in ("", "MR"):
-        raise NotAnImage(
-            f"{name}: modality is {short(modality)}, not MR. Give cardiac MR slices only."
-        )
+        raise NotAnImage(f"{name}: modality is {modality}, not MR. Give cardiac MR slices only.")
     if (optional(header, "SamplesPerPixel") or 1) != 1:
         raise NotAnImage(f"{name}: is a colour picture, not MR pixels. Take it out of the folder.")
     count = optional(header, "NumberOfFrames")

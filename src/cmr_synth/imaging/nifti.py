@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmr_synth.errors import InputError
+from cmr_synth.files import require_path
 from cmr_synth.imaging import nifti_header
 from cmr_synth.imaging.scan import Scan, between_slices_mm, scan_name, shear_note
 
@@ -274,8 +275,7 @@ def _read(path: Path) -> tuple[npt.NDArray[Any], Scan]:
 
 def _load(path: Path, name: str) -> tuple[bytearray, Nifti1Header, np.dtype]:
     """Voxel bytes, header and voxel type; every way in which a file can be bad ends here."""
-    if not path.exists():
-        raise InputError(f"{path}: no such file. Check the path.")
+    require_path(path, "file")
     if not path.is_file():
         raise InputError(f"{path}: is a folder. Give a .nii or .nii.gz file.")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cmr_synth.files import require_path
 from cmr_synth.imaging.dicom import choose, is_dicom, list_stacks, read_dicom, read_stack
 from cmr_synth.imaging.nifti import read_image
 from cmr_synth.imaging.scan import Scan
@@ -27,7 +28,7 @@ def read_scans(path: str | Path) -> list[Scan]:
     InputError
         If the path is missing, of another format, or damaged.
     """
-    path = Path(path)
+    path = require_path(path)
     if path.is_dir() or is_dicom(path):
         return read_dicom(path)
     return [read_image(path)]
@@ -51,7 +52,7 @@ def read_scan(path: str | Path) -> Scan:
     InputError
         As `read_scans`, and if there are several scans of which none is short-axis.
     """
-    path = Path(path)
+    path = require_path(path)
     if path.is_dir() or is_dicom(path):
         return read_stack(choose(list_stacks(path)))
     return read_image(path)
