@@ -276,7 +276,7 @@ def write_mnms2(root: Path) -> Expected:
         "1,FALL,Philips Medical Systems,Achieva,1.5\n2,CIA,GE MEDICAL SYSTEMS,Signa,1.5\n"
     )
     for seed, patient in enumerate(("001", "002")):
-        affine = OBLIQUE * ([1, 1, 1, 1] if seed == 0 else [-1, -1, 1, 1])
+        affine = OBLIQUE * ([1, 1, -1, 1] if seed == 0 else [-1, -1, -1, 1])  # base first
         for phase in ("ED", "ES"):
             labels = stack(seed, phase)
             stem = root / "dataset" / patient / f"{patient}_SA_{phase}"

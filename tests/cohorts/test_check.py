@@ -177,7 +177,7 @@ def test_every_examination_has_a_row(folder):
 def test_repairs_are_told_once(tmp_path, layouts):
     layouts["mnms2"](tmp_path)
     (repaired,) = of(check("mnms2", tmp_path), "repaired")
-    assert repaired.message.startswith("2 files, such as dataset/002/002_SA_ED.nii.gz: the right")
+    assert repaired.message.startswith("2 files, such as 002_SA_ED.nii.gz: The heart lies on")
 
 
 def test_likeness_is_that_of_the_shorter_stack():

@@ -130,15 +130,6 @@ class Unread:
     files: tuple[Path, ...]
     read: Callable[[], Iterable[Examination | LeftOut]]
 
-    def then(self, change: Callable[[Examination], Examination]) -> Unread:
-        """The same, with a change made to every examination once it is read."""
-
-        def read() -> Iterator[Examination | LeftOut]:
-            for found in self.read():
-                yield found if isinstance(found, LeftOut) else change(found)
-
-        return Unread(self.files, read)
-
 
 class Cohort(Protocol):
     """A data set on disk. Adapters are modules or classes with these attributes.

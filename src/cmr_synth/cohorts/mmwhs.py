@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, RV, is_heart, translate
-from cmr_synth.cohorts.examination import Examination, LeftOut, fully_labelled
+from cmr_synth.cohorts.examination import Examination, LeftOut, Unread, fully_labelled
 from cmr_synth.cohorts.nifti_files import nifti_below, relative, stem_of
 from cmr_synth.cohorts.stacks import each, read_numbers
 from cmr_synth.errors import InputError
@@ -75,7 +75,7 @@ class _Pair:
     mask: Path
 
 
-def examinations(root: Path) -> Iterator[Examination | LeftOut]:
+def examinations(root: Path) -> Iterator[Unread | LeftOut]:
     """Yield the short axis of every whole heart.
 
     Raises

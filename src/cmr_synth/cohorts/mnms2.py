@@ -4,21 +4,17 @@ A folder per patient, `001/001_SA_ED.nii.gz` with `001_SA_ED_gt.nii.gz` and the 
 the folder given, and `dataset_information.csv` with vendor and disease. The table has lost the
 zeros of the numbers. Long-axis views (`_LA_`) and whole cines (`_CINE`) are not read.
 
-Some of the files have affines with two axes reversed: where the right ventricle comes to lie on the
-right of the picture in the whole stack, the picture is turned by 180 degrees.
+Some of the files have affines with two axes reversed, which `imaging.heart_side` resolves.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from cmr_synth.anatomy.labels import CONVENTIONS, LV, RV
-from cmr_synth.cohorts.examination import PHASES, Examination, LeftOut, Unread
+from cmr_synth.anatomy.labels import CONVENTIONS
+from cmr_synth.cohorts.examination import PHASES, LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_at
 from cmr_synth.cohorts.stacks import Drawing, Stack, left_out, read_stacks
 from cmr_synth.cohorts.table import find_table
@@ -60,8 +56,7 @@ def examinations(root: Path) -> Iterator[Unread | LeftOut]:
         If there is no table, or no folder of a patient.
     """
     root = Path(root)
-    for found in read_stacks(_stacks(root), DRAWING, cohort=name, root=root):
-        yield found if isinstance(found, LeftOut) else found.then(_upright)
+    yield from read_stacks(_stacks(root), DRAWING, cohort=name, root=root)
 
 
 def remarks(root: Path) -> list[str]:
@@ -99,23 +94,3 @@ def _stacks(root: Path) -> Iterator[Stack | LeftOut]:
 def _folders(root: Path) -> list[Path]:
     below = [p for p in (root, root / "dataset") if p.is_dir()]
     return sorted(p for b in below for p in b.iterdir() if re.fullmatch(r"\d{3}", p.name))
-
-
-def _upright(examination: Examination) -> Examination:
-    """Turn a stack by 180 degrees where its right ventricle lies on the right."""
-    labels = examination.labels
-    if not ((labels == LV).any() and (labels == RV).any()):
-        return examination
-    column = {value: np.nonzero(labels == value)[2].mean() for value in (LV, RV)}
-    if column[RV] < column[LV]:
-        return examination
-    note = (
-        f"{examination.files[0]}: the right ventricle lay on the right by the affine; turned by "
-        "180 degrees."
-    )
-    return replace(
-        examination,
-        image=np.ascontiguousarray(examination.image[:, ::-1, ::-1]),
-        labels=np.ascontiguousarray(labels[:, ::-1, ::-1]),
-        notes=(*examination.notes, note),
-    )

@@ -19,6 +19,7 @@ from cmr_synth.anatomy.labels import BACKGROUND, STRUCTURES, UNLABELLED, is_hear
 from cmr_synth.cohorts.examination import Examination, LeftOut, Unread, fully_labelled
 from cmr_synth.cohorts.nifti_files import relative
 from cmr_synth.errors import InputError
+from cmr_synth.imaging.heart_side import orientation_of_heart
 from cmr_synth.imaging.nifti import read_image, read_labels
 from cmr_synth.imaging.orientation import (
     Orientation,
@@ -169,9 +170,16 @@ def examination_of(
         Structures that were looked for.
     """
     convention = in_plane if isinstance(in_plane, str) else None
-    orientation = in_plane_orientation(scan.affine, convention=convention)
-    if isinstance(in_plane, Orientation) and not orientation.trustworthy:
+    stated = orientation = in_plane_orientation(scan.affine, convention=convention)
+    notes = scan.notes
+    if isinstance(in_plane, Orientation) and not stated.trustworthy:
         orientation = in_plane
+    elif labels is not None and stated.trustworthy:
+        orientation = orientation_of_heart(
+            labels, scan.affine, scan.spacing, name=scan.name, ask=False
+        )
+        if orientation != stated:
+            notes = (*notes, f"{scan.name}: {orientation.reason}")
     if labels is None:
         stack = np.full(pixels.shape, UNLABELLED, dtype=np.uint8)
         may_hide = fully_labelled(stack)
@@ -193,7 +201,7 @@ def examination_of(
         files=files,
         affine=scan.affine,
         orientation=orientation,
-        notes=scan.notes,
+        notes=notes,
     )
 
 
