@@ -51,7 +51,8 @@ def main() -> None:
             used = _processor_seconds() - used
             print(
                 f"{made:>8} {seconds:>8.1f} {made / seconds:>9.0f} {used:>12.1f} "
-                f"{made / used:>18.0f} {peak / 1e6:>8.0f} {before:>12.1f}, {os.getloadavg()[0]:.1f}",
+                f"{made / used:>18.0f} {peak / 1e6:>8.0f} "
+                f"{before:>12.1f}, {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
 

@@ -145,6 +145,10 @@ def prepare(
         tuple[int, int], typer.Option(help="Rows and columns of the networks to be trained.")
     ] = (128, 128),
     spacing: Annotated[float, typer.Option(help="Pixel size in mm.")] = 1.5,
+    central: Annotated[
+        int | None,
+        typer.Option(help="Take so many slices in the middle of each heart; without it, all."),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
     strict: Strict = False,
     as_json: Json = False,
@@ -163,7 +167,12 @@ def prepare(
     from cmr_synth.processes import EndedElsewhere, joined
     from cmr_synth.training.recipe import checked
 
-    stated = {"normalisation": normalisation.value, "shape": shape, "spacing_mm": spacing}
+    stated = {
+        "normalisation": normalisation.value,
+        "shape": shape,
+        "spacing_mm": spacing,
+        "central": central,
+    }
     choices = checked(Preparing, stated, where="cohort prepare")
     try:
         with joined() as group:

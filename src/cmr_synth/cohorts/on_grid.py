@@ -89,7 +89,7 @@ def on_grid(
             ),
             0,
         ).astype(np.uint8)
-    slices = np.flatnonzero(is_heart(made).any(axis=(1, 2)))
+    slices = _central(np.flatnonzero(is_heart(made).any(axis=(1, 2))), choices.central)
     whole_range = in_unit_range(examination.image, choices.normalisation, heart, spacing)
     images = placement.image_to_grid(whole_range[slices])
     covered = np.broadcast_to(placement.covered(), images.shape).astype(np.uint8)
@@ -100,3 +100,11 @@ def on_grid(
         covered,
         np.logical_and(hides[slices], complete is not None),
     )
+
+
+def _central(slices: NDArray[np.int64], count: int | None) -> NDArray[np.int64]:
+    """So many in the middle; where that is between two, the one nearer to the first slice."""
+    if count is None or count >= len(slices):
+        return slices
+    first = (len(slices) - count) // 2
+    return slices[first : first + count]

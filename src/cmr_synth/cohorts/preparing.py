@@ -26,6 +26,8 @@ class Preparing(BaseModel):
         Rows and columns of the networks; the set's grid is a quarter wider.
     spacing_mm : float
         Pixel size.
+    central : int, optional
+        Of every stack, so many of the slices with a heart, those in its middle; None takes all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -33,6 +35,8 @@ class Preparing(BaseModel):
     normalisation: str = Field("percentile", description="what grey values mean")
     shape: tuple[_Side, _Side] = Field((128, 128), description="rows and columns of the networks")
     spacing_mm: float = Field(1.5, ge=0.1, le=10, description="pixel size")
+
+    central: int | None = Field(None, gt=0, description="slices in the middle of each heart")
 
     @model_validator(mode="after")
     def _known(self) -> Preparing:

@@ -79,6 +79,8 @@ class Batches:
 
     Parameters
     ----------
+    shape : (rows, columns), optional
+        Of the pictures; by default that which the set was prepared for.
     streams : sequence of (n,) int arrays, optional
         Slices that take turns, each in an order and with augmentations of its own: every batch
         holds as many of one as of another, and what the first gives does not hang on the others.
@@ -96,7 +98,7 @@ class Batches:
         cohorts: Sequence[str] | None = None,
         contrast: str = "cine",
         split: str = "train",
-        shape: tuple[int, int] = (128, 128),
+        shape: tuple[int, int] | None = None,
         streams: Sequence[NDArray[np.int64]] | None = None,
         style: Style | None = None,
     ):
@@ -110,7 +112,7 @@ class Batches:
             )
         self.augmentation = augmentation
         self.seed = seed
-        self.shape = shape
+        self.shape = shape or slices.shape
 
     def batch(self, first: int, count: int) -> Batch:
         """Images number `first` to `first + count - 1` of the run."""
