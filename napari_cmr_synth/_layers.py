@@ -19,6 +19,8 @@ from cmr_synth.anatomy.labels import CONVENTIONS, STRUCTURES, UNLABELLED
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.scan import Scan
 
+from ._layer_geometry import attributes_of, shown_at, spacing_of
+
 if TYPE_CHECKING:
     from cmr_synth.anatomy.labels import ConventionGuess
 
@@ -115,7 +117,7 @@ def scan_of_layer(
     data : ([t,] [z,] y, x) array
         Pixels or labels of the layer.
     attributes : mapping
-        `name`, `scale` and `metadata` of the layer, as napari hands them to a writer.
+        Name, metadata and geometry of the layer, as napari hands them to a writer.
     beside : sequence of mappings
         The same of the layers that are saved together with it.
 
@@ -143,14 +145,14 @@ def scan_of_layer(
             f"{name}: has {array.ndim} axes, a scan has 2 to 4 ([t,] [z,] y, x). "
             "Save one slice, stack or cine."
         )
-    scale = np.asarray(attributes.get("scale", np.ones(array.ndim)), dtype=float)
+    placed = shown_at(attributes, array.ndim)
     if array.ndim == 2:
-        array, scale = array[None], np.array([1.0, *scale])  # (y, x) -> (z, y, x)
-    spacing = scale[-3:]
+        array = array[None]  # (y, x) -> (z, y, x)
+    spacing = np.array(spacing_of(placed))
 
     grid = (attributes.get("metadata") or {}).get(GRID)
     if not _fits(grid, array):
-        together = ((other.get("metadata"), other.get("scale")) for other in beside)
+        together = ((other.get("metadata"), other) for other in beside)
         grid = _grid_of(together, array, spacing) or _grid_of_open_layer(array, spacing)
     if grid is None:
         warnings.warn(
@@ -158,7 +160,7 @@ def scan_of_layer(
             "axially at the origin. Measurements in mm hold, overlays on other scans do not.",
             stacklevel=2,
         )
-        return scan_without_place(array, (spacing[0], spacing[1], spacing[2]), name)
+        return scan_as_shown(array, placed, name)
     return replace(grid.with_array(array), name=name)
 
 
@@ -182,6 +184,29 @@ def scan_without_place(array: NDArray[Any], spacing: tuple[float, float, float],
     """
     affine = np.diag([-spacing[2], -spacing[1], spacing[0], 1.0])  # x and y point left, posterior
     return Scan(array=array, spacing=spacing, affine=affine, name=name)
+
+
+def scan_as_shown(array: NDArray[Any], placed: NDArray[np.float64], name: str) -> Scan:
+    """Make a scan that lies in the patient as it is shown on the screen.
+
+    Parameters
+    ----------
+    array : ([t,] z, y, x) array
+    placed : (4, 4) array
+        From `shown_at`.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    Scan
+        To the right on the screen is the patient's left, downward is posterior; where the first
+        voxel is counts from the viewer's origin.
+    """
+    to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])  # of (x, y, z) on the screen
+    order = [2, 1, 0, 3]  # (z, y, x) -> (x, y, z)
+    affine = to_ras @ placed[np.ix_(order, order)]
+    return Scan(array=array, spacing=spacing_of(placed), affine=affine, name=name)
 
 
 def _attributes(scan: Scan, description: str) -> dict[str, Any]:
@@ -209,24 +234,30 @@ def _grid_of_open_layer(array: NDArray[Any], spacing: NDArray[np.float64]) -> Sc
 
     viewer = napari.current_viewer()
     layers = viewer.layers if viewer is not None else ()
-    return _grid_of(((layer.metadata, layer.scale) for layer in layers), array, spacing)
+    return _grid_of(((layer.metadata, attributes_of(layer)) for layer in layers), array, spacing)
 
 
 def _grid_of(
     layers: Iterable[tuple[Any, Any]], array: NDArray[Any], spacing: NDArray[np.float64]
 ) -> Scan | None:
-    """Grid of those layers (metadata, scale) that are as large, if they agree on where it is."""
+    """Grid of those layers (metadata, attributes) as large, if they agree on where it is."""
     grids = [
         metadata[GRID]
-        for metadata, scale in layers
-        if metadata and _fits(metadata.get(GRID), array) and _same_scale(scale, spacing)
+        for metadata, attributes in layers
+        if metadata and _fits(metadata.get(GRID), array) and _same_scale(attributes, spacing)
     ]
     if not grids or not all(np.allclose(g.affine, grids[0].affine, atol=1e-3) for g in grids):
         return None
     return grids[0]
 
 
-def _same_scale(scale: Any, spacing: NDArray[np.float64]) -> bool:
+def _same_scale(attributes: Mapping[str, Any], spacing: NDArray[np.float64]) -> bool:
     """Whether a layer has this spacing along the axes that it has: a slice has no z."""
-    own = np.asarray(scale if scale is not None else (), dtype=float)[-3:]
-    return own.size > 0 and np.allclose(own, spacing[-own.size :], rtol=1e-3)
+    if attributes.get("scale") is None:
+        return False
+    n_axes = len(attributes["scale"])
+    try:
+        own = np.array(spacing_of(shown_at(attributes, n_axes)))[-n_axes:]
+    except InputError:  # its own trouble
+        return False
+    return bool(np.allclose(own, spacing[-len(own) :], rtol=1e-3))

@@ -25,6 +25,7 @@ from cmr_synth.anatomy.labels import (
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.scan import Scan, require_foreground
 
+from ._layer_geometry import attributes_of
 from ._layers import GUESS, SURE_ENOUGH, labels_layer, scan_of_layer
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def numbers_of(layer: Any) -> Scan:
             "to 4 axes. Choose one; a right click on an image turns it into one (Convert to "
             "Labels)."
         )
-    attributes = {"name": layer.name, "scale": layer.scale, "metadata": layer.metadata}
+    attributes = attributes_of(layer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a place that nobody knows matters to files only
         scan = scan_of_layer(layer.data, attributes)

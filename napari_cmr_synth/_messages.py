@@ -33,9 +33,7 @@ def show_problem(error: BaseException | str) -> None:
         return
     reason = str(error).strip().splitlines()
     what = f"{type(error).__name__}: {reason[0]}" if reason else type(error).__name__
-    show_error(
-        f"Something unexpected went wrong ({what}). No layer was changed; the log has details."
-    )
+    show_error(f"Something unexpected went wrong ({what}); the log has details.")
 
 
 def show_note(text: str) -> None:

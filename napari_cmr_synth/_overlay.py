@@ -112,6 +112,7 @@ def _overlay_layer(data: Any, layer: Layer, mask_layer: Labels) -> Labels:
         translate=layer.translate,
         rotate=layer.rotate,
         shear=layer.shear,
+        affine=layer.affine,
         axis_labels=layer.axis_labels,
         units=layer.units,
         opacity=0.7,
@@ -128,10 +129,6 @@ def _overlay_layer(data: Any, layer: Layer, mask_layer: Labels) -> Labels:
     )
     overlay.editable = False
     return overlay
-
-
-def attributes_of(layer: Layer) -> dict[str, Any]:
-    return {"name": layer.name, "scale": layer.scale, "metadata": layer.metadata}
 
 
 def _scan_of(layer: Labels) -> Scan:

@@ -72,6 +72,7 @@ def add_result(
         translate=mask_layer.translate,
         rotate=mask_layer.rotate,
         shear=mask_layer.shear,
+        affine=mask_layer.affine,
         axis_labels=mask_layer.axis_labels,
         units=mask_layer.units,
         contrast_limits=_limits(scan.array),

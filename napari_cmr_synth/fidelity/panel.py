@@ -14,13 +14,13 @@ from cmr_synth.errors import InputError
 from .._frame import PanelFrame
 from .._in_view import in_view
 from .._jobs import Job
+from .._layer_geometry import attributes_of
 from .._layers import scan_of_layer
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
 from .._once import once
 from .._overlay import (
     LEGEND,
-    attributes_of,
     mask_of,
     overlay_of,
     segmenter_and_reference,

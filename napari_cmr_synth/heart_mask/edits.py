@@ -18,6 +18,8 @@ from cmr_synth.errors import InputError
 from cmr_synth.imaging.orientation import Orientation, in_plane_orientation
 from cmr_synth.imaging.scan import Scan, require_same_grid
 
+from .. import _layer_geometry
+from .._layer_geometry import attributes_of
 from .._layers import GRID, GUESS, labels_layer
 from .._masks import ENGINE, convention_of, guess, structure_numbers, unwrapped
 
@@ -225,12 +227,11 @@ def go_to(viewer: Any, layer: Any, index: int, frame: int | None = None) -> None
 
 
 def spacing_of(layer: Any) -> tuple[float, float, float]:
-    """(z, y, x) in mm: of the layer's grid, else its scale; 1 along z for a slice of its own."""
+    """(z, y, x) in mm: of the layer's grid, else as shown; 1 along z for a slice of its own."""
     grid = grid_of(layer)
     if grid is not None:
         return grid.spacing
-    z, y, x = (1.0, *(float(step) for step in np.abs(layer.scale)))[-3:]
-    return z, y, x
+    return _layer_geometry.spacing_of(_layer_geometry.shown_at(attributes_of(layer), layer.ndim))
 
 
 def grid_of(layer: Any) -> Scan | None:

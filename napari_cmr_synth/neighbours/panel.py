@@ -304,6 +304,7 @@ class NeighboursPanel(QWidget):
             translate=layer.translate,
             rotate=layer.rotate,
             shear=layer.shear,
+            affine=layer.affine,
             axis_labels=layer.axis_labels,
             units=layer.units,
             contrast_limits=(0.0, 1.0),

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
 
+from .._layer_geometry import attributes_of
 from .._layers import scan_of_layer
-from .._overlay import attributes_of, mask_of
+from .._overlay import mask_of
 from .._results import AS_MADE, RECORD
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from cmr_synth.errors import InputError
 
 from .._frame import PanelFrame
 from .._jobs import Job
+from .._layer_geometry import attributes_of
 from .._layers import scan_of_layer
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
-from .._overlay import LEGEND, attributes_of, mask_of, segmenter_and_reference, show_overlay
+from .._overlay import LEGEND, mask_of, segmenter_and_reference, show_overlay
 from .._results import RECORD
 from .._synthetic import on_layers
 

@@ -16,6 +16,7 @@ from superqt.utils import QSignalDebouncer, QSignalThrottler
 from cmr_synth.errors import InputError
 
 from .._in_view import in_view
+from .._layer_geometry import attributes_of
 from .._layers import DESCRIPTION, GRID, scan_of_layer
 from .._masks import ENGINE, convention_of, is_mask, unwrapped
 from .._messages import show_problem
@@ -323,6 +324,7 @@ class LivePreview(QObject):
             translate=mask.translate,
             rotate=mask.rotate,
             shear=mask.shear,
+            affine=mask.affine,
             axis_labels=mask.axis_labels,
             units=mask.units,
             contrast_limits=(0.0, 1.0),
@@ -349,10 +351,7 @@ def _scan_of(layer: Any) -> Scan:
     """The layer's numbers on the grid that it lies on, whatever they are."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a place that nobody knows matters to files only
-        return scan_of_layer(
-            np.asarray(layer.data),
-            {"name": layer.name, "scale": layer.scale, "metadata": layer.metadata},
-        )
+        return scan_of_layer(np.asarray(layer.data), attributes_of(layer))
 
 
 def _same(one: Question, other: Question) -> bool:

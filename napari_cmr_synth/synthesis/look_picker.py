@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFormLayout, QWidget
 
 from .._fields import Number
 from .._in_view import in_view
+from .._layer_geometry import attributes_of
 from .._layers import scan_of_layer
 from .._layout import narrow_combo
 from .._masks import unwrapped
@@ -112,7 +113,7 @@ class LookPicker(QWidget):
         layer = self.layers.currentData()
         if layer is None:
             return None
-        attributes = {"name": layer.name, "scale": layer.scale, "metadata": layer.metadata}
+        attributes = attributes_of(layer)
         attributes |= {"rgb": layer.rgb, "multiscale": layer.multiscale}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a place that nobody knows matters to files only
