@@ -45,6 +45,17 @@ def test_cohorts_can_be_added_to_a_trained_network(make_recipe, tmp_path):
         assert not torch.allclose(grown.network(*given, asked)[0], expected[0], atol=0.05)
 
 
+def test_pathologies_can_be_added_behind_those_that_were_known(make_recipe, tmp_path):
+    before = FlowTask(make_recipe(family="flow", model={**SMALL, "pathologies": ["dcm", "hcm"]}))
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, state_of(before.network), bits=16)
+    more = {**SMALL, "pathologies": ["dcm", "hcm", "ihd"]}
+    grown = FlowTask(make_recipe(family="flow", model=more, initialize_from=str(path)))
+    old, new = (t.network.conditions.tables["pathology"].weight for t in (before, grown))
+    torch.testing.assert_close(new[:3], old, atol=1e-2, rtol=1e-2)
+    assert (new[3] == 0).all()
+
+
 def test_slices_of_a_cohort_without_a_word_are_trained_on(make_recipe, slices):
     of = FlowTask(make_recipe(family="flow", model={**SMALL, "cohorts": ["drawn"]}))
     assert all(torch.isfinite(loss).all() for loss in losses(of, slices).values())

@@ -58,9 +58,10 @@ class Conditions(nn.Module):
 
 
 def with_new_words(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a network that knew no words of a condition, for one that knows some.
+    """Weights of a network that knew no words of a condition, or fewer, for one that knows more.
 
-    The vectors of the new words start at 0, so that the network does what it did before.
+    The vectors of the new words start at 0, so that the network does what it did before. Words are
+    only ever added behind those that were there.
 
     Parameters
     ----------
@@ -69,8 +70,15 @@ def with_new_words(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> di
     own : mapping
         Those of the network that is to have them.
     """
-    new = {k: torch.zeros_like(v) for k, v in own.items() if f".{TABLES}." in f".{k}"}
-    return {**{k: v for k, v in new.items() if k not in state}, **state}
+    grown = dict(state)
+    for name, table in own.items():
+        if f".{TABLES}." not in f".{name}":
+            continue
+        old = state.get(name, table[:0])
+        more = len(table) - len(old)
+        if more > 0 and old.shape[1:] == table.shape[1:]:
+            grown[name] = torch.cat([old, torch.zeros_like(table[:more], dtype=old.dtype)])
+    return grown
 
 
 def with_new_inputs(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

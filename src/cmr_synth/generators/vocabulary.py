@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from cmr_synth.anatomy.labels import SCAR
-from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS
+from cmr_synth.cohorts.examination import CINE, CONTRASTS, PATHOLOGIES, PHASES, VENDORS
 
 WORDS = ("vendor", "phase", "pathology", "cohort")
 """Conditions that are words."""
@@ -37,8 +37,15 @@ class Vocabulary(BaseModel):
     phases: tuple[str, ...] = PHASES
     pathologies: tuple[str, ...] = tuple(PATHOLOGIES)
     cohorts: tuple[str, ...] = ()
-    contrast: Literal["cine", "lge", "t2"] = "cine"
+    contrast: str = CINE
     structures: tuple[Literal["LV", "MYO", "RV", "infarct", "no-reflow"], ...] = ("LV", "MYO", "RV")
+
+    @field_validator("contrast")
+    @classmethod
+    def _is_known(cls, contrast: str) -> str:
+        if contrast not in CONTRASTS:
+            raise ValueError(f"{contrast!r} is none of {', '.join(CONTRASTS)}")
+        return contrast
 
     @property
     def classes(self) -> int:
