@@ -44,9 +44,12 @@ def _text(path: Path) -> None:
 
 
 def _spacing(value: float) -> Damage:
+    """A spacing that cannot be, and no affine that could stand in for it."""
+
     def damage(path: Path) -> None:
         raw = bytearray(gzip.decompress(path.read_bytes()))
         raw[80:84] = np.array([value], dtype="<f4").tobytes()  # pixdim[1]
+        raw[252:256] = bytes(4)  # qform_code, sform_code
         path.write_bytes(gzip.compress(bytes(raw)))
 
     return damage
