@@ -83,7 +83,7 @@ def test_the_picture_follows_the_scar(lge_model: zoo.Model, tiny_model: Path) ->
     healthy = draw_slice(shape=(128, 128))
     scar, none = (made(stack(labels), lge_model) for labels in (scarred(), healthy))
     assert np.abs(scar.scan.array - none.scan.array).max() > 1e-3
-    assert scar.record["contrast"] == "lge"
+    assert scar.record["model"]["contrast"] == "lge"
     assert any("RV is left open" in note for note in scar.record["notes"])
     cine = zoo.load(tiny_model)
     as_wall, plain = (made(stack(labels), cine) for labels in (scarred(), healthy))
@@ -118,7 +118,7 @@ def test_the_command_line_takes_emidec_s_numbers(tmp_path: Path, lge_model: zoo.
     ]
     subprocess.run(command, check=True, capture_output=True)
     (record,) = (json.loads(p.read_text()) for p in (tmp_path / "o").glob("*.json"))
-    assert record["contrast"] == "lge" and record["mask"]["labels"]
+    assert record["contrast"] == record["model"]["contrast"] == "lge" and record["mask"]["labels"]
 
 
 def test_a_flow_of_late_enhancement_trains_on_its_own_slices(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def model_facts(card: Card) -> dict[str, str]:
         "sha256": card.sha256,
         "identity": identity_of(card),
         "licence": card.licence,
+        "contrast": card.conditions.contrast,
     }
 
 

@@ -281,7 +281,7 @@ class Request:
         options = self.options(card)
         return {
             **self.words,
-            "contrast": card.conditions.contrast,
+            "contrast": self.contrast,
             "spacing": None if self.spacing is None else list(self.spacing),
             "mirror": self.mirror,
             "z": self.z,
