@@ -22,6 +22,7 @@ from cmr_synth.training import keeper, loop
 from cmr_synth.training.families.flow import FlowTask
 from cmr_synth.training.families.segmenter import SegmenterTask
 from cmr_synth.training.loop import Step, train
+from tests.training.conftest import drawn_slices, recipe
 
 SMALL_FLOW = {
     "channels": (16, 16), "attention": (False, True), "layers": 1, "head_width": 8, "groups": 8
@@ -509,3 +510,37 @@ def test_out_of_memory_says_which_batch_size_fits_and_it_does(tmp_path):
     done = run(fits)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / str(fits) / "out" / "weights.safetensors").is_file()
+
+
+def test_slices_of_another_grid_than_the_network_s_are_refused(tmp_path):
+    for model, message in (
+        ({**SMALL_FLOW, "spacing_mm": 0.75}, "pixels of 0.75 mm.*slices are 128 x 128 of 1.5 mm"),
+        ({**SMALL_FLOW, "shape": [256, 256]}, "works on 256 x 256 pixels"),
+    ):
+        task = FlowTask(recipe(family="flow", model=model))
+        with pytest.raises(InputError, match=message):
+            next(train(task, task.recipe, drawn_slices(), tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_fine_grid_trains_and_samples(tmp_path):
+    """256 x 256 at 0.75 mm, end to end."""
+    from cmr_synth.generators.flow.generator import FlowGenerator
+    from cmr_synth.generators.interface import Condition, Images
+
+    coarse = drawn_slices(4)
+    fine = replace(
+        coarse,
+        **{
+            name: np.kron(getattr(coarse, name), np.ones((1, 2, 2), np.uint8))
+            for name in ("images", "labels", "covered")
+        },
+        about={"spacing_mm": 0.75, "networks_shape": [256, 256]},
+    )
+    model = {**SMALL_FLOW, "shape": [256, 256], "spacing_mm": 0.75}
+    task = FlowTask(recipe(family="flow", images=4, model=model))
+    assert list(train(task, task.recipe, fine, tmp_path / "run"))[-1].images_seen == 4
+    generator = FlowGenerator.load(tmp_path / "run")
+    _, labels = fine.crop(np.array([0]))
+    *_, made = generator.sample([Condition(mask=labels[0])], seed=0, steps=1)
+    assert isinstance(made, Images) and made.pixels.shape == (1, 256, 256)

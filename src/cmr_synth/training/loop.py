@@ -89,6 +89,7 @@ def train(
             cohorts=recipe.cohorts,
             contrast=getattr(task, "contrast", "cine"),
         )
+    _require_grid(task, recipe, batches)
     _require_known(task.words, (batches.slices.rows[i] for i in batches.index))
     _make_folder(out)
     parallel = Parallel(recipe)
@@ -150,6 +151,24 @@ def train(
             task.save(out, images_seen=keeper.images_seen, minutes=keeper.minutes())
         if stepper.private is not None:
             write_facts(out, stepper.private.facts())
+
+
+def _require_grid(task: Task, recipe: Recipe, batches: Batches) -> None:
+    """Refuse slices of another grid than that which a network states in its configuration."""
+    spacing = batches.slices.spacing
+    for network in task.networks.values():
+        config = getattr(network, "config", None)
+        shape, pixel = (getattr(config, name, None) for name in ("shape", "spacing_mm"))
+        if shape is None or pixel is None:
+            continue
+        if tuple(shape) != tuple(batches.shape) or abs(pixel - spacing) > 1e-3:
+            of_set, of_network = (" x ".join(map(str, side)) for side in (batches.shape, shape))
+            raise InputError(
+                f"recipe {recipe.name!r}: its network works on {of_network} pixels of {pixel:g} "
+                f"mm, and the slices are {of_set} of {spacing:g} mm; prepare them with `cohort "
+                f"prepare --shape {shape[0]} {shape[1]} --spacing {pixel:g}`, or set model.shape "
+                "and model.spacing_mm in the recipe."
+            )
 
 
 def _require_known(words: Mapping[str, Sequence[str]], rows: Iterable[SliceRow]) -> None:
