@@ -27,6 +27,7 @@ WHAT = "verb"
 VERBS = {
     "demo": "cmr_synth.cli.demo:demo",
     "synthesize": "cmr_synth.cli.synthesize:synthesize",
+    "find-heart": "cmr_synth.cli.find_heart:find_heart",
     "contours": "cmr_synth.cli.contours:app",
     "zoo": "cmr_synth.cli.zoo:app",
     "cohort": "cmr_synth.cli.cohort:app",
