@@ -53,6 +53,13 @@ WORDS = {
 
 COLUMNS = ("Mask", "State", "Remark")
 REDRAWS = 3  # of a slice that misses its mask
+FORMATS = {
+    "NIfTI": ("nifti",),
+    "NIfTI and DICOM": ("nifti", "dicom"),
+    "DICOM": ("dicom",),
+    "NIfTI and enhanced DICOM": ("nifti", "dicom-enhanced"),
+}
+"""What the panel offers, and the names of `cmr_synth.synthesis.formats`."""
 
 
 class BatchWidget(QWidget):
@@ -80,6 +87,13 @@ class BatchWidget(QWidget):
         self.labels.addItem("told by topology, mask by mask", None)
         for convention, shown in SHOWN.items():
             self.labels.addItem(shown, convention)
+        self.formats = narrow_combo()
+        self.formats.setToolTip(
+            "DICOM: a derived MR series for each image, marked as synthetic, and its mask as a "
+            "segmentation"
+        )
+        for shown, formats in FORMATS.items():
+            self.formats.addItem(shown, formats)
         self.form = ConditionsForm(of_files=True)
         self.skip = QCheckBox("Skip masks whose images are there already")
         self.skip.setToolTip(
@@ -108,6 +122,7 @@ class BatchWidget(QWidget):
             ("Masks", self._with_button(self.masks, "Folder of masks")),
             ("Data set", self._with_button(self.out, "Folder for the data set")),
             ("Labels", self.labels),
+            ("Written as", self.formats),
         )
         buttons = QHBoxLayout()
         buttons.addWidget(self.start_button, 1)
@@ -153,6 +168,7 @@ class BatchWidget(QWidget):
             show_problem(error)
             return
         resume = self._interrupted or self.skip.isChecked()
+        formats = self.formats.currentData()
 
         def make() -> Iterator[Any]:
             from cmr_synth.synthesis.batch import run_batch
@@ -164,6 +180,7 @@ class BatchWidget(QWidget):
                 load=lambda: _models.loaded(str(request.model), request.device),
                 resume=resume,
                 keep_going=True,
+                formats=formats,
             )
 
         self._events, self._written_to = {}, out
@@ -263,7 +280,15 @@ class BatchWidget(QWidget):
         self.start_button.setText("Resume" if self._interrupted and not running else "Start")
         self.start_button.setEnabled(not running)
         self.cancel_button.setEnabled(running and not (self._job and self._job.cancelled))
-        for field in (self.masks, self.out, self.labels, self.form, self.check, self.skip):
+        for field in (
+            self.masks,
+            self.out,
+            self.labels,
+            self.formats,
+            self.form,
+            self.check,
+            self.skip,
+        ):
             field.setEnabled(not running)
 
 

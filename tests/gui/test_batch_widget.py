@@ -97,6 +97,24 @@ def test_a_folder_becomes_a_data_set(widget, qtbot, viewer, tmp_path: Path) -> N
     assert viewer.layers[0].data.shape == viewer.layers[1].data.shape
 
 
+def test_images_are_written_as_dicom_too(widget, qtbot, tmp_path: Path) -> None:
+    widget.formats.setCurrentIndex(widget.formats.findText("NIfTI and DICOM"))
+    widget.check.setChecked(False)
+    widget.form.steps.setValue(1)
+    run(widget, qtbot)
+    out = tmp_path / "out"
+    assert len(list(out.glob("*.nii.gz"))) == 4
+    series = [path for path in out.iterdir() if path.is_dir()]
+    assert len(series) == 4 and all(list(folder.glob("*.dcm")) for folder in series)
+
+
+def test_every_format_of_the_panel_is_one_of_the_engine(widget) -> None:
+    from cmr_synth.synthesis.formats import FORMATS as KNOWN
+    from napari_cmr_synth.batch.widget import FORMATS
+
+    assert {name for formats in FORMATS.values() for name in formats} <= set(KNOWN)
+
+
 def test_slices_that_miss_their_mask_are_flagged(widget, qtbot, tmp_path: Path) -> None:
     assert widget.check.isChecked() and widget.request.redraws == 3
     widget.form.steps.setValue(1)
