@@ -33,6 +33,7 @@ from .._jobs import Job
 from .._layout import button, form, group, narrow_combo, scrolled, side_by_side, stacked
 from .._masks import SHOWN, unwrapped
 from .._messages import show_problem
+from .._panel import Panel
 
 if TYPE_CHECKING:
     import napari
@@ -62,7 +63,7 @@ FORMATS = {
 """What the panel offers, and the names of `cmr_synth.synthesis.formats`."""
 
 
-class BatchWidget(QWidget):
+class BatchWidget(Panel):
     """Makes a data set of all masks in a folder; the same code as `cmr-synth synthesize`.
 
     Parameters

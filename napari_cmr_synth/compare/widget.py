@@ -29,6 +29,7 @@ from .._mask_picker import MaskPicker
 from .._masks import engine_labels, numbers_of, unwrapped
 from .._messages import show_problem
 from .._models import loaded
+from .._panel import Panel
 from .._results import add_result
 from .gallery import Gallery
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 VARIANTS = 6  # to begin with
 
 
-class CompareWidget(QWidget):
+class CompareWidget(Panel):
     """Shows what a mask can become before anything is kept.
 
     Parameters

@@ -26,6 +26,7 @@ from .._overlay import (
     segmenter_and_reference,
     show_overlay,
 )
+from .._panel import Panel
 from .._results import AS_MADE, RECORD
 from .._synthetic import on_layers, synthetic_layer
 
@@ -43,7 +44,7 @@ EMPTY = (
 )
 
 
-class FidelityPanel(QWidget):
+class FidelityPanel(Panel):
     """Judge the current slice of the selected synthetic layer, in well under two seconds.
 
     Parameters

@@ -20,6 +20,7 @@ from .._layout import group, scrolled, word_wrapped
 from .._mask_picker import MaskPicker
 from .._masks import structure_numbers, unwrapped
 from .._messages import show_note, show_problem
+from .._panel import Panel
 from .contours import apply_contours, start_contour
 from .edits import (
     copy_from,
@@ -44,7 +45,7 @@ NO_MASK = (
 )
 
 
-class HeartMaskWidget(QWidget):
+class HeartMaskWidget(Panel):
     """Makes and edits heart masks; every tool is one step that undo takes back.
 
     Parameters

@@ -33,6 +33,7 @@ from .._jobs import Job
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
 from .._once import once
+from .._panel import Panel
 from .._synthetic import on_layers, synthetic_layer
 from .._thumbnails import RED, as_thumbnails, pixmap_of
 from .slices import LayerSlices, slices_of
@@ -68,7 +69,7 @@ class _Search:
     archive: Archive
 
 
-class NeighboursPanel(QWidget):
+class NeighboursPanel(Panel):
     """Search an archive for the current slice of the selected synthetic layer, or for all of them.
 
     Parameters

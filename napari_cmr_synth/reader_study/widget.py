@@ -29,6 +29,7 @@ from qtpy.QtWidgets import (
 from cmr_synth.errors import InputError
 
 from .._messages import show_problem
+from .._panel import Panel
 
 if TYPE_CHECKING:
     import napari
@@ -43,7 +44,7 @@ HELP = (
 )
 
 
-class ReaderStudyWidget(QWidget):
+class ReaderStudyWidget(Panel):
     """Read a study made by `cmr-synth evaluate reader-study make`.
 
     Parameters

@@ -19,6 +19,7 @@ from .._layers import scan_of_layer
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
 from .._overlay import LEGEND, mask_of, segmenter_and_reference, show_overlay
+from .._panel import Panel
 from .._results import RECORD
 from .._synthetic import on_layers
 
@@ -34,7 +35,7 @@ CHANGED = (
 )
 
 
-class RecordPanel(QWidget):
+class RecordPanel(Panel):
     """How the selected synthetic picture was made, and a check of its adherence to the mask.
 
     Parameters

@@ -30,6 +30,7 @@ from .._layout import group, scrolled, word_wrapped
 from .._mask_picker import MaskPicker
 from .._masks import engine_labels, numbers_of, unwrapped
 from .._messages import is_out_of_memory, show_note, show_problem
+from .._panel import Panel
 from .._results import add_result
 from .device_panel import DevicePanel
 from .live import LivePreview
@@ -45,7 +46,7 @@ OPAQUE, SEE_THROUGH = 0.7, 0.35
 """napari's own opacity of a mask hides the first picture below it; any other was chosen."""
 
 
-class SynthesizeWidget(QWidget):
+class SynthesizeWidget(Panel):
     """Chooses mask and conditions, makes pictures in a thread and shows them as layers.
 
     Parameters

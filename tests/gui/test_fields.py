@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from qtpy.QtCore import QLocale, QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QWidget
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QWidget,
+)
 
 pytest.importorskip("napari", reason="napari is not installed; the extra [app] brings it")
 
@@ -101,3 +108,23 @@ def test_a_long_name_is_cut_in_its_middle(qtbot) -> None:
         qtbot.waitExposed(field)
         drawn.append(field.grab().toImage())
     assert drawn[0] != drawn[1]
+
+
+@pytest.mark.parametrize("title", PANELS)
+def test_keys_stay_with_the_canvas_after_a_button_was_clicked(viewer, qtbot, title: str) -> None:
+    _, panel = viewer.window.add_plugin_dock_widget("napari-cmr-synth", title)
+    canvas = viewer.window._qt_viewer.canvas.native
+    viewer.window._qt_window.activateWindow()
+    canvas.setFocus()
+    qtbot.waitUntil(canvas.hasFocus)
+    boxes = [box for box in panel.findChildren(QCheckBox) if box.isVisible() and box.isEnabled()]
+    buttons = [*boxes, *(b for b in panel.findChildren(QAbstractButton) if b.isVisible())]
+    assert buttons
+    for button in buttons:
+        assert not button.focusPolicy() & Qt.FocusPolicy.ClickFocus, button.text()
+    # what Batch has are plain choices; elsewhere a click may have to show a message
+    for box in boxes if title == "Batch" else ():
+        before = box.isChecked()
+        qtbot.mouseClick(box, Qt.MouseButton.LeftButton)
+        assert box.isChecked() is not before
+        assert canvas.hasFocus()
