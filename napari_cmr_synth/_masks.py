@@ -241,6 +241,14 @@ def convention_of(layer: Any) -> str | None:
     return seems.convention if seems and seems.confidence >= SURE_ENOUGH else None
 
 
+def meaning(layer: Any) -> str:
+    """What the numbers of a mask were taken for, and who said so, for the record."""
+    known = convention_of(layer)
+    if known is None:
+        return "not known"
+    return f"{SHOWN[known]}; {'confirmed' if confirmed(layer) else 'told by topology'}"
+
+
 def structure_numbers(layer: Any) -> dict[str, int]:
     """The number that each structure has in a mask.
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ._canvas import guard_removal
 from ._layers import DESCRIPTION, GRID
-from ._masks import unwrapped
+from ._masks import meaning, unwrapped
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -55,6 +55,7 @@ def add_result(
     viewer, mask_layer = unwrapped(viewer), unwrapped(mask_layer)
     guard_removal(viewer)
     record = synthetic.record
+    record["mask"] |= {"labels": meaning(mask_layer)}
     scan = synthetic.scan
     data = scan.array[0] if mask_layer.ndim == 2 else scan.array  # (1, y, x) -> (y, x)
     pixels_left_out = np.broadcast_to(np.zeros((), scan.array.dtype), scan.shape)  # one element

@@ -368,6 +368,8 @@ def test_what_was_chosen_is_there_next_time(viewer, widget, run, add_mask, slice
     widget.form.vendor.setCurrentIndex(widget.form.vendor.findData("ge"))
     run()
     assert SynthesizeWidget(viewer).form.vendor.currentData() == "ge"
+    record = results(viewer)[0].metadata[RECORD]
+    assert record["mask"]["labels"] == "M&Ms: 1 LV, 2 MYO, 3 RV; confirmed"
 
 
 def test_the_device_and_the_diagnostics(viewer, widget):
