@@ -98,7 +98,7 @@ def write_tiny_model(
             "vendors": config.vendors,
             "phases": config.phases,
             "pathologies": config.pathologies,
-            "contrast": contrast,
+            **({} if contrast == "cine" else {"contrast": contrast}),
         },
         default_steps=2,
         default_guidance=1.0,

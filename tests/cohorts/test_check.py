@@ -119,7 +119,8 @@ def test_unusual_slices_are_counted_by_patient(folder):
     rewrite(folder / "labels" / "p2_ED.nii.gz", swap)
     (unusual,) = of(check("folder", folder), "plausibility")
     assert unusual.patient == "p2" and unusual.severity == "warning"
-    assert "the RV is not on the left of the picture (4)" in unusual.message
+    # the RV is on the left again: slices are turned so that it is
+    assert "the myocardium does not close around the LV (4)" in unusual.message
 
 
 def test_a_structure_that_nobody_drew_is_pointed_out(folder):

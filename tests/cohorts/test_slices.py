@@ -365,9 +365,14 @@ def edited(**fields):
 
 
 def shard_of(folder):
-    """The shard with all slices."""
-    (shard,) = (folder / "shards").iterdir()
-    return shard
+    """The first of the shards."""
+    return min((folder / "shards").iterdir())
+
+
+def count_of(folder):
+    """Slices in that shard."""
+    counts = dict(json.loads((folder / "slice_set.json").read_text())["shards"])
+    return counts[next(name for name in counts if name.endswith(shard_of(folder).name))]
 
 
 def tensors(folder, **arrays):
@@ -375,7 +380,8 @@ def tensors(folder, **arrays):
     from cmr_synth.cohorts.shards import read_text
 
     text = {"cmr_synth": json.dumps(read_text(shard_of(folder)))}
-    usual = dict.fromkeys(("images", "labels", "covered"), np.zeros((32, 160, 160), np.uint8))
+    planes = np.zeros((count_of(folder), 160, 160), np.uint8)
+    usual = dict.fromkeys(("images", "labels", "covered"), planes)
     save_file(usual | arrays, shard_of(folder), metadata=text)
 
 
@@ -385,9 +391,9 @@ def tensors(folder, **arrays):
         lambda s: shard_of(s).write_bytes(b""),
         lambda s: shard_of(s).write_bytes(shard_of(s).read_bytes()[:20]),
         lambda s: shard_of(s).write_bytes(b"\xff" * 8 + shard_of(s).read_bytes()[8:]),
-        lambda s: tensors(s, labels=np.zeros((32, 160, 160), np.float32)),
-        lambda s: tensors(s, labels=np.zeros(32, np.uint8)),
-        lambda s: tensors(s, labels=np.zeros((31, 160, 160), np.uint8)),
+        lambda s: tensors(s, labels=np.zeros((count_of(s), 160, 160), np.float32)),
+        lambda s: tensors(s, labels=np.zeros(count_of(s), np.uint8)),
+        lambda s: tensors(s, labels=np.zeros((count_of(s) - 1, 160, 160), np.uint8)),
         lambda s: (s / "slices.csv").write_text("cohort,patient\nfolder,p0\n"),
         lambda s: (s / "slices.csv").write_text("cohort,patient\n" + "x" * 200_000),
         lambda s: (s / "slice_set.json").write_text("[]"),

@@ -122,11 +122,14 @@ def test_an_oblique_mirrored_stack_keeps_its_place(
     viewer, widget, run, add_mask, stack, oblique_affine
 ):
     stored = np.ascontiguousarray(stack[:, :, ::-1])
-    mask = add_mask(stored, affine=oblique_affine)
+    mirrored = oblique_affine.copy()  # stored from the other side, and the affine says so
+    mirrored[:3, 3] += oblique_affine[:3, 0] * (stack.shape[2] - 1)
+    mirrored[:3, 0] *= -1
+    mask = add_mask(stored, affine=mirrored)
     run()
     (picture,) = results(viewer)
     assert_same_grid(picture, mask)
-    np.testing.assert_allclose(picture.metadata[GRID].affine, oblique_affine)
+    np.testing.assert_allclose(picture.metadata[GRID].affine, mirrored)
     np.testing.assert_allclose(picture.data, by_engine(mask), atol=1e-5, rtol=0)
 
 

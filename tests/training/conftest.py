@@ -5,6 +5,7 @@ Also run by `test_loop.py` in processes of their own, which have no fixtures.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,11 @@ def drawn_slices(count: int = 8) -> SliceSet:
     )
     images = np.clip(shades, 0, 255).astype(np.uint8)
     return SliceSet(images, labels, covered, rows, {"spacing_mm": 1.5})
+
+
+def on_tiny_grid(slices: SliceSet) -> SliceSet:
+    """The same slices as ones of the grid of the tiny model, 64 x 64 pixels of 3 mm."""
+    return replace(slices, about={"spacing_mm": 3.0, "networks_shape": [64, 64]})
 
 
 def recipe(**fields) -> Recipe:

@@ -22,6 +22,7 @@ from cmr_synth.training.dropping import dropped
 from cmr_synth.training.families.flow_student import FlowStudentTask
 from cmr_synth.training.loop import train
 from cmr_synth.training.recipe import Augmentation, load_recipe
+from tests.training.conftest import on_tiny_grid
 
 PLAIN = {"share": 0.0, "shift": 0.0}
 JUDGE = {"channels": 4, "layers": 1}
@@ -198,6 +199,7 @@ def test_pairs_in_a_folder_serve_the_next_training(make, batches, tmp_path):
 
 @pytest.mark.parametrize("pairs", [0, 1])
 def test_a_resumed_run_equals_an_uninterrupted_one(pairs, make, slices, tmp_path):
+    slices = on_tiny_grid(slices)
     task, recipe = make(loss={"pairs": pairs})
     list(train(task, recipe, slices, tmp_path / "whole"))
     task, recipe = make(loss={"pairs": pairs})

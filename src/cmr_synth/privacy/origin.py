@@ -29,7 +29,7 @@ AGREE = 1 / 255
 """Largest difference of equal pictures; devices and versions of torch differ by less."""
 MOST_STEPS = 1000
 """Of a record that is repeated: a made-up one shall not keep the machine busy for years."""
-MODEL = ("name", "family", "version", "sha256", "identity", "licence")
+MODEL = ("name", "family", "version", "sha256", "identity", "licence", "contrast")
 SAID = ("vendor", "phase", "pathology", "cohort")
 
 
