@@ -37,8 +37,8 @@ def cine() -> tuple[np.ndarray, Scan]:
     return wide, Scan(array=pixels, affine=AFFINE, spacing=(8.0, 1.5, 1.5), name="cine")
 
 
-def found_in(scan: Scan, segmenter: object, **options: str) -> Found:
-    *shares, found = find_heart(scan, segmenter, **options)  # type: ignore[arg-type]
+def found_in(scan: Scan, segmenter: object) -> Found:
+    *shares, found = find_heart(scan, segmenter)  # type: ignore[arg-type]
     assert shares == sorted(shares) and shares[-1] == 1
     assert isinstance(found, Found)
     return found
@@ -84,7 +84,7 @@ def test_phases_of_real_cines_are_those_that_were_named(data_root: Path, patient
     if not folder.is_dir():
         pytest.skip("no real cines here")
     scan = read_image(folder / f"{patient}_4d.nii.gz")
-    found = found_in(scan, Segmenter.load(), convention="acdc")
+    found = found_in(scan, Segmenter.load())
     cfg = (folder / "Info.cfg").read_text()
     named = [int(cfg.split(f"{phase}:")[1].split()[0]) - 1 for phase in ("ED", "ES")]
     frames = scan.n_frames

@@ -7,7 +7,7 @@ scan's own grid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ from cmr_synth.imaging.scan import Scan
 
 if TYPE_CHECKING:
     from cmr_synth.judges.segmenter import Segmenter
+
+Segment = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 
 GRID = WorkingGrid()  # the segmenter's
 TURNS = 3  # looks for the place
@@ -58,9 +60,7 @@ class Found:
         return int(np.argmax(smooth)), int(np.argmin(smooth))
 
 
-def find_heart(
-    scan: Scan, segmenter: Segmenter, *, convention: str | None = None
-) -> Iterator[float | Found]:
+def find_heart(scan: Scan, segmenter: Segmenter) -> Iterator[float | Found]:
     """Segment a short-axis scan.
 
     Parameters
@@ -68,8 +68,6 @@ def find_heart(
     scan : Scan
         ([t,] z, y, x) pixels of a cine sequence, of any range.
     segmenter : Segmenter
-    convention : str, optional
-        Cohort whose orientation holds where the affine has lost the direction.
 
     Yields
     ------
@@ -82,7 +80,12 @@ def find_heart(
         If no heart is found.
     """
     pixels = percentile(np.asarray(scan.array, np.float32)).reshape(-1, *scan.shape[-3:])
-    placed = _place(pixels, scan, segmenter)
+    stack = pixels[0]
+    middle = stack[len(stack) // 4 : max(len(stack) // 4 + 1, 3 * len(stack) // 4)]
+    heart = heart_in(middle, scan, segmenter.segment, turns=TURNS)
+    if heart is None:
+        raise InputError(_nothing(scan))
+    placed = around_heart(heart, scan, GRID)
     frames, slices = pixels.shape[:2]
     planes = pixels.reshape(frames * slices, *pixels.shape[2:])
     found = np.zeros(planes.shape, np.uint8)
@@ -100,25 +103,44 @@ def find_heart(
     yield Found(mask, volumes, segmenter.hash)
 
 
-def _place(pixels: NDArray[np.float32], scan: Scan, segmenter: Segmenter) -> Placed:
-    """Where the heart is, from the middle slices of the first frame."""
-    stack = pixels[0]
-    middle = stack[len(stack) // 4 : max(len(stack) // 4 + 1, 3 * len(stack) // 4)]
-    rows, columns = middle.shape[1:]
+def heart_in(
+    planes: NDArray[np.float32], scan: Scan, segment: Segment, *, turns: int
+) -> NDArray[np.bool_] | None:
+    """Where slices show a heart, looked for from their middle and then from where one was found.
+
+    Parameters
+    ----------
+    planes : (n, y, x) float32 array in [0, 1]
+        Slices of the scan, as stored.
+    scan : Scan
+        Whose affine and spacing hold.
+    segment : callable
+        From pictures on the segmenter's grid to engine labels.
+    turns : int
+        Looks, at most.
+
+    Returns
+    -------
+    (n, y, x) bool array or None
+        As last seen; None if there is none.
+    """
+    rows, columns = planes.shape[1:]
     placed = Placed.on_the_middle((rows, columns), scan.affine, scan.spacing, grid=GRID)
-    found = False
-    for _ in range(TURNS):
-        labels = segmenter.segment(np.clip(placed.image_to_grid(middle), 0, 1))
-        heart = is_heart(placed.labels_from_grid(labels))
-        if not heart.any():
+    heart = None
+    for _ in range(turns):
+        seen = is_heart(placed.labels_from_grid(segment(placed.image_to_grid(planes))))
+        if not seen.any():
             break
-        found = True
-        placed = Placed.around(
-            heart, scan.affine, scan.spacing, grid=GRID, name=scan.name, must_fit=False
-        )
-    if not found:
-        raise InputError(_nothing(scan))
-    return placed
+        heart = seen
+        placed = around_heart(heart, scan, GRID)
+    return heart
+
+
+def around_heart(heart: NDArray[np.bool_], scan: Scan, grid: WorkingGrid) -> Placed:
+    """A grid centred on a heart, which may be larger than it."""
+    return Placed.around(
+        heart, scan.affine, scan.spacing, grid=grid, name=scan.name, must_fit=False
+    )
 
 
 def _nothing(scan: Scan) -> str:

@@ -8,7 +8,6 @@ picture, if there is one, or from the bundled segmenter.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +20,10 @@ from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.normalise import percentile
 from cmr_synth.imaging.placed import Placed
 from cmr_synth.imaging.scan import Scan
+from cmr_synth.judges.find_heart import Segment, around_heart, heart_in
 
 LEAST_PIXELS = 16  # to a side
 TURNS = 2  # looks for the heart: the second from where the first has found it
-
-Segment = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +123,7 @@ def reference_on_grid(
         heart = is_heart(labels)
         if not heart.any():
             raise InputError(f"{mask.name}: shows no heart on slice {k}; choose another slice.")
-        placed = _around(heart, scan, grid)
+        placed = around_heart(heart, scan, grid)
     else:
         placed, found = _search(pixels, scan, grid, segment or _bundled())
         if not found:
@@ -145,26 +143,12 @@ def _search(
     pixels: NDArray[np.float32], scan: Scan, grid: WorkingGrid, segment: Segment
 ) -> tuple[Placed, bool]:
     """Where the heart of a slice is, looked for from the middle; whether it was found."""
-    own = WorkingGrid()  # the segmenter's
-    rows, columns = pixels.shape
-    middle = Placed.on_the_middle((rows, columns), scan.affine, scan.spacing, grid=own)
-    looked, heart = middle, np.zeros(pixels.shape, dtype=bool)
-    for _ in range(TURNS):
-        labels = segment(looked.image_to_grid(pixels)[None])[0]
-        seen = is_heart(looked.labels_from_grid(labels))
-        if not seen.any():
-            break
-        heart = seen
-        looked = _around(heart, scan, own)
-    if not heart.any():
-        return middle.on(grid), False
-    return _around(heart, scan, grid), True
-
-
-def _around(heart: NDArray[np.bool_], scan: Scan, grid: WorkingGrid) -> Placed:
-    return Placed.around(
-        heart, scan.affine, scan.spacing, grid=grid, name=scan.name, must_fit=False
-    )
+    heart = heart_in(pixels[None], scan, segment, turns=TURNS)
+    if heart is None:
+        rows, columns = pixels.shape
+        shape = (rows, columns)
+        return Placed.on_the_middle(shape, scan.affine, scan.spacing, grid=grid), False
+    return around_heart(heart, scan, grid), True
 
 
 def _bundled() -> Segment:
