@@ -22,6 +22,7 @@ RECORD = {
     "model": {"name": "m", "version": "1", "sha256": "0" * 64},
     "seed": 0,
     "variant": 0,
+    "mask": {},
 }
 
 
@@ -79,6 +80,7 @@ def test_a_result_lies_over_its_mask_in_a_3d_view_too(make_napari_viewer):
     scan = mask_scan(mask, "mnms")
     synthetic = Synthetic(scan.with_array(np.ones(HEART.shape, np.float32)), RECORD)
     layer = add_result(viewer, synthetic, mask)
+    assert layer.metadata["cmr_record"]["mask"]["labels"]  # what its numbers were taken for
     assert layer in viewer.layers and viewer.layers.selection.active is mask
     for corner in ((0, 0, 0), np.array(HEART.shape) - 1):
         assert np.allclose(layer.data_to_world(corner), mask.data_to_world(corner))
