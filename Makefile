@@ -30,13 +30,16 @@ ON_SCREEN := on_screen() { \
 		if command -v xvfb-run >/dev/null; then xvfb-run -a -s "-screen 0 1920x1200x24" "$$@"; else "$$@"; fi; \
 	}; on_screen
 
-.PHONY: help install demo app test trust cards bench docs docs-cli docs-images venv screen debian-packages clean
+.PHONY: help install demo app test test-qt trust cards dist wheelhouse bench docs docs-cli docs-images venv screen debian-packages clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo         synthetic hearts from bundled masks, into demo-out/"
 	@echo "make app          napari with the plugin open"
 	@echo "make test         lint, layers, types, manifest and every test"
+	@echo "make test-qt      the app's tests with another Qt: QT=pyqt6 or pyside6, NAPARI=a version"
+	@echo "make dist         wheel and source distribution, into dist/"
+	@echo "make wheelhouse   all that an offline computer of this kind needs, into wheelhouse/"
 	@echo "make trust        every figure in worlds where its answer is known, into docs/explanation/"
 	@echo "make install      engine and app into .venv"
 	@echo "make cards        hashes and tables of the bundled models, from their cards"
@@ -61,6 +64,22 @@ test: $(TEST) screen
 	$(BIN)/python -m npe2 validate --imports napari_cmr_synth
 	$(ON_SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
+# A second environment over the first, so that only Qt and, where it is named, napari are its own.
+QT ?= pyqt6
+test-qt: $(TEST) screen
+	test -d $(VENV)-$(QT) || $(PYTHON) -m venv $(VENV)-$(QT)
+	$(BIN)/python tools/environment_over.py $(VENV)-$(QT)
+	$(VENV)-$(QT)/bin/python -m pip install --quiet -c constraints.txt $(QT)
+	$(if $(NAPARI),$(VENV)-$(QT)/bin/python -m pip install --quiet "napari==$(NAPARI)")
+	$(ON_SCREEN) env OMP_NUM_THREADS=1 QT_API=$(QT) $(VENV)-$(QT)/bin/python -m pytest -q tests/gui tests/plugin tests/cli/test_app.py $(PYTEST_ARGS)
+
+dist: $(TEST)
+	$(BIN)/python -m hatchling build -d dist
+
+wheelhouse: dist
+	$(BIN)/python -m pip download --quiet --only-binary=:all: -c constraints.txt -d wheelhouse "$$(ls -t dist/*.whl | head -1)[app]"
+	cp constraints.txt wheelhouse/
+
 trust: $(ENGINE)
 	env OMP_NUM_THREADS=1 $(BIN)/python tools/try_worlds.py
 
@@ -84,7 +103,7 @@ docs-images: $(APP) screen
 	$(ON_SCREEN) $(BIN)/python docs/make_app_images.py
 
 clean:
-	rm -rf demo-out site dist
+	rm -rf demo-out site dist wheelhouse
 
 venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
