@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import CONVENTIONS, STRUCTURES, UNLABELLED
+from cmr_synth.anatomy.labels import UNLABELLED, meaning_of
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.scan import Scan
 
@@ -88,12 +88,7 @@ def labels_layer(
     if guess is not None:
         attributes["metadata"][GUESS] = guess
     if guess is not None and guess.confidence >= SURE_ENOUGH:
-        names = {label: structure for structure, label in STRUCTURES.items()}
-        meaning = {
-            number: names[label]
-            for number, label in CONVENTIONS[guess.convention].items()
-            if label in names
-        }
+        meaning = meaning_of(guess.convention)
         attributes["colormap"] = {
             None: "#999999",
             0: "transparent",

@@ -1,4 +1,7 @@
-"""Which layer is the mask, and what its numbers mean: two combo boxes and the reason in words."""
+"""Which layer is the mask, and what its numbers mean: two choices and the reason in words.
+
+What is said here belongs to the layer: the pickers of all panels show it, whoever said it.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,28 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 from superqt.utils import QSignalDebouncer
 
+from cmr_synth.anatomy.own_numbers import says_numbers
+
 from ._layers import SURE_ENOUGH
-from ._layout import narrow_combo, word_wrapped
-from ._masks import SHOWN, confirm, confirmed, guess, mask_layers, unwrapped
+from ._layout import narrow_combo, show_row, word_wrapped
+from ._masks import (
+    SHOWN,
+    confirm,
+    confirmed,
+    convention_of,
+    guess,
+    mask_layers,
+    numbers_in,
+    shown,
+    unwrapped,
+)
+from ._numbers_form import NumbersForm
 
 QUIET_MS = 400  # after the last stroke, until what is painted is looked at again
 CHOOSE = "Choose the meaning of the numbers"
+OWN = "Say which number is which..."
+OWN_NUMBERS = "own numbers"
+"""Data of that entry."""
 CONFIRMED = "Confirmed by you."
 TIP = "Labels layer with the heart that the picture shall follow."
 
@@ -37,6 +56,7 @@ class MaskPicker(QWidget):
         super().__init__(parent)
         self._viewer = unwrapped(viewer)
         self._layer: Any = None
+        self._shown: str | None = None  # what was confirmed, as the reason tells it
         self._listening: list[tuple[Any, Any]] = []
         self.layers = narrow_combo(self)
         self.layers.setToolTip(TIP)
@@ -46,8 +66,11 @@ class MaskPicker(QWidget):
             "topology: the myocardium encloses the LV."
         )
         self.conventions.addItem(CHOOSE, None)
-        for convention, shown in SHOWN.items():
-            self.conventions.addItem(shown, convention)
+        for convention, words in SHOWN.items():
+            self.conventions.addItem(words, convention)
+        self.conventions.addItem(OWN, OWN_NUMBERS)
+        self.numbers = NumbersForm()
+        self.numbers.said.connect(self._on_numbers_said)
         self.reason = word_wrapped("")
 
         form = QFormLayout(self)
@@ -55,7 +78,9 @@ class MaskPicker(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         form.addRow("Mask", self.layers)
         form.addRow("Numbers", self.conventions)
+        form.addRow("", self.numbers)
         form.addRow(self.reason)
+        show_row(self.numbers, False)
 
         self._soon = QSignalDebouncer(parent=self)
         self._soon.setTimeout(QUIET_MS)
@@ -85,7 +110,15 @@ class MaskPicker(QWidget):
     @property
     def convention(self) -> str | None:
         """Meaning of its numbers as chosen or guessed; None while nobody knows."""
-        return self.conventions.currentData()
+        chosen: str | None = self.conventions.currentData()
+        if chosen == OWN_NUMBERS:
+            return confirmed(self._layer) if self._layer is not None and self._own else None
+        return chosen
+
+    @property
+    def _own(self) -> bool:
+        """Whether numbers were said one by one for the chosen mask."""
+        return self._layer is not None and says_numbers(confirmed(self._layer))
 
     def choose(self, layer: Any) -> None:
         """Choose a mask, as a click in the combo box does."""
@@ -137,10 +170,26 @@ class MaskPicker(QWidget):
             self._follow(self.layers.currentData())
 
     def _on_convention_picked(self, *_: object) -> None:
-        if self._layer is not None and self.convention is not None:
-            confirm(self._layer, self.convention)
+        chosen = self.conventions.currentData()
+        if chosen == OWN_NUMBERS:
+            self._offer_numbers()
+        elif self._layer is not None and chosen is not None:
+            confirm(self._layer, chosen)
         self._show_reason()
         self.edited.emit()
+
+    def _offer_numbers(self) -> None:
+        """Let the numbers be said, starting from what they seem to mean."""
+        layer = self._layer
+        show_row(self.numbers, layer is not None)
+        if layer is not None:
+            self.numbers.show_mask(numbers_in(layer), convention_of(layer))
+
+    def _on_numbers_said(self, said: str) -> None:
+        if self._layer is not None:
+            confirm(self._layer, said)  # the pickers hear of it by the layer's event
+            self._guess()
+            self.edited.emit()
 
     def _follow(self, layer: Any) -> None:
         _disconnect(self._listening)
@@ -149,16 +198,15 @@ class MaskPicker(QWidget):
             for emitter in (layer.events.paint, layer.events.data, layer.events.labels_update):
                 emitter.connect(self._on_edit)
                 self._listening.append((emitter, self._on_edit))
-            # confirmed, here or in another panel, a mask takes the colours of its structures
-            layer.events.colormap.connect(self._on_confirmed)
-            self._listening.append((layer.events.colormap, self._on_confirmed))
+            layer.events.metadata.connect(self._on_confirmed)  # here or in another panel
+            self._listening.append((layer.events.metadata, self._on_confirmed))
         self._guess()
         self.layer_changed.emit()
         self.edited.emit()
 
     def _on_confirmed(self, event: Any = None) -> None:
         known = confirmed(self._layer) if self._layer is not None else None
-        if known is not None and (known != self.convention or self.reason.text() != CONFIRMED):
+        if known is not None and known != self._shown:
             self._guess()
             self.edited.emit()
 
@@ -179,15 +227,27 @@ class MaskPicker(QWidget):
         known = confirmed(layer) if layer is not None else None
         if known is None and seems is not None and seems.confidence >= SURE_ENOUGH:
             known = seems.convention
-        self.conventions.setCurrentIndex(max(0, self.conventions.findData(known)))
+        own = says_numbers(known)
+        entry = OWN_NUMBERS if own else known
+        self.conventions.setCurrentIndex(max(0, self.conventions.findData(entry)))
         self.conventions.setEnabled(layer is not None)
+        if own:
+            self._offer_numbers()
+        else:
+            show_row(self.numbers, False)
         self._show_reason()
 
     def _show_reason(self) -> None:
         layer = self._layer
+        self._shown = None if layer is None else confirmed(layer)
         if layer is None:
             self.reason.setText("A mask is a labels layer with LV, myocardium and RV.")
-        elif confirmed(layer):
+        elif self.conventions.currentData() == OWN_NUMBERS and not self._own:
+            found = ", ".join(map(str, numbers_in(layer))) or "none yet"
+            self.reason.setText(f"Numbers in {layer.name}: {found}. Say which is which.")
+        elif self._shown and says_numbers(self._shown):
+            self.reason.setText(f"{CONFIRMED} {_sentence(shown(self._shown))}")
+        elif self._shown:
             self.reason.setText(CONFIRMED)
         elif (seems := guess(layer)) is None:
             self.reason.setText("Nothing is drawn yet, or the numbers follow no known convention.")
@@ -195,6 +255,10 @@ class MaskPicker(QWidget):
             self.reason.setText(f"Guessed: {seems.reason} Synthesize confirms it.")
         else:
             self.reason.setText(f"Not sure: {seems.reason} Please choose.")
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _disconnect(connected: list[tuple[Any, Any]]) -> None:

@@ -7,7 +7,7 @@ was guessed when the file was read, what its topology suggests now.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,9 @@ from cmr_synth.anatomy.labels import (
     ConventionGuess,
     convert,
     guess_convention,
+    meaning_of,
 )
+from cmr_synth.anatomy.own_numbers import LARGEST, read_numbers, says_numbers, write_numbers
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.scan import Scan, require_foreground
 
@@ -35,14 +37,17 @@ OVERLAY = "cmr_overlay"
 """Key of `layer.metadata`: a labels layer that marks something else than structures."""
 
 CONVENTION = "cmr_label_convention"
-"""Key of `layer.metadata`: the convention that the user confirmed, a key of `CONVENTIONS`."""
+"""Key of `layer.metadata`: what the user confirmed that the numbers mean, a key of `CONVENTIONS` or
+the numbers of each structure as `own_numbers.read_numbers` reads them."""
 
 SHOWN = {
     "acdc": "ACDC: 1 RV, 2 MYO, 3 LV",
-    "mnms": "M&Ms: 1 LV, 2 MYO, 3 RV",
-    "ukbb": "UK Biobank: 1 LV, 2 MYO, 3 RV",
+    "mnms": "M&Ms, UK Biobank: 1 LV, 2 MYO, 3 RV",
 }
-"""How a combo box names each convention."""
+"""How a combo box names each convention; those with the same numbers are one."""
+
+ALIKE = {"ukbb": "mnms"}
+"""Conventions that have the numbers of another."""
 
 ENGINE = "mnms"
 """The convention with the engine's own numbers."""
@@ -90,7 +95,7 @@ def mask_scan(layer: Any, convention: str) -> Scan:
     layer : napari Labels layer
         ([t,] [z,] y, x) numbers; a single slice becomes a stack of one.
     convention : str
-        Meaning of its numbers, a key of `CONVENTIONS`.
+        Meaning of its numbers, as for `convert`.
 
     Returns
     -------
@@ -150,7 +155,7 @@ def engine_labels(numbers: Scan, convention: str | None) -> Scan:
     numbers : Scan
         From `numbers_of`.
     convention : str or None
-        A key of `CONVENTIONS`.
+        As for `convert`.
 
     Returns
     -------
@@ -164,17 +169,17 @@ def engine_labels(numbers: Scan, convention: str | None) -> Scan:
     """
     name = numbers.name
     require_foreground(numbers)
-    if convention not in CONVENTIONS:
+    if convention is None or not _is_known(convention):
         raise InputError(
             f"{name}: what do its numbers mean? Choose the label convention: "
-            f"{'; '.join(SHOWN.values())}."
+            f"{'; '.join(SHOWN.values())}; or say the number of each structure."
         )
-    extra = _extra_labels(numbers.array, convention)
+    extra = [] if says_numbers(convention) else _extra_labels(numbers.array, convention)
     if extra:
         listed = ", ".join(str(n) for n in extra[:6]) + (", ..." if len(extra) > 6 else "")
         raise InputError(
-            f"{name}: found label{'s' * (len(extra) > 1)} {listed}; {SHOWN[convention]}. Erase "
-            "what is not LV, myocardium or RV blood pool, or choose another label convention."
+            f"{name}: found label{'s' * (len(extra) > 1)} {listed}; {shown(convention)}. Erase "
+            "what is not LV, myocardium or RV blood pool, or say which number is which structure."
         )
     return numbers.with_array(convert(numbers.array, convention, name=name))
 
@@ -204,24 +209,41 @@ def guess(layer: Any) -> ConventionGuess | None:
 
 
 def confirmed(layer: Any) -> str | None:
-    """The convention that the user confirmed for a mask, if any."""
-    stated = unwrapped(layer).metadata.get(CONVENTION)
-    return stated if stated in CONVENTIONS else None
+    """What the user confirmed that the numbers of a mask mean, if anything."""
+    return stated_in(unwrapped(layer).metadata)
+
+
+def stated_in(metadata: Mapping[Any, Any]) -> str | None:
+    """What was confirmed of the numbers of a mask, from the metadata of its layer."""
+    stated = metadata.get(CONVENTION)
+    if not isinstance(stated, str) or not _is_known(stated):
+        return None
+    return ALIKE.get(stated, stated)
 
 
 def confirm(layer: Any, convention: str) -> None:
     """Keep what the user said about a mask's numbers, and colour its structures by it.
+
+    Every panel that shows the mask follows, by the layer's event `metadata`.
 
     Parameters
     ----------
     layer : napari Labels layer
         Its numbers stay as they are.
     convention : str
-        A key of `CONVENTIONS`.
+        A key of `CONVENTIONS`, or the numbers of each structure. A structure of which none is said
+        gets one that is free, to paint it with.
+
+    Raises
+    ------
+    InputError
+        If the numbers cannot be read.
     """
     from napari.utils.colormaps import DirectLabelColormap
 
     layer = unwrapped(layer)
+    if says_numbers(convention):
+        convention = _with_all_structures(convention, layer)
     layer.metadata[CONVENTION] = convention
     said = ConventionGuess(convention, 1.0, "Chosen by you.")
     one_voxel = Scan(
@@ -230,10 +252,11 @@ def confirm(layer: Any, convention: str) -> None:
     _, attributes, _ = labels_layer(one_voxel, guess=said)
     layer.colormap = DirectLabelColormap(color_dict=attributes["colormap"])
     layer.features = attributes["features"]
+    layer.events.metadata()
 
 
 def convention_of(layer: Any) -> str | None:
-    """The convention to read a mask by: confirmed, or guessed with enough confidence."""
+    """What to read a mask by: confirmed, or guessed with enough confidence."""
     stated = confirmed(layer)
     if stated is not None:
         return stated
@@ -246,7 +269,18 @@ def meaning(layer: Any) -> str:
     known = convention_of(layer)
     if known is None:
         return "not known"
-    return f"{SHOWN[known]}; {'confirmed' if confirmed(layer) else 'told by topology'}"
+    return f"{shown(known)}; {'confirmed' if confirmed(layer) else 'told by topology'}"
+
+
+def shown(convention: str) -> str:
+    """How a convention, or numbers said one by one, is named to the user."""
+    if not says_numbers(convention):
+        return SHOWN.get(ALIKE.get(convention, convention), convention)
+    parts = (
+        f"{' and '.join(map(str, numbers))} {structure}"
+        for structure, numbers in read_numbers(convention).items()
+    )
+    return f"own numbers: {', '.join(parts)}, all others background"
 
 
 def structure_numbers(layer: Any) -> dict[str, int]:
@@ -259,14 +293,36 @@ def structure_numbers(layer: Any) -> dict[str, int]:
     Returns
     -------
     dict
-        From "LV", "MYO" and "RV" to the number to paint with: by the convention confirmed or
-        guessed, else the engine's own.
+        From "LV", "MYO" and "RV" to the number to paint with: by what was confirmed or guessed,
+        else the engine's own.
     """
-    table = CONVENTIONS[convention_of(layer) or ENGINE]
+    table = meaning_of(convention_of(layer) or ENGINE)
     return {
-        structure: next(number for number, ours in table.items() if ours == label)
-        for structure, label in STRUCTURES.items()
+        structure: next(number for number, name in table.items() if name == structure)
+        for structure in STRUCTURES
     }
+
+
+def numbers_in(layer: Any) -> list[int]:
+    """The numbers that a mask holds, without 0 and 255."""
+    return sorted(_numbers(layer.data) - {0, UNLABELLED})
+
+
+def _is_known(convention: str) -> bool:
+    if not says_numbers(convention):
+        return convention in CONVENTIONS
+    try:
+        return list(read_numbers(convention)) == list(STRUCTURES)
+    except InputError:
+        return False
+
+
+def _with_all_structures(said: str, layer: Any) -> str:
+    """Numbers for all three structures; those that the mask lacks get the lowest free ones."""
+    numbers = read_numbers(said)
+    taken = {n for some in numbers.values() for n in some} | {UNLABELLED, *numbers_in(layer)}
+    free = (n for n in range(1, LARGEST) if n not in taken)
+    return write_numbers({name: numbers.get(name) or (next(free),) for name in STRUCTURES})
 
 
 def _kind(layer: Any) -> str:
@@ -277,8 +333,12 @@ def _kind(layer: Any) -> str:
 
 
 def _extra_labels(array: NDArray[Any], convention: str) -> list[int]:
-    """Numbers that the convention lacks; plane by plane, so that a cine needs no copy."""
-    known = [*CONVENTIONS[convention], UNLABELLED]
+    """Numbers that the convention lacks."""
+    return sorted(_numbers(array) - {*CONVENTIONS[convention], UNLABELLED})
+
+
+def _numbers(array: Any) -> set[int]:
+    """All numbers of a mask; plane by plane, so that a cine needs no copy."""
     found: set[int] = set()
     for plane in _planes(array):
         if plane.dtype == np.uint8:
@@ -286,7 +346,7 @@ def _extra_labels(array: NDArray[Any], convention: str) -> list[int]:
             found.update(np.flatnonzero(counts).tolist())
         else:
             found.update(np.unique(plane).tolist())
-    return sorted(number for number in found if number not in known)
+    return found
 
 
 def _some_planes(data: Any) -> NDArray[Any]:

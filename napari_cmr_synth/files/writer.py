@@ -284,16 +284,16 @@ def _scan(layer: LayerData, together: Sequence[LayerData]) -> Scan:
 
 def _engine_mask(layer: LayerData, together: Sequence[LayerData]) -> Scan:
     """Engine labels, by the convention that was confirmed or is sure enough."""
-    from cmr_synth.anatomy.labels import CONVENTIONS, ConventionGuess, convert, guess_convention
+    from cmr_synth.anatomy.labels import ConventionGuess, convert, guess_convention
     from cmr_synth.errors import InputError
 
     from .._layers import GUESS, SURE_ENOUGH
-    from .._masks import CONVENTION
+    from .._masks import stated_in
 
     scan = _scan(layer, together)
     metadata = layer[1].get("metadata") or {}
-    convention = metadata.get(CONVENTION)
-    if convention not in CONVENTIONS:
+    convention = stated_in(metadata)
+    if convention is None:
         guess = metadata.get(GUESS)
         if not isinstance(guess, ConventionGuess):
             guess = guess_convention(scan.array, name=scan.name)

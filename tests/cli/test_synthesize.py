@@ -69,6 +69,24 @@ def test_a_wrong_convention_changes_the_image(
     assert told["mnms"] == told["ukbb"] != told["acdc"]
 
 
+def test_a_mask_of_another_program_is_read_by_its_numbers(
+    run, write_mask, tiny_model: Path, tmp_path: Path
+) -> None:
+    ours = draw_slice()[None]
+    theirs = np.choose(ours, [np.uint8(0), 50, 20, 60]).astype(np.uint8)
+    files = []
+    for name, numbers, said in (("a", ours, "mnms"), ("b", theirs, "LV=50,MYO=20,RV=60")):
+        mask = write_mask(numbers, f"{name}.nii.gz")
+        ended = run("synthesize", mask, "--model", tiny_model, "--out", tmp_path / name,
+                    "--labels", said)  # fmt: skip
+        assert ended.code == 0, ended.err
+        files.append(next((tmp_path / name).glob("*.nii.gz")))
+    assert sha256(files[0]) == sha256(files[1])
+    wrong = run("synthesize", mask, "--out", tmp_path / "c", "--labels", "LV=50,MYO=50")
+    assert wrong.code == 2 and "50 is both LV and MYO" in " ".join(wrong.err.split())
+    assert run("synthesize", mask, "--out", tmp_path / "c", "--labels", "emdc").code == 2
+
+
 def test_what_is_unusual_is_said(run, write_mask, tiny_model: Path, tmp_path: Path) -> None:
     labels = draw_stack(slices=3)[..., ::-1].copy()
     labels[1] = 0

@@ -205,3 +205,56 @@ def synthetic(viewer, add_mask, stack):
         return mask, add_result(viewer, made, mask)
 
     return make
+
+
+@pytest.fixture
+def drawn(viewer, add_mask, stack):
+    """Add a picture drawn over a mask, with a record as of a bundled model; gives both layers.
+
+    It takes a moment where `synthetic` takes seconds: nothing is generated.
+    """
+    from napari_cmr_synth._masks import convention_of, mask_scan
+    from napari_cmr_synth._results import add_result
+
+    def make(labels: np.ndarray = stack, *, mask: Any = None, seed: int = 0, **said: Any):
+        mask = add_mask(labels, name=said.pop("name", "heart")) if mask is None else mask
+        scan = mask_scan(mask, convention_of(mask))
+        return mask, add_result(viewer, drawn_synthetic(scan, seed=seed, **said), mask)
+
+    return make
+
+
+def drawn_synthetic(mask: Any, *, seed: int = 0, vendor: str | None = None) -> Any:
+    """A picture of engine labels without a network: bright blood, grey wall, some noise."""
+    from cmr_synth.generators.zoo import card_of
+    from cmr_synth.synthesis.record import (
+        Synthetic,
+        labels_hash,
+        made_now,
+        model_facts,
+        versions,
+    )
+    from cmr_synth.synthesis.request import Request
+
+    card = card_of("flow")
+    brightness = np.zeros(256, np.float32)
+    brightness[[0, 1, 2, 3]] = 0.15, 0.8, 0.3, 0.75
+    noise = np.random.default_rng(seed).normal(0, 0.03, mask.array.shape)
+    pixels = np.clip(brightness[mask.array] + noise, 0, 1).astype(np.float32)
+    record = {
+        "synthetic": True,
+        "model": model_facts(card),
+        "mask": {"name": mask.name, "labels_sha256": labels_hash(mask)},
+        "slice_positions": None,
+        "skipped_slices": [],
+        "only": None,
+        "covered": None,
+        "orientation": "as it is",
+        "findings": [],
+        "notes": [],
+        "versions": versions(),
+        **Request(vendor=vendor, seed=seed).record(card, None),
+        **made_now(seed, 0),
+        "device": "cpu",
+    }
+    return Synthetic(mask.with_array(pixels), record, {})

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.anatomy.own_numbers import EXAMPLE, read_numbers, says_numbers
 from cmr_synth.errors import InputError
 
 BACKGROUND = 0
@@ -141,7 +142,8 @@ def convert(labels: NDArray[Any], convention: str, *, name: str = "mask") -> NDA
         Numbers as they stand in the file; 255 (unlabelled) passes through. Floating-point arrays
         are accepted if every value is a whole number.
     convention : str
-        A key of `CONVENTIONS`.
+        A key of `CONVENTIONS`, or the numbers of each structure, such as ``LV=5,MYO=4,RV=7``; all
+        others are background then.
     name : str
         What the error message calls the mask, usually its file name.
 
@@ -153,8 +155,11 @@ def convert(labels: NDArray[Any], convention: str, *, name: str = "mask") -> NDA
     Raises
     ------
     InputError
-        If the convention is unknown, or the mask holds a number that the convention lacks.
+        If the convention is unknown, the mask holds a number that the convention lacks, or it has
+        none of the numbers that were said.
     """
+    if says_numbers(convention):
+        return _by_own_numbers(labels, convention, name)
     numbers = _table_of(convention)
     values = _whole_numbers(labels, name)
     unknown = [n for n in np.unique(values).tolist() if n not in numbers and n != UNLABELLED]
@@ -199,6 +204,26 @@ def revert(labels: NDArray[Any], convention: str, *, name: str = "mask") -> NDAr
             "3 RV, 255 unlabelled) were expected. Convert the mask first."
         )
     return _look_up(values, numbers)
+
+
+def meaning_of(convention: str) -> dict[int, str]:
+    """Which structure each number means, without the background: ``{1: "LV", 2: "MYO", 3: "RV"}``.
+
+    Parameters
+    ----------
+    convention : str
+        As for `convert`.
+
+    Raises
+    ------
+    InputError
+        If it is unknown, or cannot be read.
+    """
+    if says_numbers(convention):
+        return {n: name for name, some in read_numbers(convention).items() for n in some}
+    names = {label: name for name, label in STRUCTURES.items()}
+    table = _table_of(convention)
+    return {number: names[label] for number, label in table.items() if label in names}
 
 
 def one_hot(labels: NDArray[Any]) -> NDArray[np.float32]:
@@ -347,10 +372,34 @@ def _convention_with_lv(number: int) -> str:
     return next(key for key in ("mnms", "acdc") if CONVENTIONS[key][number] == LV)
 
 
+def _by_own_numbers(labels: NDArray[Any], said: str, name: str) -> NDArray[np.uint8]:
+    values = np.asarray(labels)
+    if not np.issubdtype(values.dtype, np.integer) and (values != np.rint(values)).any():
+        raise InputError(
+            f"{name}: holds numbers that are not whole. Save the mask without interpolation "
+            "(nearest neighbour)."
+        )
+    table = meaning_of(said)
+    ours = np.full(values.shape, BACKGROUND, np.uint8)
+    ours[values == UNLABELLED] = UNLABELLED
+    for number, structure in table.items():
+        ours[values == number] = STRUCTURES[structure]
+    if not is_heart(ours).any() and (values != BACKGROUND).any():
+        found = np.unique(values)
+        raise InputError(
+            f"{name}: found label{'s' * (len(found) > 2)} {_listed(found[found != 0].tolist())}, "
+            f"none of {said} is among them. Say which number is which structure."
+        )
+    return ours
+
+
 def _table_of(convention: str) -> dict[int, int]:
     known = {**CONVENTIONS, **SCAR_CONVENTIONS}
     if convention not in known:
-        raise InputError(f"unknown label convention {convention!r}; known are {', '.join(known)}.")
+        raise InputError(
+            f"unknown label convention {convention!r}; known are {', '.join(known)}, or say the "
+            f"numbers: {EXAMPLE}."
+        )
     return known[convention]
 
 

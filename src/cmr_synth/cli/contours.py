@@ -60,7 +60,10 @@ def from_mask(
     ],
     images: Annotated[Path, typer.Option("--images", help="Folder of one DICOM series.")],
     labels: Annotated[
-        str, typer.Option(help="What the mask's numbers mean: acdc, mnms, ukbb, or auto.")
+        str,
+        typer.Option(
+            help="What the mask's numbers mean: acdc, mnms, ukbb, auto, or such as LV=3,MYO=2,RV=1."
+        ),
     ] = "auto",
     as_json: Json = False,
 ) -> None:

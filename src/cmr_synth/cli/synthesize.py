@@ -31,14 +31,24 @@ class MirrorChoice(str, Enum):
     half_turn = "half-turn"
 
 
-class Labels(str, Enum):
-    """How a mask numbers its structures."""
+LABELS = ("auto", "acdc", "mnms", "ukbb", "emidec")
 
-    auto = "auto"
-    acdc = "acdc"
-    mnms = "mnms"
-    ukbb = "ukbb"
-    emidec = "emidec"
+
+def check_labels(said: str) -> str:
+    """Refuse what is neither a convention's name nor the numbers of the structures."""
+    from cmr_synth.anatomy.own_numbers import EXAMPLE, read_numbers, says_numbers
+    from cmr_synth.errors import InputError
+
+    if says_numbers(said):
+        try:
+            read_numbers(said)
+        except InputError as error:
+            raise typer.BadParameter(str(error)) from error
+    elif said not in LABELS:
+        raise typer.BadParameter(
+            f"{said!r} is none of {', '.join(LABELS)}; or say the numbers, such as {EXAMPLE}."
+        )
+    return said
 
 
 class Format(str, Enum):
@@ -101,8 +111,13 @@ def synthesize(
         float, typer.Option(help="How much of its look, 0 (none) to 1 (all of it).")
     ] = 0.5,
     labels: Annotated[
-        Labels, typer.Option(help="What the mask's numbers mean; auto tells by topology.")
-    ] = Labels.auto,
+        str,
+        typer.Option(
+            metavar="auto|acdc|mnms|ukbb|emidec|LV=n,MYO=n,RV=n",
+            callback=check_labels,
+            help="What the mask's numbers mean; auto tells by topology.",
+        ),
+    ] = "auto",
     spacing: Annotated[
         str | None,
         typer.Option(
@@ -173,7 +188,7 @@ def synthesize(
     request = Request(
         model=model,
         device=device,
-        labels=None if labels is Labels.auto else labels.value,
+        labels=None if labels == "auto" else labels,
         spacing=None if spacing is None else spacing_of(spacing),
         mirror=mirror.value,
         vendor=vendor.lower() if vendor else None,
