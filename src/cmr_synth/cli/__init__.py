@@ -29,6 +29,7 @@ VERBS = {
     "synthesize": "cmr_synth.cli.synthesize:synthesize",
     "find-heart": "cmr_synth.cli.find_heart:find_heart",
     "contours": "cmr_synth.cli.contours:app",
+    "dial": "cmr_synth.cli.dial:dial",
     "zoo": "cmr_synth.cli.zoo:app",
     "cohort": "cmr_synth.cli.cohort:app",
     "train": "cmr_synth.cli.train:train",
