@@ -27,6 +27,7 @@ WHAT = "verb"
 VERBS = {
     "demo": "cmr_synth.cli.demo:demo",
     "synthesize": "cmr_synth.cli.synthesize:synthesize",
+    "simulate": "cmr_synth.cli.simulate:simulate",
     "find-heart": "cmr_synth.cli.find_heart:find_heart",
     "contours": "cmr_synth.cli.contours:app",
     "dial": "cmr_synth.cli.dial:dial",
