@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from cmr_synth.anatomy.labels import INFARCT, LV, MYO, RV, convert
-from cmr_synth.anatomy.plausibility import CODES, Finding, findings, stack_findings
+from cmr_synth.anatomy.plausibility import (
+    CODES,
+    Finding,
+    findings,
+    is_plausible,
+    stack_findings,
+)
 from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.errors import InputError
 
@@ -79,7 +85,7 @@ DAMAGE = {
 
 
 def test_every_code_is_planted_somewhere_in_this_file():
-    assert set(CODES) == {*DAMAGE, "gap-in-stack", "size"}
+    assert set(CODES) == {*DAMAGE, "gap-in-stack", "size", "slices-apart"}
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (8.0, 0.1, 0.1), (80.0, 1.5, 1.5)])
@@ -173,6 +179,21 @@ def test_empty_slices_are_usual_at_the_ends_and_a_gap_in_between():
     stack[[0, 3, 7]] = 0
     found = [(f.code, f.severity, f.slice_index) for f in stack_findings(stack)]
     assert found == [("empty", "info", 0), ("gap-in-stack", "warning", 3), ("empty", "info", 7)]
+
+
+def test_a_displaced_slice_is_found():
+    stack = draw_stack()
+    stack[5] = np.roll(stack[5], -45, axis=0)
+    found = [f for f in stack_findings(stack) if f.code == "slices-apart"]
+    assert [(f.severity, f.slice_index) for f in found] == [("warning", 4), ("warning", 5)]
+
+
+def test_plausible_is_what_has_nothing_worse_than_usual():
+    stack = draw_stack()
+    stack[0] = 0  # usual at the base
+    assert is_plausible(stack_findings(stack))
+    stray(stack[2])
+    assert not is_plausible(stack_findings(stack))
 
 
 def test_unlabelled_slice_is_no_gap():

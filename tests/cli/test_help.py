@@ -16,6 +16,7 @@ HEAVY = ("torch", "numpy", "nibabel", "pydantic", "rich", "yaml", "PIL", "jinja2
 VERB_CALLS = [
     ("demo",),
     ("synthesize",),
+    ("sample-masks",),
     ("train",),
     *(("zoo", verb) for verb in ("list", "show", "verify", "pull", "add")),
     *(("cohort", verb) for verb in ("list", "check", "prepare")),

@@ -28,6 +28,7 @@ VERBS = {
     "demo": "cmr_synth.cli.demo:demo",
     "synthesize": "cmr_synth.cli.synthesize:synthesize",
     "simulate": "cmr_synth.cli.simulate:simulate",
+    "sample-masks": "cmr_synth.cli.sample_masks:sample_masks",
     "find-heart": "cmr_synth.cli.find_heart:find_heart",
     "contours": "cmr_synth.cli.contours:app",
     "dial": "cmr_synth.cli.dial:dial",

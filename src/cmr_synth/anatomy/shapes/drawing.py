@@ -53,8 +53,9 @@ def draw(
         y, x = np.meshgrid(y[window[0].ravel()], x[window[1].ravel()], indexing="ij")
         radius = np.hypot(y, x)
         angle = np.arctan2(y, -x) - outlines.tilt
-        labels[window] = _labelled(radius, angle, endo, epi, inner, outer, thinnest)
-        _tidy(labels, spacing[0] * spacing[1])
+        found = _labelled(radius, angle, endo, epi, inner, outer, thinnest)
+        _tidy(found, spacing[0] * spacing[1])
+        labels[window] = found
     return stack
 
 

@@ -99,7 +99,11 @@ def fourier(angles: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def cosines(share: NDArray[np.float64]) -> NDArray[np.float64]:
     """Cosines (..., waves) over the angle that the RV takes; `share` runs from 0 to 1 over it."""
-    return np.cos(np.pi * share[..., None] * np.arange(WAVES))
+    first = np.cos(np.pi * share)
+    waves = [np.ones_like(first), first]
+    while len(waves) < WAVES:  # Chebyshev's recurrence: a cosine for each would be slow
+        waves.append(2 * first * waves[-1] - waves[-2])
+    return np.stack(waves, axis=-1)
 
 
 def closing(levels: NDArray[np.float64]) -> NDArray[np.float64]:

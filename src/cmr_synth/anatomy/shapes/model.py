@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.anatomy.measurements import volumes_ml
 from cmr_synth.anatomy.shapes import layout
 from cmr_synth.anatomy.shapes.card import ShapeCard, read_card
 from cmr_synth.anatomy.shapes.drawing import centred, draw
 from cmr_synth.anatomy.shapes.encoding import encode
+from cmr_synth.anatomy.shapes.matching import with_function, with_masks_function
 from cmr_synth.anatomy.shapes.outlines import (
     extent_mm,
     function_of_shape,
@@ -22,11 +24,10 @@ from cmr_synth.anatomy.shapes.outlines import (
     rv_extent_mm,
 )
 from cmr_synth.anatomy.shapes.parameters import ShapeParameters
-from cmr_synth.anatomy.shapes.sampling import drawn_shape, with_function
+from cmr_synth.anatomy.shapes.sampling import drawn_shape
 from cmr_synth.anatomy.shapes.statistics import (
     FUNCTION,
     Statistics,
-    function_values,
     metric_mm,
 )
 from cmr_synth.anatomy.shapes.store import read_statistics
@@ -35,6 +36,7 @@ from cmr_synth.errors import InputError
 
 BUNDLED = Path(__file__).resolve().parents[2] / "data" / "heart_shapes"
 MOST_SLICES = 64
+SPACING = (8.0, 1.5, 1.5)
 
 Stacks = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
@@ -121,14 +123,13 @@ class ShapeModel:
         wishes.check(self.pathologies)
         rng = np.random.default_rng(seed)
         drawn = str(self.pathologies[rng.integers(len(self.pathologies))])
-        shape, _ = drawn_shape(
+        return drawn_shape(
             self.statistics,
             rng,
             pathology=pathology or drawn,
             severity=severity,
             asked=wishes.asked(),
         )
-        return shape
 
     def mean(self, pathology: str = "normal", severity: float = 1.0) -> ShapeParameters:
         """The average heart of a pathology, or one between it and a healthy one."""
@@ -161,15 +162,7 @@ class ShapeModel:
                 f"no mode {mode}; this model has 0 to {len(self.statistics.modes) - 1}."
             )
         start = start or self.mean()
-        return [
-            self.moved(start, deviation * self.statistics.modes[mode]) for deviation in deviations
-        ]
-
-    def moved(self, start: ShapeParameters, by: NDArray[np.float64]) -> ShapeParameters:
-        """A shape whose vector differs by `by` (`layout.SIZE`,), at the same place."""
-        return ShapeParameters(
-            vector=start.vector + by, centre=start.centre, first_slice_mm=start.first_slice_mm
-        )
+        return [start.moved(deviation * self.statistics.modes[mode]) for deviation in deviations]
 
     def scores(self, parameters: ShapeParameters, pathology: str = "normal") -> NDArray[np.float64]:
         """Standard deviations along each mode from a pathology's mean, (modes,)."""
@@ -212,24 +205,21 @@ class ShapeModel:
         unknown = sorted(set(wanted) - set(FUNCTION))
         if unknown:
             raise InputError(f"{unknown[0]!r}: a function is one of {', '.join(FUNCTION)}.")
-        values = function_values({**self.measure(start), **wanted})
-        values = np.where([name in wanted for name in FUNCTION], values, np.nan)
         if grid is None:
-            return with_function(self.statistics, start, values)
-        from cmr_synth.anatomy.reference import function_of
+            return with_function(self.statistics, start, wanted)
+        spacing = grid.get("spacing", SPACING)
 
-        spacing = grid.get("spacing", (8.0, 1.5, 1.5))
+        def volumes(shape: ShapeParameters) -> dict[str, dict[str, float]]:
+            stacks = zip(layout.PHASES, self.decode(shape, **grid), strict=True)
+            return {phase: volumes_ml(labels, spacing) for phase, labels in stacks}
 
-        def measured(shape: ShapeParameters) -> dict[str, float]:
-            return function_of(*self.decode(shape, **grid), spacing)
-
-        return with_function(self.statistics, start, values, measure=measured)
+        return with_masks_function(start, wanted, volumes)
 
     def decode(
         self,
         parameters: ShapeParameters,
         *,
-        spacing: tuple[float, float, float] = (8.0, 1.5, 1.5),
+        spacing: tuple[float, float, float] = SPACING,
         slices: int | None = None,
         shape: tuple[int, int] = (128, 128),
     ) -> Stacks:
@@ -259,6 +249,7 @@ class ShapeModel:
         first = parameters.first_slice_mm
         if first is None:
             first = spacing[0] / 2
+        whole = slices is None
         if slices is None:
             slices = max(int(np.ceil((self.length_mm(parameters) - first) / spacing[0] + 0.5)), 1)
             if slices > MOST_SLICES * max(1.0, 8 / spacing[0]):
@@ -268,7 +259,11 @@ class ShapeModel:
         centre = parameters.centre or centred(ed)
         in_plane = (spacing[1], spacing[2])
         drawn = [draw(o, shape=shape, spacing=in_plane, centre=centre) for o in (ed, es)]
-        return drawn[0], drawn[1]
+        end = len(depth)
+        if whole:  # an apex that is smaller than anybody draws needs no slice
+            shown = np.flatnonzero((drawn[0] + drawn[1]).any(axis=(1, 2)))
+            end = int(shown[-1]) + 1 if shown.size else 1
+        return drawn[0][:end], drawn[1][:end]
 
     def length_mm(self, parameters: ShapeParameters) -> float:
         """From the base at end-diastole to where the last structure of either phase ends, mm."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,10 @@ class ShapeParameters:
             raise ValueError(f"a shape has {layout.SIZE} finite numbers, not {vector.shape}")
         vector.setflags(write=False)
         object.__setattr__(self, "vector", vector)
+
+    def moved(self, by: NDArray[np.float64]) -> ShapeParameters:
+        """A heart at the same place whose vector differs by `by`, (`layout.SIZE`,)."""
+        return replace(self, vector=self.vector + by)
 
     def block(self, name: str, phase: str | None = None) -> NDArray[np.float64]:
         """One part of the vector, by its name in `layout`, of a phase or of the whole heart."""

@@ -66,6 +66,10 @@ class Wishes:
         found = {name: getattr(self, option) for name, (option, _) in _ASKED_AS.items()}
         return {name: float(value) for name, value in found.items() if value is not None}
 
+    def stated(self) -> dict[str, float]:
+        """What is asked for, by the names of these attributes."""
+        return {_ASKED_AS[name][0]: value for name, value in self.asked().items()}
+
     def check(self, known: tuple[str, ...]) -> None:
         """Refuse what no heart can be.
 

@@ -1,0 +1,78 @@
+"""New hearts: plausible, as asked for, and drawn again where they are not."""
+
+import numpy as np
+import pytest
+
+from cmr_synth.anatomy.plausibility import is_plausible
+from cmr_synth.anatomy.plausible_pairs import pair_findings
+from cmr_synth.anatomy.reference import outside
+from cmr_synth.anatomy.shapes import ShapeModel
+from cmr_synth.anatomy.shapes import new_heart as module
+from cmr_synth.anatomy.shapes.new_heart import MOST_DRAWS, HeartGrid, new_heart
+from cmr_synth.anatomy.shapes.wishes import Wishes
+from cmr_synth.errors import InputError
+
+COARSE = HeartGrid(spacing=(10.0, 2.0, 2.0))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ShapeModel.load()
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_healthy_heart_is_plausible_and_in_the_published_ranges(model, number):
+    heart = new_heart(model, Wishes(pathology="normal"), seed=1, number=number, grid=COARSE)
+    assert is_plausible(pair_findings(heart.ed, heart.es, heart.spacing))
+    assert len(outside(heart.measured)) <= 1
+
+
+def test_masks_measure_what_was_asked_for(model):
+    wishes = Wishes(pathology="hcm", ef=0.72, edv=120, mass=190, rv_ef=0.55)
+    heart = new_heart(model, wishes, seed=2, grid=COARSE)
+    for name, value in wishes.asked().items():
+        assert heart.measured[name] == pytest.approx(value, rel=0.02)
+
+
+def test_a_heart_depends_on_its_number_alone(model):
+    one = new_heart(model, Wishes(), seed=4, number=1, grid=COARSE)
+    new_heart(model, Wishes(), seed=4, number=0, grid=COARSE)
+    again = new_heart(model, Wishes(), seed=4, number=1, grid=COARSE)
+    assert np.array_equal(one.ed, again.ed) and np.array_equal(one.es, again.es)
+    assert one.pathology == again.pathology
+
+
+def test_slices_are_as_far_apart_as_it_takes(model):
+    grid = HeartGrid(spacing=(None, 2.0, 2.0), slices=9)
+    heart = new_heart(model, Wishes(pathology="normal"), seed=1, grid=grid)
+    assert len(heart.ed) == 9 and heart.spacing[0] % 0.5 == 0
+    assert (heart.ed[[0, -2]] > 0).any(axis=(1, 2)).all()
+
+
+def test_hearts_that_need_more_slices_are_drawn_again(model):
+    needed = len(new_heart(model, Wishes(pathology="dcm"), seed=6, grid=COARSE).ed)
+    few = HeartGrid(spacing=COARSE.spacing, slices=needed - 1)
+    heart = new_heart(model, Wishes(pathology="dcm"), seed=6, grid=few)
+    assert len(heart.ed) == needed - 1
+    assert heart.redrawn[0] == f"It needs {needed} slices, and {needed - 1} were asked for."
+
+
+def test_implausible_hearts_are_drawn_again_and_counted(model, monkeypatch):
+    real, calls = pair_findings, []
+
+    def with_a_fault(ed, es, spacing):
+        calls.append(1)
+        broken = np.where(np.arange(len(ed))[:, None, None] == 3, 0, ed)  # a gap in the stack
+        return real(broken if len(calls) < 3 else ed, es, spacing)
+
+    monkeypatch.setattr(module, "pair_findings", with_a_fault)
+    heart = new_heart(model, Wishes(pathology="minf"), seed=0, grid=COARSE)
+    assert len(heart.redrawn) == 2 and "The LV is missing here" in heart.redrawn[0]
+
+
+def test_a_picture_too_small_for_any_heart_is_one_line(model, monkeypatch):
+    monkeypatch.setattr(module, "MOST_DRAWS", 2)
+    grid = HeartGrid(spacing=(10.0, 2.0, 2.0), shape=(24, 24))
+    with pytest.raises(InputError, match="heart 0: none of 2 draws is a plausible heart"):
+        new_heart(model, Wishes(pathology="dcm"), seed=0, grid=grid)
+    assert MOST_DRAWS > 2
