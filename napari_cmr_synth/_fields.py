@@ -13,6 +13,7 @@ from qtpy.QtCore import QLocale, Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
+    QSlider,
     QSpinBox,
     QStyle,
     QStyleOptionComboBox,
@@ -69,6 +70,14 @@ class WholeNumber(_ScrolledPast, QSpinBox):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
+        self._scroll_past()
+
+
+class Slider(_ScrolledPast, QSlider):
+    """A horizontal slider."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(Qt.Orientation.Horizontal, parent)
         self._scroll_past()
 
 

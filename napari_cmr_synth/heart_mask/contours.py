@@ -15,8 +15,9 @@ from cmr_synth.anatomy.editing import CONTOURS
 from cmr_synth.errors import InputError
 
 from .._layers import COLOURS
+from .._mask_layer import check_editable
 from .._masks import unwrapped
-from .edits import check_editable, draw_contours
+from .edits import draw_contours
 
 if TYPE_CHECKING:
     from napari.layers import Labels, Shapes

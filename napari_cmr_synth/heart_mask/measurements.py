@@ -13,8 +13,8 @@ from cmr_synth.anatomy.measurements import volumes_ml
 from cmr_synth.anatomy.overview import Beat, Overview, beat, overview, slices_drawn
 from cmr_synth.imaging.orientation import Orientation, apply, apply_to_spacing
 
+from .._mask_layer import orientation_of, place, spacing_of, to_engine
 from .._masks import structure_numbers
-from .edits import orientation_of, place, spacing_of, to_engine
 
 DASH = "\N{EN DASH}"
 

@@ -32,9 +32,9 @@ from cmr_synth.errors import InputError
 
 from .._jobs import Job
 from .._layout import narrow_combo, word_wrapped
+from .._mask_layer import go_to, place
 from .._masks import mask_layers, unwrapped
 from .._messages import show_note, show_problem
-from .edits import go_to, place
 from .measurements import (
     DASH,
     Answer,

@@ -15,8 +15,8 @@ from cmr_synth.imaging.orientation import apply_to_spacing, undo
 from cmr_synth.imaging.scan import Scan
 
 from .._layers import GRID, labels_layer, scan_without_place
+from .._mask_layer import grid_of, orientation_of, place, spacing_of
 from .._masks import ENGINE, unwrapped
-from .edits import grid_of, orientation_of, place, spacing_of
 
 if TYPE_CHECKING:
     from napari.layers import Labels

@@ -17,20 +17,13 @@ from cmr_synth.errors import InputError
 
 from .._canvas import guard_removal
 from .._layout import group, scrolled, word_wrapped
+from .._mask_layer import go_to, place
 from .._mask_picker import MaskPicker
 from .._masks import structure_numbers, unwrapped
 from .._messages import show_note, show_problem
 from .._panel import Panel
 from .contours import apply_contours, start_contour
-from .edits import (
-    copy_from,
-    different_grids,
-    edit,
-    fill_slices,
-    go_to,
-    name_structures,
-    place,
-)
+from .edits import copy_from, different_grids, edit, fill_slices, name_structures
 from .forms import ContourForm, Legend, NewMaskForm, ToolsForm
 from .keys import KeyBindings, help_html
 from .measurements_panel import MeasurementsPanel

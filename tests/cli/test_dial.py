@@ -66,7 +66,7 @@ def test_a_scan_is_altered_with_its_mask_and_says_so(run, stack, tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--dilation", "9"], "dilation 9 is out of range; give -0.75 to 1.5"),
+        (["--dilation", "9"], "dilation 9 is out of range; give -0.9 to 1.5"),
         (["--hypertrophy", "0.5@top"], "region 'top' is unknown"),
         (["--disease", "flu"], "disease 'flu' is unknown; known are dcm, "),
         (["--disease", "dcm", "--severity", "-2"], "severity -2 is out of range"),

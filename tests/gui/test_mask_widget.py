@@ -187,7 +187,7 @@ def acdc_mask(viewer, stack):
 
 
 def engine(layer):
-    from napari_cmr_synth.heart_mask.edits import to_engine
+    from napari_cmr_synth._mask_layer import to_engine
 
     return to_engine(layer.data, structure_numbers(layer))
 

@@ -19,6 +19,7 @@ PLUGIN = "napari-cmr-synth"
 PANELS = {
     "heart_mask": "Heart mask",
     "synthesize": "Synthesize",
+    "dials": "Dials",
     "compare": "Vendors and variants",
     "batch": "Batch",
     "record": "Record",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cmr_synth.cli.console import Json, remark, result
-from cmr_synth.cli.synthesize import Labels, MirrorChoice
+from cmr_synth.cli.synthesize import MirrorChoice, check_labels
 
 if TYPE_CHECKING:
     from cmr_synth.anatomy.dials import Effect
@@ -39,7 +39,7 @@ def dial(
     ] = 1.0,
     dilation: Annotated[
         float,
-        typer.Option(help="-0.75 to 1.5: change of LV volume; the wall keeps its mass."),
+        typer.Option(help="-0.9 to 1.5: change of LV volume; the wall keeps its mass."),
     ] = 0.0,
     hypertrophy: Wall = None,
     thinning: Annotated[
@@ -56,7 +56,7 @@ def dial(
         ),
     ] = None,
     rv_dilation: Annotated[
-        float, typer.Option(help="-0.75 to 1.5: change of the RV's volume.")
+        float, typer.Option(help="-0.9 to 1.5: change of the RV's volume.")
     ] = 0.0,
     septal_flattening: Annotated[
         float, typer.Option(help="0 to 1: from the septum as it is to a straight one.")
@@ -77,12 +77,17 @@ def dial(
         ),
     ] = None,
     labels: Annotated[
-        Labels, typer.Option(help="What the masks' numbers mean; auto tells by topology.")
-    ] = Labels.auto,
+        str,
+        typer.Option(
+            help="What the numbers mean: acdc, mnms, ukbb, emidec, numbers such as "
+            "LV=3,MYO=2,RV=1, or auto, by topology.",
+            callback=check_labels,
+        ),
+    ] = "auto",
     write_labels: Annotated[
-        Labels,
-        typer.Option(help="Numbers to write; emidec shows scar and has no RV; auto is mnms."),
-    ] = Labels.auto,
+        str,
+        typer.Option(help="Numbers to write: mnms, acdc or ukbb; emidec shows scar and has no RV."),
+    ] = "mnms",
     spacing: Annotated[
         str | None,
         typer.Option(help="True spacing in mm, columns x rows x slices such as 1.4x1.4x8."),
@@ -127,15 +132,14 @@ def dial(
     if disease:
         dials = combined(scaled(preset(disease), severity), dials)
     scans: list[Path | None] = list(images) if images else [None] * len(masks)
-    numbers = "mnms" if write_labels is Labels.auto else write_labels.value
     records: list[dict[str, Any]] = []
     lines: list[str] = []
     with staged(out) as folder:
         for path, stem, scan in zip(masks, unique_stems(masks), scans, strict=True):
-            mask = read_mask(path, convention=None if labels is Labels.auto else labels.value)
+            mask = read_mask(path, convention=None if labels == "auto" else labels)
             known = mask.scan if spacing is None else with_spacing(mask.scan, spacing_of(spacing))
             turned = Upright.of(known, mirror=mirror.value).turned(dials)
-            record = write_turned(turned, folder, stem, numbers=numbers)
+            record = write_turned(turned, folder, stem, numbers=write_labels)
             for note in record["notes"]:
                 remark(note)
             records.append(record)

@@ -42,7 +42,7 @@ class Dial:
 
 DIALS: dict[str, Dial] = {
     "dilation": Dial(
-        "LV dilation", -0.75, 1.5, "change of the LV's volume; the wall keeps its mass and thins"
+        "LV dilation", -0.9, 1.5, "change of the LV's volume; the wall keeps its mass and thins"
     ),
     "hypertrophy": Dial(
         "Hypertrophy", 0.0, 1.5, "share by which the wall gets thicker, outward", regional=True
@@ -53,7 +53,7 @@ DIALS: dict[str, Dial] = {
     "scar": Dial(
         "Scar", 0.0, 1.0, "transmurality of an infarct, from the endocardium", regional=True
     ),
-    "rv_dilation": Dial("RV dilation", -0.75, 1.5, "change of the RV's volume"),
+    "rv_dilation": Dial("RV dilation", -0.9, 1.5, "change of the RV's volume"),
     "septal_flattening": Dial(
         "Septal flattening", 0.0, 1.0, "0 as it is, 1 a straight septum (D shape)"
     ),

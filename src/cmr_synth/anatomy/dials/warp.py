@@ -139,16 +139,14 @@ def _radial(
 ) -> NDArray[np.float64]:
     """Squared radii moved by the knots of the directions on either side of each angle."""
     at = (angle / STEP) % len(of)
-    low = at.astype(np.intp) % len(of)
-    share = (at - np.floor(at))[..., None]
+    low = at.astype(np.intp)
+    share = at - low
+    low %= len(of)
     high = (low + 1) % len(of)
-    starts = (1 - share) * of[low] + share * of[high]
-    ends = (1 - share) * to[low] + share * to[high]
-    moved = u.copy()
-    for knot in range(of.shape[1] - 1):
-        first, last = starts[..., knot], starts[..., knot + 1]
-        here = (u >= first) & (u < last)
-        span = np.where(here, last - first, 1.0)
-        slope = (ends[..., knot + 1] - ends[..., knot]) / span
-        moved = np.where(here, ends[..., knot] + slope * (u - first), moved)
-    return moved
+    # knots first, so that each is one block of memory
+    starts, ends = ((1 - share) * k.T[:, low] + share * k.T[:, high] for k in (of, to))
+    moved = np.zeros_like(u)
+    for knot in range(len(starts) - 1):
+        span = starts[knot + 1] - starts[knot]
+        moved += (ends[knot + 1] - ends[knot]) / span * np.clip(u - starts[knot], 0, span)
+    return moved + np.maximum(u - starts[-1], 0)

@@ -1,0 +1,1 @@
+"""The Dials panel: diseases turned on in a mask by sliders."""

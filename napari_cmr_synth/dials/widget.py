@@ -1,0 +1,158 @@
+"""The Dials panel: sliders move a mask from health to disease while the live preview follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from cmr_synth.errors import InputError
+
+from .._canvas import guard_removal
+from .._layout import button, form, group, narrow_combo, scrolled, side_by_side, word_wrapped
+from .._mask_picker import MaskPicker
+from .._masks import mask_layers, unwrapped
+from .._messages import show_problem
+from .._panel import Panel
+from .effects_table import EffectsTable
+from .sliders import Setting, SliderForm
+from .turner import Turner
+
+if TYPE_CHECKING:
+    import napari
+
+    from cmr_synth.anatomy.dials import Effect
+
+HINT = "Turn on Live preview in Synthesize, and the picture follows the sliders."
+
+
+class DialsPanel(Panel):
+    """Turns disease dials on a mask.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    parent : QWidget, optional
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._viewer = unwrapped(viewer)
+        guard_removal(self._viewer)
+        self.picker = MaskPicker(self._viewer)
+        self.other = narrow_combo()
+        self.other.setToolTip(
+            "A mask of the same heart at the other phase, ED or ES; the dials turn both alike."
+        )
+        self.form = SliderForm()
+        self.table = EffectsTable()
+        self.status = word_wrapped(HINT)
+        self.turner = Turner(self._viewer, self)
+        self.reset_button = button(
+            "Reset", "All dials to 0: the mask as it was, to the voxel.", self.reset
+        )
+        self._build()
+        self.form.moved.connect(self._on_moved)
+        self.form.released.connect(self._on_released)
+        self.turner.turned.connect(self._on_turned)
+        self.turner.refused.connect(self._refuse)
+        self.turner.found.connect(self._on_found)
+        self.picker.layer_changed.connect(self._on_layer)
+        self.other.activated.connect(self._on_other)
+        events = self._viewer.layers.events
+        listed = self._list_others
+        for emitter in (events.inserted, events.removed, events.renamed):
+            emitter.connect(listed)
+        self.destroyed.connect(
+            lambda *_: [
+                emitter.disconnect(listed)
+                for emitter in (events.inserted, events.removed, events.renamed)
+            ]
+        )
+        self._on_layer()
+
+    def event(self, event: QEvent) -> bool:
+        """End the thread when the panel is taken out of the window: nobody else would."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.turner.stop()
+        return super().event(event)
+
+    def reset(self) -> None:
+        """Turn everything back."""
+        self.form.setting = Setting()
+        self._on_released()
+
+    def _on_moved(self) -> None:
+        try:
+            self.turner.show(self.form.setting)
+            self.status.setText("")
+        except InputError as error:
+            self.turner.put_back()
+            self.status.setText(str(error))
+
+    def _on_released(self) -> None:
+        self.turner.set(self.form.setting)
+
+    def _on_turned(self, effects: dict[Any, tuple[Effect, ...]]) -> None:
+        self.status.setText(_phases(effects) or HINT)
+        first = next(iter(effects.values()), ())
+        self.table.show_effects(first)
+
+    def _on_found(self, setting: Setting) -> None:
+        self.form.setting = setting
+
+    def _refuse(self, why: str) -> None:
+        self.status.setText(why)
+        show_problem(why)
+
+    def _on_layer(self) -> None:
+        self._list_others()
+        self._on_other()
+        self.setEnabled(True)
+        self.form.setEnabled(self.picker.layer is not None)
+
+    def _on_other(self, *_: object) -> None:
+        self.form.setting = Setting()
+        self.table.show_effects(())
+        self.turner.follow(self.picker.layer, self.other.currentData())
+
+    def _list_others(self, event: Any = None) -> None:
+        layer, chosen = self.picker.layer, self.other.currentData()
+        self.other.clear()
+        self.other.addItem("none", None)
+        for other in mask_layers(self._viewer):
+            if layer is not None and other is not layer and other.data.shape == layer.data.shape:
+                self.other.addItem(other.name, other)
+        self.other.setCurrentIndex(max(0, self.other.findData(chosen)))
+        if chosen is not None and self.other.currentData() is not chosen:  # it was deleted
+            self._on_other()
+
+    def _build(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 4, 0)
+        column.setSpacing(4)
+        column.addWidget(group("Mask", self.picker, form(("Other phase", self.other))))
+        column.addWidget(group("Dials", self.form))
+        column.addWidget(group("Requested and measured", self.table))
+        column.addStretch()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(scrolled(content), stretch=1)
+        layout.addWidget(side_by_side(self.status, self.reset_button))
+        self.setMinimumWidth(300)
+
+
+def _phases(effects: dict[Any, tuple[Effect, ...]]) -> str:
+    """The ejection fraction of a heart at two phases, before and now."""
+    volumes = [
+        next((e for e in found if e.name == "LV volume"), None) for found in effects.values()
+    ]
+    if len(volumes) != 2 or None in volumes:
+        return ""
+    words = []
+    for what in ("before", "measured"):
+        ed, es = sorted((getattr(volume, what) for volume in volumes), reverse=True)
+        words.append(f"{100 * (ed - es) / ed:.0f} %" if ed else "unknown")
+    return f"LV ejection fraction {words[0]} before, {words[1]} now."
