@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.anatomy.measured import Measured, function_of, measure
 from cmr_synth.anatomy.measurements import volumes_ml
 from cmr_synth.anatomy.overview import Beat, Overview, beat, overview, slices_drawn
 from cmr_synth.imaging.orientation import Orientation, apply, apply_to_spacing
 
-from .._mask_layer import orientation_of, place, spacing_of, to_engine
+from .._mask_layer import grid_of, orientation_of, place, spacing_of, to_engine
 from .._masks import structure_numbers
 
 DASH = "\N{EN DASH}"
@@ -33,6 +34,8 @@ class Question:
         Of a cine, or of this stack and the mask of the other phase; for the ejection fraction.
     numbers : sequence of dict
         Number of each structure, for each of `frames`; the first holds for `stack`.
+    frame_ms : float, optional
+        Time between frames of a cine.
     """
 
     name: str
@@ -42,14 +45,16 @@ class Question:
     orientation: Orientation
     frames: tuple[NDArray[Any], ...]
     numbers: tuple[dict[str, int], ...]
+    frame_ms: float | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came out; `beat` counts in `Question.frames`."""
+    """What came out; `beat` counts in `Question.frames`, `function` has the keys of `NORMAL`."""
 
     seen: Overview
     beat: Beat | None
+    function: dict[str, float]
 
 
 def answer(question: Question) -> Answer:
@@ -63,7 +68,19 @@ def answer(question: Question) -> Answer:
         for frame, numbers in zip(question.frames, question.numbers, strict=True)
     ]
     volumes = [volumes_ml(frame, question.spacing) for frame in frames]
-    return Answer(seen, beat(volumes, [slices_drawn(frame) for frame in frames]))
+    found = beat(volumes, [slices_drawn(frame) for frame in frames])
+    known = np.isfinite(list(seen.volumes_ml.values())).any()  # of a single slice no volume is
+    return Answer(seen, found, function_of(volumes, found) if known else {})
+
+
+def take_away(question: Question) -> Measured:
+    """Measure all frames; runs in a thread."""
+    frames = [
+        apply(question.orientation, to_engine(frame, numbers))
+        for frame, numbers in zip(question.frames, question.numbers, strict=True)
+    ]
+    spacing = apply_to_spacing(question.orientation, question.spacing)
+    return measure(frames, spacing, name=question.name, frame_ms=question.frame_ms)
 
 
 def question_of(viewer: Any, layer: Any, other: Any = None) -> Question:
@@ -91,6 +108,7 @@ def question_of(viewer: Any, layer: Any, other: Any = None) -> Question:
         frames, of_frames = tuple(layer.data), (numbers,) * len(layer.data)
     elif other is not None:
         frames, of_frames = (stack, np.array(other.data)), (numbers, structure_numbers(other))
+    grid = grid_of(layer)
     return Question(
         name=layer.name,
         stack=stack,
@@ -99,6 +117,7 @@ def question_of(viewer: Any, layer: Any, other: Any = None) -> Question:
         orientation=orientation_of(layer),
         frames=frames,
         numbers=of_frames,
+        frame_ms=grid.frame_ms if grid is not None and layer.ndim == 4 else None,
     )
 
 

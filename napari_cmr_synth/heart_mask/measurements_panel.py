@@ -28,10 +28,11 @@ from superqt.utils import QSignalDebouncer
 
 from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.anatomy.plausibility import Finding
+from cmr_synth.anatomy.reference import WHO
 from cmr_synth.errors import InputError
 
 from .._jobs import Job
-from .._layout import narrow_combo, word_wrapped
+from .._layout import button, narrow_combo, word_wrapped
 from .._mask_layer import go_to, place
 from .._masks import mask_layers, unwrapped
 from .._messages import show_note, show_problem
@@ -44,12 +45,15 @@ from .measurements import (
     phases_text,
     question_of,
     stem,
+    take_away,
     wall_details,
     wall_text,
 )
 
 if TYPE_CHECKING:
     from napari.layers import Labels
+
+    from cmr_synth.anatomy.measured import Measured
 
 PAUSE_MS = 250  # after the last change: short enough to be live, long enough not to slow a stroke
 COLUMNS = ("Area, slice\n(mm\N{SUPERSCRIPT TWO})", "Volume\n(mL)", "EF\n(%)")
@@ -82,6 +86,7 @@ class MeasurementsPanel(QWidget):
         self._viewer = unwrapped(viewer)
         self._layer: Labels | None = None
         self._job: Job | None = None
+        self._big: Job | None = None
         self._again = False
         self._shown_other: Labels | None = None
         self.answer: Answer | None = None
@@ -103,6 +108,14 @@ class MeasurementsPanel(QWidget):
         self.table.setFixedHeight(24 * len(STRUCTURES) + 42)
         self.wall = _line("Mean thickness of the myocardium in the slice shown, by sector.")
         self.mass = _line("Mass of the left-ventricular wall in the frame shown, at 1.05 g/mL.")
+        self.function = _line(WHO)
+        self.function.setTextFormat(Qt.TextFormat.RichText)
+        self.report = button(
+            "Volume curve, bull's-eye, CSV...",
+            "All that this mask measures in a window of its own: function beside normal ranges, "
+            "volume over time, wall in the 16 AHA segments; to save as a page or a table.",
+            self.take_away,
+        )
         self.phases = _line("The frames or masks that the ejection fraction compares.")
         self.other = narrow_combo(self)
         self.other.setToolTip(
@@ -127,6 +140,8 @@ class MeasurementsPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table)
         layout.addLayout(form)
+        layout.addWidget(self.function)
+        layout.addWidget(self.report)
         layout.addWidget(QLabel("Plausibility (click: go to the slice)", self))
         layout.addWidget(self.findings)
         self._clear("Choose a mask.")
@@ -153,6 +168,31 @@ class MeasurementsPanel(QWidget):
     def refresh(self) -> None:
         """Measure again, soon."""
         self._soon.throttle()
+
+    def take_away(self) -> None:
+        """Measure all frames, and show it in a window."""
+        if self._big is not None and self._big.running:
+            return
+        try:
+            if self._layer is None or self._layer not in self._viewer.layers:
+                raise InputError("There is no mask to measure. Choose one.")
+            question = question_of(self._viewer, self._layer, self.other.currentData())
+        except InputError as error:
+            show_problem(error)
+            return
+        self._big = Job(
+            "Measuring all frames",
+            lambda: map(take_away, [question]),
+            on_result=self._open,
+            parent=self,
+        )
+        self._big.start()
+
+    def _open(self, measured: Measured) -> None:
+        from .take_away import TakeAway
+
+        self.taken = TakeAway(measured, self.window())
+        self.taken.show()
 
     def go_to_phase(self, phase: str) -> None:
         """Show end-diastole ("ed") or end-systole ("es"): the frame of a cine, or the mask."""
@@ -237,6 +277,7 @@ class MeasurementsPanel(QWidget):
         self.wall.setText(wall_text(seen.wall_mm))
         self.wall.setToolTip(wall_details(seen.wall_mm))
         self.mass.setText(f"{seen.mass_g:.0f} g" if seen.mass_g > 0 else DASH)
+        self.function.setText(_beside_normal(shown.function))
         self.phases.setText(phases_text(layer, self._shown_other, found))
         doubts = () if found is None else tuple(found.doubts.values())
         self._list_findings(seen.findings, seen.areas_mm2, doubts)
@@ -278,6 +319,7 @@ class MeasurementsPanel(QWidget):
                 self._set(row, column, DASH)
         for line in (self.wall, self.mass, self.phases):
             line.setText(DASH)
+        self.function.setText("")
         self._say(why)
 
     def _set(self, row: int, column: int, text: str) -> None:
@@ -309,6 +351,22 @@ class MeasurementsPanel(QWidget):
         self.other.blockSignals(False)
         self.other.setVisible(bool(others))
         self._other_label.setVisible(bool(others))
+
+
+def _beside_normal(function: Mapping[str, float]) -> str:
+    from cmr_synth.reports.measurements import beside_normal
+
+    rows = "".join(
+        f"<tr><td>{name}</td><td align='right'>{number}</td><td align='right'>{normal}</td>"
+        f"<td>{'' if where == 'within' else f'<b>{where}</b>'}</td></tr>"
+        for name, number, normal, where in beside_normal(function)
+    )
+    if not rows:
+        return ""
+    return (
+        "<table cellspacing='0' cellpadding='2'><tr><th></th><th>measured</th><th>normal (women)"
+        f"</th><th></th></tr>{rows}</table>"
+    )
 
 
 def _line(tip: str) -> QLabel:

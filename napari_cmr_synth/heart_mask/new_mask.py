@@ -42,18 +42,21 @@ class NewMask:
         "ED", "ES", or both: two frames, or two masks on the grid of a still image.
     seed : int
         Which individual.
+    called : str
+        Name of the layer; by default it says what is drawn.
     """
 
     anatomy: str | None = "normal"
     part: str = STACK
     phase: str = "ED"
     seed: int = 0
+    called: str = ""
 
     @property
     def name(self) -> str:
         """Of the layer."""
-        if self.anatomy is None:
-            return "heart mask"
+        if self.called or self.anatomy is None:
+            return self.called or "heart mask"
         part = "" if self.part == STACK else f" {self.part}"
         return f"{self.anatomy} heart{part} {self.phase}, drawn"
 

@@ -24,6 +24,7 @@ from .._messages import show_note, show_problem
 from .._panel import Panel
 from .contours import apply_contours, start_contour
 from .edits import copy_from, different_grids, edit, fill_slices, name_structures
+from .finding_panel import FindingPanel
 from .forms import ContourForm, Legend, NewMaskForm, ToolsForm
 from .keys import KeyBindings, help_html
 from .measurements_panel import MeasurementsPanel
@@ -56,6 +57,7 @@ class HeartMaskWidget(Panel):
         self.picker = MaskPicker(self._viewer, self)
         self.grid_note = word_wrapped("")
         self.grid_note.setObjectName("grid_note")
+        self.finding = FindingPanel(self._viewer, self)
         self.new = NewMaskForm(self)
         self.legend = Legend(self)
         self.contours = ContourForm(self)
@@ -257,6 +259,9 @@ class HeartMaskWidget(Panel):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(6)
+        self.find_box = QCollapsible("Find the heart", inner)
+        self.find_box.addWidget(self.finding)
+        self.find_box.expand(animate=False)
         self.new_box = QCollapsible("New mask", inner)
         self.new_box.addWidget(self.new)
         self.new_box.expand(animate=False)
@@ -267,6 +272,7 @@ class HeartMaskWidget(Panel):
         self.key_box.addWidget(key_help)
         mask = group("Mask", self.picker, self.grid_note)
         for part in (
+            self.find_box,
             self.new_box,
             mask,
             group("Structures", self.legend),
@@ -286,6 +292,7 @@ class HeartMaskWidget(Panel):
 
     def _connect(self) -> None:
         self.picker.layer_changed.connect(self._mask_changed)
+        self.finding.found.connect(self.picker.choose)
         self.new.create.clicked.connect(self.create)
         self.legend.chosen.connect(self.select)
         self.contours.draw.connect(self.draw)
@@ -313,6 +320,7 @@ class HeartMaskWidget(Panel):
             for emitter in self._watched(layer):
                 emitter.connect(self._show_selected)
         self.measurements.set_layer(layer)
+        self.finding.show_mask(layer)
         for part in (self.legend, self.contours, self.tools):
             part.setEnabled(layer is not None)
         self._show_selected()

@@ -7,6 +7,7 @@ unlabelled pixels (255): then nobody knows whether it is there, and the number i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from cmr_synth.anatomy.labels import LV, MYO, RV, STRUCTURES, UNLABELLED
 from cmr_synth.errors import InputError
 
 DENSITY_G_PER_ML = 1.05  # myocardium; Schulz-Menger et al. 2020, doi:10.1186/s12968-020-00610-6
+
+SMOOTHED_FROM = 8  # frames of a cine; with fewer, neighbours are other phases
 
 SECTORS: tuple[str, ...] = (
     "anterior",
@@ -147,6 +150,33 @@ def ejection_fraction(ed_volume_ml: float, es_volume_ml: float) -> float:
     return (ed_volume_ml - es_volume_ml) / ed_volume_ml
 
 
+def ed_and_es(lv_ml: Sequence[float] | NDArray[np.floating]) -> tuple[int, int] | None:
+    """Frames of end-diastole and end-systole: the largest and the smallest LV.
+
+    Of a cine of `SMOOTHED_FROM` frames or more, each volume is first replaced by the median of
+    itself and its two neighbours around the cycle, so that one frame that was drawn badly is
+    neither.
+
+    Parameters
+    ----------
+    lv_ml : (frames,) sequence of float
+        Volumes of the LV blood pool. Where it is not drawn the volume is 0 or NaN.
+
+    Returns
+    -------
+    (int, int) or None
+        None if fewer than two frames show the LV, or all show the same volume.
+    """
+    volumes = np.asarray(lv_ml, np.float64)
+    drawn = np.flatnonzero(volumes > 0)
+    if drawn.size < 2:
+        return None
+    if drawn.size == volumes.size >= SMOOTHED_FROM:
+        volumes = np.median([np.roll(volumes, step) for step in (-1, 0, 1)], axis=0)
+    ed, es = int(drawn[volumes[drawn].argmax()]), int(drawn[volumes[drawn].argmin()])
+    return None if ed == es else (ed, es)
+
+
 def mass_g(labels: NDArray[Any], spacing: tuple[float, float, float]) -> float:
     """Mass of the left-ventricular wall.
 
@@ -210,19 +240,42 @@ def wall_thickness_mm(
     if anterior_insertion is None:
         anterior_insertion = anterior_insertion_angle(labels, spacing)
 
+    # The anteroseptal sector, the second in the list, starts at the insertion.
+    travelled, thickness = wall_points(labels, spacing, anterior_insertion)
+    sector = (1 + (travelled // (np.pi / 3)).astype(int)) % 6
+    return {name: _mean(thickness[sector == number]) for number, name in enumerate(SECTORS)}
+
+
+def wall_points(
+    labels: NDArray[Any], spacing: tuple[float, float], anterior_insertion: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Thickness of the wall at points of the endocardium, every 0.1 mm or so.
+
+    Parameters
+    ----------
+    labels : (y, x) integer array
+        Engine labels of a slice with LV and myocardium.
+    spacing : (y, x) in mm
+    anterior_insertion : float
+        As `anterior_insertion_angle` gives it.
+
+    Returns
+    -------
+    (n,) float64 array, (n,) float64 array
+        Direction from the centre of the LV, in radians that are travelled from the insertion
+        through the septum (counter-clockwise on the screen, which is falling angle), in
+        [0, 2 pi); and millimetres to the nearest point of the epicardium, NaN where the outlines
+        coincide.
+    """
     from scipy.spatial import KDTree
 
     endocardium = _outline_mm(labels == LV, spacing)
     epicardium = _outline_mm((labels == LV) | (labels == MYO), spacing)
     thickness, _ = KDTree(epicardium).query(endocardium)
-    thickness[thickness < min(spacing) / 2] = np.nan  # the outlines coincide: there is no wall
-
-    # The anteroseptal sector, the second in the list, starts at the insertion and runs through the
-    # septum: counter-clockwise on the screen, which is falling angle.
+    thickness[thickness < min(spacing) / 2] = np.nan  # there is no wall
     offset = endocardium - _centre_mm(labels, spacing)
     travelled = (anterior_insertion - np.arctan2(offset[:, 0], offset[:, 1])) % (2 * np.pi)
-    sector = (1 + (travelled // (np.pi / 3)).astype(int)) % 6
-    return {name: _mean(thickness[sector == number]) for number, name in enumerate(SECTORS)}
+    return travelled, thickness
 
 
 def anterior_insertion_angle(labels: NDArray[Any], spacing: tuple[float, float]) -> float:

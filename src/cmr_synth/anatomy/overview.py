@@ -17,6 +17,7 @@ from cmr_synth.anatomy.labels import LV, MYO, STRUCTURES
 from cmr_synth.anatomy.measurements import (
     anterior_insertion_angle,
     areas_mm2,
+    ed_and_es,
     ejection_fraction,
     mass_g,
     volumes_ml,
@@ -127,7 +128,7 @@ def slices_drawn(labels: NDArray[Any]) -> dict[str, int]:
 def beat(
     volumes: Sequence[dict[str, float]], slices: Sequence[dict[str, int]] | None = None
 ) -> Beat | None:
-    """Find end-diastole and end-systole: the frames with the largest and the smallest LV.
+    """Find end-diastole and end-systole, see `ed_and_es`, and what was ejected between them.
 
     An ejection fraction of less than nothing or of more than `MOST_EJECTED`, or one from stacks of
     which one is drawn on far more slices than the other, is no measurement but a sign of a frame
@@ -145,13 +146,10 @@ def beat(
     Beat or None
         None if fewer than two frames show the LV, or all show the same volume.
     """
-    lv = np.array([frame.get("LV", 0.0) for frame in volumes], dtype=np.float64)
-    drawn = np.flatnonzero(lv > 0)
-    if drawn.size < 2:
+    phases = ed_and_es([frame.get("LV", 0.0) for frame in volumes])
+    if phases is None:
         return None
-    ed, es = int(drawn[lv[drawn].argmax()]), int(drawn[lv[drawn].argmin()])
-    if ed == es:
-        return None
+    ed, es = phases
     fraction, doubts = {}, {}
     for ventricle in ("LV", "RV"):
         fraction[ventricle] = _ejected(volumes[ed].get(ventricle, 0), volumes[es].get(ventricle, 0))

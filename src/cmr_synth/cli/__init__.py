@@ -30,6 +30,7 @@ VERBS = {
     "simulate": "cmr_synth.cli.simulate:simulate",
     "sample-masks": "cmr_synth.cli.sample_masks:sample_masks",
     "find-heart": "cmr_synth.cli.find_heart:find_heart",
+    "measure": "cmr_synth.cli.measure:measure",
     "contours": "cmr_synth.cli.contours:app",
     "dial": "cmr_synth.cli.dial:dial",
     "zoo": "cmr_synth.cli.zoo:app",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cmr_synth.cli.console import Json, progress, remark, result
+
+if TYPE_CHECKING:
+    from cmr_synth.judges.confidence import Confidence
 
 
 def find_heart(
@@ -54,13 +57,29 @@ def find_heart(
                     "mask": str(out / name),
                     "labels": "mnms",
                     "lv_ml": [round(float(v), 1) for v in step.volumes_ml],
+                    "least_sure": _least_sure(step.confidence),
                     "segmenter_sha256": step.segmenter_sha256,
                 }
                 words = ""
-                if scan.is_cine:
+                if step.phases is not None:
                     ed, es = step.phases
                     about |= {"ed_frame": ed, "es_frame": es}
                     words = f": ED is frame {ed}, ES frame {es} (counted from 0)"
                 facts.append(about)
                 lines.append(f"{out / name}{words}")
     result({"scans": facts}, lines, as_json=as_json)
+
+
+def _least_sure(confidence: Confidence) -> dict[str, Any] | None:
+    place = confidence.least_sure()
+    if place is None:
+        return None
+    frame, index, structure = place
+    probability, entropy = confidence.by_structure(frame, index)[structure]
+    return {
+        "frame": frame,
+        "slice": index,
+        "structure": structure,
+        "mean_probability": round(probability, 3),
+        "mean_entropy": round(entropy, 3),
+    }

@@ -7,7 +7,7 @@ scan's own grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import LV, is_heart
+from cmr_synth.anatomy.measurements import ed_and_es
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.normalise import percentile
 from cmr_synth.imaging.placed import Placed
 from cmr_synth.imaging.scan import Scan
+from cmr_synth.judges.confidence import Confidence, confidence_of
 
 if TYPE_CHECKING:
     from cmr_synth.judges.segmenter import Segmenter
@@ -39,35 +41,43 @@ class Found:
     ----------
     mask : Scan
         ([t,] z, y, x) uint8 engine labels on the scan's grid.
+    looked_at : (frames, slices) bool array
+        Which slices were segmented; the others are empty in the mask.
     volumes_ml : (frames,) float64 array
-        Of the LV blood pool, by frame.
+        Of the LV blood pool, by frame; NaN where not every slice was looked at.
+    confidence : Confidence
     segmenter_sha256 : str
     """
 
     mask: Scan
+    looked_at: NDArray[np.bool_]
     volumes_ml: NDArray[np.float64]
+    confidence: Confidence
     segmenter_sha256: str
 
     @property
-    def phases(self) -> tuple[int, int]:
-        """Frames of end-diastole and end-systole: the largest and the smallest LV.
-
-        Volumes are the median of three frames that follow each other around the cycle, so that one
-        frame that was segmented badly is neither.
-        """
-        around = np.stack([np.roll(self.volumes_ml, k) for k in (-1, 0, 1)])
-        smooth = np.median(around, axis=0) if len(self.volumes_ml) > 2 else self.volumes_ml
-        return int(np.argmax(smooth)), int(np.argmin(smooth))
+    def phases(self) -> tuple[int, int] | None:
+        """Frames of end-diastole and end-systole; None of less than a whole cine."""
+        return ed_and_es(self.volumes_ml) if np.isfinite(self.volumes_ml).all() else None
 
 
-def find_heart(scan: Scan, segmenter: Segmenter) -> Iterator[float | Found]:
-    """Segment a short-axis scan.
+def find_heart(
+    scan: Scan,
+    segmenter: Segmenter,
+    *,
+    frames: Sequence[int] | None = None,
+    slices: Sequence[int] | None = None,
+) -> Iterator[float | Found]:
+    """Segment a short-axis scan, or some slices of it.
 
     Parameters
     ----------
     scan : Scan
         ([t,] z, y, x) pixels of a cine sequence, of any range.
     segmenter : Segmenter
+    frames, slices : sequence of int, optional
+        Which to segment; all by default. The place of the heart is looked for in the middle of
+        the stack whichever these are, since an apex alone is easily missed.
 
     Yields
     ------
@@ -80,27 +90,31 @@ def find_heart(scan: Scan, segmenter: Segmenter) -> Iterator[float | Found]:
         If no heart is found.
     """
     pixels = percentile(np.asarray(scan.array, np.float32)).reshape(-1, *scan.shape[-3:])
-    stack = pixels[0]
+    looked_at = np.zeros(pixels.shape[:2], bool)
+    looked_at[np.ix_(_all_or(frames, len(pixels)), _all_or(slices, pixels.shape[1]))] = True
+    wanted = np.argwhere(looked_at)
+    stack = pixels[wanted[0, 0]]
     middle = stack[len(stack) // 4 : max(len(stack) // 4 + 1, 3 * len(stack) // 4)]
     heart = heart_in(middle, scan, segmenter.segment, turns=TURNS)
     if heart is None:
         raise InputError(_nothing(scan))
     placed = around_heart(heart, scan, GRID)
-    frames, slices = pixels.shape[:2]
-    planes = pixels.reshape(frames * slices, *pixels.shape[2:])
-    found = np.zeros(planes.shape, np.uint8)
-    for first in range(0, len(planes), BLOCK):
-        block = planes[first : first + BLOCK]
-        on_grid = np.clip(placed.image_to_grid(block), 0, 1)
-        found[first : first + BLOCK] = placed.labels_from_grid(segmenter.segment(on_grid))
-        yield (first + len(block)) / len(planes)
-    labels = found.reshape(pixels.shape)
+    labels = np.zeros(pixels.shape, np.uint8)
+    confidence = Confidence.unknown(*looked_at.shape)
+    for first in range(0, len(wanted), BLOCK):
+        at = tuple(wanted[first : first + BLOCK].T)
+        on_grid = np.clip(placed.image_to_grid(pixels[at]), 0, 1)
+        shares = segmenter.shares(on_grid)
+        labels[at] = placed.labels_from_grid(shares.argmax(axis=1).astype(np.uint8))
+        confidence.probability[at], confidence.entropy[at] = confidence_of(shares)
+        yield min(first + BLOCK, len(wanted)) / len(wanted)
     if not is_heart(labels).any():
         raise InputError(_nothing(scan))
     voxel_ml = float(np.prod(scan.spacing)) / 1000
     volumes = (labels == LV).sum(axis=(1, 2, 3)) * voxel_ml
+    volumes[~looked_at.all(axis=1)] = np.nan
     mask = scan.with_array(labels if scan.is_cine else labels[0])
-    yield Found(mask, volumes, segmenter.hash)
+    yield Found(mask, looked_at, volumes, confidence, segmenter.hash)
 
 
 def heart_in(
@@ -141,6 +155,10 @@ def around_heart(heart: NDArray[np.bool_], scan: Scan, grid: WorkingGrid) -> Pla
     return Placed.around(
         heart, scan.affine, scan.spacing, grid=grid, name=scan.name, must_fit=False
     )
+
+
+def _all_or(some: Sequence[int] | None, count: int) -> list[int]:
+    return list(range(count)) if some is None else list(some)
 
 
 def _nothing(scan: Scan) -> str:
