@@ -69,6 +69,11 @@ class NewMaskForm(QWidget):
             "that it saves onto it."
         )
         self.create = _button("Create mask", "Add the mask as a new layer; nothing is replaced.")
+        self.place = _button(
+            "Place by hand...",
+            "Show the template over the scan with handles: move, scale and turn it, then make it "
+            "a mask. ED and ES on a cine give a heart that beats in every frame.",
+        )
 
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -78,6 +83,7 @@ class NewMaskForm(QWidget):
         layout.addRow("Individual", self.seed)
         layout.addRow("Grid of", self.grid)
         layout.addRow(self.create)
+        layout.addRow(self.place)
         self.anatomy.currentIndexChanged.connect(self._enable)
         self._enable()
 
@@ -110,7 +116,7 @@ class NewMaskForm(QWidget):
 
     def _enable(self) -> None:
         drawn = self.anatomy.currentData() is not None
-        for part in (self.part, self.phase, self.seed):
+        for part in (self.part, self.phase, self.seed, self.place):
             part.setEnabled(drawn)
 
 

@@ -99,13 +99,37 @@ def add_mask(viewer: Any, wanted: NewMask, image: Any = None) -> list[Labels]:
             "template heart."
         )
     sheet = _own_sheet(wanted) if image is None else _sheet_of(viewer, image, wanted)
-    if wanted.phase == BOTH and wanted.anatomy is not None and len(sheet.shape) < 4:
-        kinds = [replace(wanted, phase=phase) for phase in ("ED", "ES")]
-    else:
-        kinds = [wanted]
-    layers = [_add(viewer, kind, sheet) for kind in kinds]
+    layers = [_add(viewer, kind, sheet) for kind in _kinds(wanted, sheet)]
     viewer.layers.selection.active = layers[0]
     return layers
+
+
+def drawn_on(viewer: Any, wanted: NewMask, image: Any) -> list[NDArray[np.uint8]]:
+    """The hearts that `add_mask` would add on the grid of an image, as arrays of its shape.
+
+    Raises
+    ------
+    InputError
+        If the image is no slice, stack or cine.
+    """
+    sheet = _sheet_of(unwrapped(viewer), image, wanted)
+    hearts = []
+    for kind in _kinds(wanted, sheet):
+        hearts.append(np.zeros(sheet.shape, np.uint8))
+        _draw(hearts[-1], kind, sheet)
+    return hearts
+
+
+def systole_of(frames: int) -> int:
+    """The frame of end-systole in a cine that begins at end-diastole; a single frame has none."""
+    return max(1, round(SYSTOLE * frames))
+
+
+def _kinds(wanted: NewMask, sheet: _Sheet) -> list[NewMask]:
+    """Both phases of a still image are two masks."""
+    if wanted.phase == BOTH and wanted.anatomy is not None and len(sheet.shape) < 4:
+        return [replace(wanted, phase=phase) for phase in ("ED", "ES")]
+    return [wanted]
 
 
 def _own_sheet(wanted: NewMask) -> _Sheet:
@@ -180,7 +204,6 @@ def _draw(array: NDArray[np.uint8], wanted: NewMask, sheet: _Sheet) -> None:
     if wanted.phase != BOTH:
         array[lead] = drawn(wanted.phase)
         return
-    systole = max(1, round(SYSTOLE * len(array)))  # a cine of one frame has none
-    for frame, phase in ((0, "ED"), (systole, "ES")):
+    for frame, phase in ((0, "ED"), (systole_of(len(array)), "ES")):
         if frame < len(array):
             array[(frame, *lead[1:])] = drawn(phase)

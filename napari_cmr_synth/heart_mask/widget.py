@@ -29,6 +29,7 @@ from .forms import ContourForm, Legend, NewMaskForm, ToolsForm
 from .keys import KeyBindings, help_html
 from .measurements_panel import MeasurementsPanel
 from .new_mask import add_mask
+from .placing_panel import PlacingPanel
 
 if TYPE_CHECKING:
     import napari
@@ -59,6 +60,7 @@ class HeartMaskWidget(Panel):
         self.grid_note.setObjectName("grid_note")
         self.finding = FindingPanel(self._viewer, self)
         self.new = NewMaskForm(self)
+        self.placing = PlacingPanel(self._viewer, self)
         self.legend = Legend(self)
         self.contours = ContourForm(self)
         self.tools = ToolsForm(self)
@@ -203,6 +205,10 @@ class HeartMaskWidget(Panel):
 
         self._attempt(add)
 
+    def place_template(self) -> None:
+        """Show the heart that the form describes with handles around it."""
+        self._attempt(lambda: self.placing.start(self.new.wanted(), self.new.image()))
+
     def select(self, structure: str) -> None:
         """Paint a structure from now on; "" erases."""
 
@@ -264,6 +270,7 @@ class HeartMaskWidget(Panel):
         self.find_box.expand(animate=False)
         self.new_box = QCollapsible("New mask", inner)
         self.new_box.addWidget(self.new)
+        self.new_box.addWidget(self.placing)
         self.new_box.expand(animate=False)
         self.key_box = QCollapsible("Keys", inner)
         key_help = QLabel(help_html(self.keys.taken), inner)
@@ -294,6 +301,9 @@ class HeartMaskWidget(Panel):
         self.picker.layer_changed.connect(self._mask_changed)
         self.finding.found.connect(self.picker.choose)
         self.new.create.clicked.connect(self.create)
+        self.new.place.clicked.connect(self.place_template)
+        self.placing.placed.connect(self.picker.choose)
+        self.placing.running_changed.connect(lambda on: self.new.setVisible(not on))
         self.legend.chosen.connect(self.select)
         self.contours.draw.connect(self.draw)
         self.contours.apply.clicked.connect(self.apply_contours)

@@ -91,24 +91,23 @@ class Measured:
     def rows(self) -> Iterator[Row]:
         """Every number in a row of its own; keys are `COLUMNS`, those that apply."""
         phase_of = {frame: phase for phase, frame in self.phases.items()}
+        row: Row
         for name, value in self.function.items():
             low, high = NORMAL[name]
-            yield {"measure": name, "value": value, "unit": UNITS[name]} | {
-                "normal_low": low,
-                "normal_high": high,
-            }
+            row = {"measure": name, "value": value, "unit": UNITS[name]}
+            yield row | {"normal_low": low, "normal_high": high}
         for structure, volumes in self.volumes_ml.items():
             for frame, volume in enumerate(volumes):
-                at = {"phase": phase_of.get(frame, ""), "frame": frame}
-                row = {"measure": "volume", "structure": structure, **at}
+                row = {"measure": "volume", "structure": structure, "frame": frame}
+                row |= {"phase": phase_of.get(frame, "")}
                 yield row | {"value": float(volume), "unit": "mL"}
         for phase, thickness in self.wall_mm.items():
             yield from _by_segment("wall_thickness", phase, thickness, "mm")
         if self.thickening is not None:
             yield from _by_segment("wall_thickening", "ED to ES", self.thickening, "fraction")
         for (frame, index, k), area in np.ndenumerate(self.areas_mm2):
-            at = {"phase": phase_of.get(frame, ""), "frame": frame, "slice": index}
-            row = {"measure": "area", "structure": list(STRUCTURES)[k], **at}
+            row = {"measure": "area", "structure": list(STRUCTURES)[k], "frame": frame}
+            row |= {"phase": phase_of.get(frame, ""), "slice": index}
             yield row | {"value": float(area), "unit": "mm2"}
 
 

@@ -10,14 +10,18 @@ from __future__ import annotations
 from cmr_synth.anatomy.editing.cleaning import remove_strays, smooth
 from cmr_synth.anatomy.editing.contours import CONTOURS, draw_contour, rasterise
 from cmr_synth.anatomy.editing.margins import expand, ring
+from cmr_synth.anatomy.editing.moving import between_phases, contraction, moved
 from cmr_synth.anatomy.editing.slices import copy_slice, fill_between
 
 __all__ = [
     "CONTOURS",
+    "between_phases",
+    "contraction",
     "copy_slice",
     "draw_contour",
     "expand",
     "fill_between",
+    "moved",
     "rasterise",
     "remove_strays",
     "ring",
