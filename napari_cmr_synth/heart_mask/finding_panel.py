@@ -134,9 +134,9 @@ class FindingPanel(QWidget):
 
     def _write(self, image: Image, mask: Labels | None, found: Found) -> None:
         layers = self._viewer.layers
-        if image not in layers or (mask is not None and mask not in layers):
-            gone = image if image not in layers else mask
-            raise InputError(f"{gone.name}: was removed meanwhile; nothing was changed.")
+        for layer in (image, mask):
+            if layer is not None and layer not in layers:
+                raise InputError(f"{layer.name}: was removed meanwhile; nothing was changed.")
         mask = write_found(self._viewer, image, found, mask)
         layers.selection.active = mask
         self._list_masks(mask)

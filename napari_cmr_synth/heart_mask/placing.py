@@ -128,7 +128,7 @@ class Placing:
         if mask is not None:
             check_editable(mask)
         names = [self.wanted.phase] if len(hearts) == 1 else ["ED", "ES"]
-        masks = []
+        masks: list[Labels] = []
         for heart, phase in zip(hearts, names, strict=True):
             into = mask if mask is not None and not masks else self._empty(phase)
             self._write(into, heart)

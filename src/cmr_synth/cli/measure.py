@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cmr_synth.cli.console import Json, remark, result
+from cmr_synth.cli.synthesize import check_labels
 
 
 def measure(
@@ -19,7 +20,12 @@ def measure(
         typer.Option("--es", help="Mask of the other phase, where MASK is one phase."),
     ] = None,
     labels: Annotated[
-        str, typer.Option(help="What the masks' numbers mean: acdc, mnms, ukbb, or auto.")
+        str,
+        typer.Option(
+            metavar="auto|acdc|mnms|ukbb|LV=n,MYO=n,RV=n",
+            callback=check_labels,
+            help="What the masks' numbers mean; auto tells by topology.",
+        ),
     ] = "auto",
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Table to write, one number a row.")

@@ -100,7 +100,7 @@ def find_heart(
         raise InputError(_nothing(scan))
     placed = around_heart(heart, scan, GRID)
     labels = np.zeros(pixels.shape, np.uint8)
-    confidence = Confidence.unknown(*looked_at.shape)
+    confidence = Confidence.unknown(len(pixels), pixels.shape[1])
     for first in range(0, len(wanted), BLOCK):
         at = tuple(wanted[first : first + BLOCK].T)
         on_grid = np.clip(placed.image_to_grid(pixels[at]), 0, 1)
