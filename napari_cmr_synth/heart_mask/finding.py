@@ -19,8 +19,9 @@ from cmr_synth.imaging.scan import Scan
 
 from .._layer_geometry import attributes_of
 from .._layers import scan_of_layer
+from .._mask_layer import Edit, check_editable, place, to_own, write
 from .._masks import structure_numbers
-from .edits import Edit, check_editable, different_grids, place, to_own, write
+from .edits import different_grids
 from .new_mask import NewMask, add_mask
 
 if TYPE_CHECKING:

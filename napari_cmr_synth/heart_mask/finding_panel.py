@@ -14,9 +14,9 @@ from cmr_synth.errors import InputError
 
 from .._jobs import Job
 from .._layout import button, form, narrow_combo, word_wrapped
+from .._mask_layer import go_to, place
 from .._masks import mask_layers, unwrapped
 from .._messages import show_note, show_problem
-from .edits import go_to, place
 from .finding import CINE, CONFIDENCE, SLICE, STACK, fitting, scopes, search, search_of, write_found
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from cmr_synth.anatomy.labels import ConventionGuess
 from cmr_synth.errors import InputError
 
 from .._layers import DESCRIPTION, labels_layer, scan_without_place
+from .._mask_layer import Edit, check_editable, place, to_own, write
 from .._masks import ENGINE, OVERLAY, structure_numbers, unwrapped
-from .edits import check_editable, place, to_own, write
 from .new_mask import BOTH, SEE_THROUGH, STACK, NewMask, add_mask, drawn_on, systole_of
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Placing:
 
     def _write(self, mask: Labels, heart: NDArray[np.uint8]) -> None:
         numbers = structure_numbers(mask)
-        edits = []
+        edits: list[Edit] = []
         for frame, index in np.argwhere(self.drawn):
             lead = (int(frame), int(index))[4 - mask.ndim :] if mask.ndim > 2 else ()
             before = np.asarray(mask.data[lead])
