@@ -68,7 +68,7 @@ test: $(TEST) screen
 QT ?= pyqt6
 test-qt: $(TEST) screen
 	test -d $(VENV)-$(QT) || $(PYTHON) -m venv $(VENV)-$(QT)
-	$(BIN)/python tools/environment_over.py $(VENV)-$(QT)
+	$(BIN)/python tools/environment_over.py $(VENV)-$(QT) $(if $(NAPARI),--without napari)
 	$(VENV)-$(QT)/bin/python -m pip install --quiet -c constraints.txt $(QT)
 	$(if $(NAPARI),$(VENV)-$(QT)/bin/python -m pip install --quiet "napari==$(NAPARI)")
 	$(ON_SCREEN) env OMP_NUM_THREADS=1 QT_API=$(QT) $(VENV)-$(QT)/bin/python -m pytest -q tests/gui tests/plugin tests/cli/test_app.py $(PYTEST_ARGS)

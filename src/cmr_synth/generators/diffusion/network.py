@@ -16,12 +16,13 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cmr_synth.generators.backbones.config import BackboneConfig
+from cmr_synth.generators.backbones.made import make_backbone
 from cmr_synth.generators.conditioning import CLASSES, Conditions
 from cmr_synth.generators.diffusion.schedule import signal_shares
-from cmr_synth.generators.unet import UNetConfig, make_unet
 
 
-class DiffusionConfig(UNetConfig):
+class DiffusionConfig(BackboneConfig):
     """Size and vocabulary of the network, and the noise that it was trained with.
 
     Parameters
@@ -72,13 +73,15 @@ class DiffusionConfig(UNetConfig):
 
 
 class DiffusionNetwork(nn.Module):
-    """A U-Net on folded pixels, the mask stacked with the noisy picture."""
+    """The backbone on folded pixels, the mask stacked with the noisy picture."""
 
     def __init__(self, config: DiffusionConfig | None = None):
         super().__init__()
         self.config = config = config or DiffusionConfig()
-        self.unet = make_unet(config, inputs=(1 + CLASSES) * config.fold**2, outputs=config.fold**2)
-        self.conditions = Conditions(config, 4 * config.channels[0])
+        self.unet = make_backbone(
+            config, inputs=(1 + CLASSES) * config.fold**2, outputs=config.fold**2
+        )
+        self.conditions = Conditions(config, config.vector)
 
     def forward(
         self, noisy: Tensor, step: Tensor, mask: Tensor, conditions: Sequence[dict[str, Any]]

@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cmr_synth.generators.backbones.config import BackboneConfig
+from cmr_synth.generators.backbones.made import make_backbone
 from cmr_synth.generators.conditioning import Conditions
-from cmr_synth.generators.unet import UNetConfig, make_unet
 
 FOLD = 4
 
@@ -46,7 +47,7 @@ class AdapterOf(BaseModel):
     steps: int = Field(1, gt=0)
 
 
-class FlowConfig(UNetConfig):
+class FlowConfig(BackboneConfig):
     """Size and vocabulary of the network; the U-Net's own resolution is 1/4.
 
     Parameters
@@ -101,8 +102,8 @@ class FlowNetwork(nn.Module):
         super().__init__()
         self.config = config = config or FlowConfig()
         seen = 1 if config.source == "condition" else 1 + config.classes
-        self.unet = make_unet(config, inputs=seen * FOLD**2, outputs=FOLD**2)
-        self.conditions = Conditions(config, 4 * config.channels[0])
+        self.unet = make_backbone(config, inputs=seen * FOLD**2, outputs=FOLD**2)
+        self.conditions = Conditions(config, config.vector)
 
     def forward(
         self, noisy: Tensor, time: Tensor, mask: Tensor, conditions: Sequence[dict[str, Any]]

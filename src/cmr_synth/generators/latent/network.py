@@ -17,15 +17,16 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cmr_synth.generators.backbones.config import BackboneConfig
+from cmr_synth.generators.backbones.made import make_backbone
 from cmr_synth.generators.conditioning import CLASSES, Conditions
 from cmr_synth.generators.diffusion.schedule import signal_shares
 from cmr_synth.generators.latent.autoencoder import DOWN, Autoencoder, AutoencoderConfig
-from cmr_synth.generators.unet import UNetConfig, make_unet
 
 TRAIN_STEPS = 1000
 
 
-class LatentConfig(UNetConfig):
+class LatentConfig(BackboneConfig):
     """Size and vocabulary of the network, its objective, and its autoencoder.
 
     Parameters
@@ -67,14 +68,14 @@ class LatentConfig(UNetConfig):
 
 
 class LatentNetwork(nn.Module):
-    """A U-Net on latents, the folded mask stacked with them."""
+    """The backbone on latents, the folded mask stacked with them."""
 
     def __init__(self, config: LatentConfig):
         super().__init__()
         self.config = config
         latent = config.autoencoder.latent
-        self.unet = make_unet(config, inputs=latent + CLASSES * DOWN**2, outputs=latent)
-        self.conditions = Conditions(config, 4 * config.channels[0])
+        self.unet = make_backbone(config, inputs=latent + CLASSES * DOWN**2, outputs=latent)
+        self.conditions = Conditions(config, config.vector)
 
     def forward(
         self, noisy: Tensor, time: Tensor, mask: Tensor, conditions: Sequence[dict[str, Any]]

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cmr_synth.errors import InputError
 from cmr_synth.generators.latent.generator import FAMILY as LATENT
 from cmr_synth.generators.latent.network import LatentConfig, LatentModel
 from cmr_synth.generators.latent_control.generator import FAMILY
@@ -43,8 +44,14 @@ class LatentControlTask(LatentTask):
             needs="a latent model to steer; train the recipe 'latent-unconditional'",
             starts="steers a latent model",
         )
+        config = read_config(folder, LatentConfig, family=family)
+        if config.backbone != "unet":
+            raise InputError(
+                f"{folder}: its backbone is a {config.backbone}, and a control is a copy of a "
+                "U-Net's way down; steer a latent model that has a U-Net."
+            )
         torch.manual_seed(recipe.seed)
-        model = ControlledModel(read_config(folder, LatentConfig, family=family))
+        model = ControlledModel(config)
         weights = load_weights(Path(str(recipe.initialize_from)))
         if family == FAMILY:
             set_state(model, weights)
