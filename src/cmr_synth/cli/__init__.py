@@ -33,6 +33,8 @@ VERBS = {
     "measure": "cmr_synth.cli.measure:measure",
     "contours": "cmr_synth.cli.contours:app",
     "dial": "cmr_synth.cli.dial:dial",
+    "beat": "cmr_synth.cli.beat:beat",
+    "request": "cmr_synth.cli.request:request",
     "zoo": "cmr_synth.cli.zoo:app",
     "cohort": "cmr_synth.cli.cohort:app",
     "train": "cmr_synth.cli.train:train",

@@ -17,6 +17,8 @@ from cmr_synth.anatomy.labels import BACKGROUND, INFARCT, LV, MYO, NO_REFLOW, RV
 
 _ORDER = (UNLABELLED, RV, MYO, NO_REFLOW, INFARCT, LV)  # later ones lie on top of earlier ones
 _WALL = (LV, MYO, INFARCT, NO_REFLOW)
+_SMOOTH = 0.8  # pixels, standard deviation over the staircase of an outline
+_LEAST = 0.02  # of half a pixel, that a pixel is away from an outline at least
 _FAR = 1e3  # mm, from a structure that is nowhere
 
 
@@ -177,8 +179,13 @@ def _mixed(maps: NDArray[np.float32], low: int, share: float) -> NDArray[np.floa
 
 
 def _signed_distance(region: NDArray[np.bool_], spacing: tuple[float, ...]) -> NDArray[np.float32]:
-    """Distance of each pixel to an outline that runs between pixels, negative inside, in mm."""
-    from scipy.ndimage import distance_transform_edt
+    """Distance of each pixel to an outline that runs between pixels, negative inside, in mm.
+
+    The staircase of pixels is smoothed: of a straight edge all pixels would lie half a pixel from
+    the outline, and a small move would change none of them and a larger one all at once. No pixel
+    changes sides by that.
+    """
+    from scipy.ndimage import distance_transform_edt, gaussian_filter
 
     if not region.any():
         return np.full(region.shape, _FAR, np.float32)
@@ -187,4 +194,9 @@ def _signed_distance(region: NDArray[np.bool_], spacing: tuple[float, ...]) -> N
     half = float(np.mean(spacing)) / 2
     outside = distance_transform_edt(~region, sampling=spacing)
     inside = distance_transform_edt(region, sampling=spacing)
-    return np.where(region, half - inside, outside - half).astype(np.float32)
+    stairs = np.where(region, half - inside, outside - half)
+    smooth = gaussian_filter(stairs, _SMOOTH, mode="nearest")
+    least = _LEAST * half
+    return np.where(region, np.minimum(smooth, -least), np.maximum(smooth, least)).astype(
+        np.float32
+    )

@@ -221,7 +221,7 @@ class Heart:
         """
         shaped = self.shaped(dials)
         labels = self.slices(dials)
-        if not dials.neutral and _on_the_edge(labels) > _on_the_edge(self.labels):
+        if not dials.neutral and voxels_on_the_edge(labels) > voxels_on_the_edge(self.labels):
             raise InputError(
                 f"{self.name}: with these dials the heart outgrows the picture; give the mask a "
                 "larger field of view, or turn the dials back."
@@ -264,7 +264,8 @@ def turn(
     return Heart(labels, spacing, name=name).turned(dials)
 
 
-def _on_the_edge(labels: NDArray[np.uint8]) -> int:
+def voxels_on_the_edge(labels: NDArray[np.uint8]) -> int:
+    """Of the heart, where the picture cuts it."""
     heart = is_heart(labels) & (labels != UNLABELLED)
     return int(
         heart[:, 0].sum() + heart[:, -1].sum() + heart[:, :, 0].sum() + heart[:, :, -1].sum()
