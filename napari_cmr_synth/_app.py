@@ -22,6 +22,7 @@ from ._manifest import PLUGIN, samples
 from ._masks import unwrapped
 from ._messages import show_problem
 from ._panels import open_panels
+from .export.button import export_button
 
 if TYPE_CHECKING:
     import napari
@@ -114,6 +115,7 @@ class StartBar(QWidget):
         self.file_button.clicked.connect(self._ask)
         row.addWidget(self.file_button)
         row.addStretch(1)
+        row.addWidget(export_button(self._viewer))
 
     def open_sample(self, key: str) -> None:
         """Open sample data, and look at the middle of the heart."""

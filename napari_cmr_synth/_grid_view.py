@@ -105,11 +105,11 @@ class GridView(QObject):
             return
         pictures, self._shown = self.layers, []
         viewer = self._viewer
-        _grid(viewer).events.enabled.disconnect(self._on_grid)
+        grid_of_cells(viewer).events.enabled.disconnect(self._on_grid)
         viewer.layers.events.removed.disconnect(self._on_removed)
         # in this order: napari 0.9 crashes when it draws a grid that has lost all it showed
         for name, value in before.grid.items():
-            setattr(_grid(viewer), name, value)
+            setattr(grid_of_cells(viewer), name, value)
         for layer, visible in before.visible.items():
             layer.visible = visible  # one that was deleted meanwhile does not mind
         alike = [layer for layer in self._linked if layer in pictures]
@@ -127,7 +127,7 @@ class GridView(QObject):
 
     def _enter(self, layer: Image, cells: int) -> None:
         viewer = self._viewer
-        grid, camera = _grid(viewer), _camera(viewer)
+        grid, camera = grid_of_cells(viewer), _camera(viewer)
         self._before = before = _View(
             visible={other: other.visible for other in viewer.layers if other is not layer},
             grid={name: getattr(grid, name) for name in _GRID},
@@ -155,7 +155,7 @@ class GridView(QObject):
             self.leave(keep=True)
 
 
-def _grid(viewer: Any) -> Any:
+def grid_of_cells(viewer: Any) -> Any:
     """The grid of a viewer, which napari 0.9 moved."""
     return viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
 

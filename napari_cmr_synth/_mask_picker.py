@@ -14,7 +14,7 @@ from superqt.utils import QSignalDebouncer
 from cmr_synth.anatomy.own_numbers import says_numbers
 
 from ._layers import SURE_ENOUGH
-from ._layout import narrow_combo, show_row, word_wrapped
+from ._layout import narrow_combo, show_row, side_by_side, word_wrapped
 from ._masks import (
     SHOWN,
     confirm,
@@ -27,6 +27,9 @@ from ._masks import (
     unwrapped,
 )
 from ._numbers_form import NumbersForm
+from ._unsaved import watch
+from .export.button import export_button, save_masks
+from .writing.first_choice import offer_nifti_first
 
 QUIET_MS = 400  # after the last stroke, until what is painted is looked at again
 CHOOSE = "Choose the meaning of the numbers"
@@ -55,6 +58,8 @@ class MaskPicker(QWidget):
     def __init__(self, viewer: Any, parent: QWidget | None = None):
         super().__init__(parent)
         self._viewer = unwrapped(viewer)
+        watch(self._viewer, save_masks)
+        offer_nifti_first()
         self._layer: Any = None
         self._shown: str | None = None  # what was confirmed, as the reason tells it
         self._listening: list[tuple[Any, Any]] = []
@@ -76,7 +81,8 @@ class MaskPicker(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.addRow("Mask", self.layers)
+        self.export_button = export_button(self._viewer, self._chosen, self)
+        form.addRow("Mask", side_by_side(self.layers, self.export_button))
         form.addRow("Numbers", self.conventions)
         form.addRow("", self.numbers)
         form.addRow(self.reason)
@@ -133,6 +139,11 @@ class MaskPicker(QWidget):
         if self._layer is not None and self.convention and not confirmed(self._layer):
             confirm(self._layer, self.convention)
             self._show_reason()
+
+    def _chosen(self) -> list[Any]:
+        """What is offered for export first: the selected layers, and the mask in any case."""
+        selected = [la for la in self._viewer.layers.selection if la is not self._layer]
+        return selected + ([] if self._layer is None else [self._layer])
 
     def _on_layers(self, event: Any = None) -> None:
         known = mask_layers(self._viewer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 from cmr_synth.errors import InputError
 
@@ -47,6 +48,13 @@ def show_note(text: str) -> None:
     from napari.utils.notifications import show_info
 
     show_info(text)
+
+
+def in_a_window() -> bool:
+    """Whether a napari window is there to show a message in; imports no napari to find out."""
+    napari = sys.modules.get("napari")
+    viewer = napari.current_viewer() if napari is not None else None
+    return getattr(viewer, "window", None) is not None
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

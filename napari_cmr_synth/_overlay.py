@@ -76,7 +76,7 @@ def overlay_of(viewer: Any, layer: Layer) -> Labels | None:
 
 
 def show_overlay(viewer: Any, layer: Layer, mask_layer: Labels, data: NDArray[np.uint8]) -> None:
-    """Mark where the segmenter found something else than the mask says, just above the layer.
+    """Mark where the segmenter found something else than the mask says, above layer and mask.
 
     `data` has a label for each voxel of the layer, see `mask_agreement.Agreement.disagreement`.
     """
@@ -88,7 +88,8 @@ def show_overlay(viewer: Any, layer: Layer, mask_layer: Labels, data: NDArray[np
     overlay = _overlay_layer(data, layer, mask_layer)
     layers = viewer.layers
     selected, active = set(layers.selection), layers.selection.active
-    layers.insert(layers.index(layer) + 1, overlay)
+    below = [layers.index(other) for other in (layer, mask_layer) if other in layers]
+    layers.insert(max(below) + 1, overlay)
     layers.selection = selected
     layers.selection.active = active
     _overlays[layer] = weakref.ref(overlay)

@@ -84,6 +84,7 @@ def test_what_breaks_a_contract_is_seen_inside_functions_too(file, line, broken,
 def test_every_panel_is_under_contract():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     folders = {path.parent.name for path in PACKAGES["napari_cmr_synth"].glob("*/__init__.py")}
+    folders -= {"export", "writing"}  # no panels: what all of them offer
     assert [name for name in sorted(folders) if f'    "napari_cmr_synth.{name}",' not in text] == []
 
 

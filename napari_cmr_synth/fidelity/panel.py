@@ -28,7 +28,7 @@ from .._overlay import (
 )
 from .._panel import Panel
 from .._results import AS_MADE, RECORD
-from .._synthetic import on_layers, synthetic_layer
+from .._synthetic import SyntheticPicker
 
 if TYPE_CHECKING:
     import napari
@@ -56,10 +56,10 @@ class FidelityPanel(Panel):
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None):
         super().__init__(parent)
         self._viewer = unwrapped(viewer)
-        self._layer: Layer | None = None
         self._job: Job | None = None
         self._judged: tuple[Layer, JudgedSlice, RealReference] | None = None
 
+        self.picker = SyntheticPicker(self._viewer, "Judges", self)
         self.judge_button = QPushButton("Judge this slice")
         self.judge_button.setToolTip("Compare the slice that is shown with real ones")
         self.judge_button.clicked.connect(self.judge)
@@ -70,18 +70,24 @@ class FidelityPanel(Panel):
         self.legend = QLabel(LEGEND)
         self.legend.setWordWrap(True)
         layout = QVBoxLayout(self)
-        for part in (self.judge_button, self.follow_box, self.explain_box, self.legend):
+        for part in (
+            self.picker,
+            self.judge_button,
+            self.follow_box,
+            self.explain_box,
+            self.legend,
+        ):
             layout.addWidget(part)
         layout.addWidget(self.frame, 1)
 
-        on_layers(self._viewer, self._follow)
+        self.picker.layer_changed.connect(self._follow)
         self._viewer.dims.events.current_step.connect(self._moved)
         self._follow()
 
     @property
     def layer(self) -> Layer | None:
         """The synthetic layer that is judged."""
-        return self._layer
+        return self.picker.layer
 
     @property
     def job(self) -> Job | None:
@@ -90,9 +96,9 @@ class FidelityPanel(Panel):
 
     def judge(self) -> None:
         """Judge the slice that is shown, in a worker."""
-        if self._layer is None or (self._job is not None and self._job.running):
+        layer = self.layer
+        if layer is None or (self._job is not None and self._job.running):
             return
-        layer = self._layer
         try:
             picture = scan_of_layer(layer.data, attributes_of(layer))
             mask_layer, mask, changed = mask_of(self._viewer, layer)
@@ -101,6 +107,7 @@ class FidelityPanel(Panel):
             return
         if changed:
             show_note("The mask has been painted on since; the verdicts are on the mask as it is.")
+        self.picker.show_layer()
         frame, number = in_view(self._viewer, layer)
         vendor = layer.metadata[RECORD].get("vendor") or ""
         as_made = layer.metadata.get(AS_MADE, {}).get((frame, number))
@@ -154,11 +161,7 @@ class FidelityPanel(Panel):
         if isalive(self) and self.isVisible() and self.follow_box.isChecked():
             self.judge()
 
-    def _follow(self, event: Any = None) -> None:
-        """Judge the active layer if it is synthetic, else stay, else take the topmost."""
-        if not isalive(self):  # the panel was closed, and its viewer was not
-            return
-        self._layer = synthetic_layer(self._viewer, self._layer)
+    def _follow(self) -> None:
         self._refresh()
         self._show()
 
@@ -166,7 +169,7 @@ class FidelityPanel(Panel):
         from cmr_synth.reports.verdicts import verdict_content
 
         judged = self._judged
-        if judged is None or judged[0] is not self._layer:
+        if judged is None or judged[0] is not self.layer:
             self.frame.content = None
             self.legend.setVisible(False)
             return
@@ -191,7 +194,7 @@ class FidelityPanel(Panel):
         if not isalive(self):
             return
         running = self._job is not None and self._job.running
-        self.judge_button.setEnabled(self._layer is not None and not running)
+        self.judge_button.setEnabled(self.layer is not None and not running)
         self.judge_button.setText("Judging..." if running else "Judge this slice")
 
 

@@ -6,7 +6,6 @@ What a file holds is decided by its content, its name only says whether it is wo
 from __future__ import annotations
 
 import re
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -69,10 +68,10 @@ def open_layers(path: Paths) -> list[Any]:
     """
     from cmr_synth.errors import InputError
 
+    from .._messages import in_a_window, show_problem
+
     if not in_a_window():
         return read_layers(path)
-    from .._messages import show_problem
-
     layers: list[Any] = []
     for source in _sources(path):
         try:
@@ -140,13 +139,6 @@ def looks_like_labels(scan: Scan) -> bool:
     values = np.unique(scan.array)
     whole = values[0] >= 0 and values[-1] <= 255 and bool(np.all(values == np.rint(values)))
     return whole and (named or (values.size <= FEW and values[-1] > 0))
-
-
-def in_a_window() -> bool:
-    """Whether a napari window is there to show a message in; imports no napari to find out."""
-    napari = sys.modules.get("napari")
-    viewer = napari.current_viewer() if napari is not None else None
-    return getattr(viewer, "window", None) is not None
 
 
 def _listed(path: Paths) -> list[Path]:
@@ -271,7 +263,7 @@ def _record_beside(path: Path) -> dict[str, Any] | None:
     from cmr_synth.files import sha256
     from cmr_synth.synthesis.record import sidecar_of
 
-    from .writer import read_sidecar
+    from ..writing.nifti import read_sidecar
 
     stated = read_sidecar(sidecar_of(path))
     if stated is None or stated.pop("sha256", None) != sha256(path):

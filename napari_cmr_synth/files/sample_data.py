@@ -62,9 +62,9 @@ def synthetic_stack() -> list[LayerData]:
     window answers meanwhile; without one, the images are made here.
     """
     from .._layers import GRID, image_layer
+    from .._messages import in_a_window
     from .._results import RECORD
     from .._settings import get
-    from .reader import in_a_window
 
     mask = _drawn_scan("normal")
     layer = _drawn_layer(mask, "normal")

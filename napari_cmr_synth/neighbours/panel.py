@@ -34,7 +34,7 @@ from .._masks import unwrapped
 from .._messages import show_note, show_problem
 from .._once import once
 from .._panel import Panel
-from .._synthetic import on_layers, synthetic_layer
+from .._synthetic import SyntheticPicker
 from .._thumbnails import RED, as_thumbnails, pixmap_of
 from .slices import LayerSlices, slices_of
 
@@ -83,13 +83,13 @@ class NeighboursPanel(Panel):
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None):
         super().__init__(parent)
         self._viewer = unwrapped(viewer)
-        self._layer: Layer | None = None
         self._job: Job | None = None
         self._shown: _Search | None = None  # of one slice
         self._opened: list[Layer] = []
         self.grid_view = GridView(self._viewer, self)
         self.grid_view.left.connect(self._refresh)
 
+        self.picker = SyntheticPicker(self._viewer, "Searches with", self)
         self.archive_label = QLabel()
         self.archive_label.setWordWrap(True)
         self.archive_button = QPushButton("Choose archive...")
@@ -115,6 +115,7 @@ class NeighboursPanel(Panel):
         self.back_button.clicked.connect(self.back)
 
         layout = QVBoxLayout(self)
+        layout.addWidget(self.picker)
         layout.addWidget(self.archive_label)
         layout.addWidget(self.archive_button)
         buttons = QHBoxLayout()
@@ -128,14 +129,14 @@ class NeighboursPanel(Panel):
         layout.addWidget(self.slices_title)
         layout.addWidget(self.slices_list, 2)
 
-        on_layers(self._viewer, self._follow)
+        self.picker.layer_changed.connect(self._follow)
         self._viewer.dims.events.current_step.connect(self._moved)
         self._follow()
 
     @property
     def layer(self) -> Layer | None:
         """The synthetic layer that is searched with."""
-        return self._layer
+        return self.picker.layer
 
     @property
     def job(self) -> Job | None:
@@ -158,14 +159,14 @@ class NeighboursPanel(Panel):
 
     def search(self) -> None:
         """Search for the slice that is shown, in a worker."""
-        if self._layer is None:
+        if self.layer is None:
             return
-        self._start(self._layer, [in_view(self._viewer, self._layer)], self._receive)
+        self._start(self.layer, [in_view(self._viewer, self.layer)], self._receive)
 
     def search_all(self) -> None:
         """Search for all slices of the layer, in a worker."""
-        if self._layer is not None:
-            self._start(self._layer, None, self._receive_all)
+        if self.layer is not None:
+            self._start(self.layer, None, self._receive_all)
 
     def _start(
         self,
@@ -188,6 +189,7 @@ class NeighboursPanel(Panel):
         except InputError as error:
             show_problem(error)
             return
+        self.picker.show_layer()
         levels = [slices.level(k) for _, k in wanted]
         vendor = slices.record.get("vendor") or ""
 
@@ -327,10 +329,10 @@ class NeighboursPanel(Panel):
         self._refresh()
 
     def _go_to(self, item: QListWidgetItem) -> None:
-        if self._layer is None:
+        if self.layer is None:
             return
         frame, k = item.data(Qt.ItemDataRole.UserRole)
-        layer = self._layer
+        layer = self.layer
         if layer.ndim == 2:
             self.search()
             return
@@ -353,14 +355,8 @@ class NeighboursPanel(Panel):
         if isalive(self) and self.isVisible() and self.follow_box.isChecked():
             self.search()
 
-    def _follow(self, event: Any = None) -> None:
-        """Take the active layer if it is synthetic, else stay, else take the topmost."""
-        if not isalive(self):  # the panel was closed, and its viewer was not
-            return
-        before = self._layer
-        self._layer = synthetic_layer(self._viewer, before)
-        if self._layer is not before:
-            self._clear()
+    def _follow(self) -> None:
+        self._clear()
         self._refresh()
 
     def _clear(self) -> None:
@@ -379,7 +375,7 @@ class NeighboursPanel(Panel):
         folder = _settings.get("archive")
         self.archive_label.setText(f"Archive: {folder}" if folder else "Archive: none chosen yet")
         running = self._job is not None and self._job.running
-        ready = self._layer is not None and bool(folder) and not running
+        ready = self.layer is not None and bool(folder) and not running
         self.search_button.setEnabled(ready)
         self.all_button.setEnabled(ready)
         self.search_button.setText("Searching..." if running else "Search this slice")

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.compat import isalive
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cmr_synth.errors import InputError
@@ -21,7 +20,7 @@ from .._messages import show_note, show_problem
 from .._overlay import LEGEND, mask_of, segmenter_and_reference, show_overlay
 from .._panel import Panel
 from .._results import RECORD
-from .._synthetic import on_layers
+from .._synthetic import SyntheticPicker
 
 if TYPE_CHECKING:
     import napari
@@ -47,10 +46,10 @@ class RecordPanel(Panel):
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None):
         super().__init__(parent)
         self._viewer = unwrapped(viewer)
-        self._layer: Layer | None = None
         self._job: Job | None = None
         self._checked: weakref.WeakKeyDictionary[Layer, _Check] = weakref.WeakKeyDictionary()
 
+        self.picker = SyntheticPicker(self._viewer, "Record of", self)
         self.check_button = QPushButton("Check adherence")
         self.check_button.setToolTip(
             "Let the bundled segmenter find the heart in the picture, and compare it with the mask"
@@ -67,17 +66,18 @@ class RecordPanel(Panel):
         buttons.addWidget(self.check_button, 1)
         buttons.addWidget(self.cancel_button)
         layout = QVBoxLayout(self)
+        layout.addWidget(self.picker)
         layout.addLayout(buttons)
         layout.addWidget(self.legend)
         layout.addWidget(self.frame, 1)
 
-        on_layers(self._viewer, self._follow)
-        self._follow()
+        self.picker.layer_changed.connect(self._show)
+        self._show()
 
     @property
     def layer(self) -> Layer | None:
         """The synthetic layer that is shown."""
-        return self._layer
+        return self.picker.layer
 
     @property
     def job(self) -> Job | None:
@@ -86,15 +86,17 @@ class RecordPanel(Panel):
 
     def check(self) -> None:
         """Segment the picture in a worker and compare it with its mask."""
-        if self._layer is None or self._running:
+        layer = self.layer
+        if layer is None or self._running:
             return
-        layer = self._layer
         try:
             picture = scan_of_layer(layer.data, attributes_of(layer))
             mask_layer, mask, changed = mask_of(self._viewer, layer)
         except InputError as error:
             show_problem(error)
             return
+
+        self.picker.show_layer()
 
         def make() -> Iterator[Any]:
             from cmr_synth.evaluation.one_picture.agreement import mask_agreement
@@ -121,29 +123,10 @@ class RecordPanel(Panel):
         if self._job is not None:
             self._job.cancel()
 
-    def _follow(self, event: Any = None) -> None:
-        """Show a new or the active layer if it is synthetic, else stay, else show the topmost."""
-        if not isalive(self):  # the panel was closed, and its viewer was not
-            return
-        layers = self._viewer.layers
-        active = layers.selection.active
-        new = getattr(event, "value", None) if getattr(event, "type", "") == "inserted" else None
-        if new is not None and RECORD in new.metadata:
-            chosen = new
-        elif active is not None and RECORD in active.metadata:
-            chosen = active
-        elif self._layer is not None and self._layer in layers:
-            return
-        else:
-            chosen = next((la for la in reversed(layers) if RECORD in la.metadata), None)
-        if chosen is not self._layer or chosen is None:
-            self._layer = chosen
-            self._show()
-
     def _show(self) -> None:
         from cmr_synth.reports.record import record_content
 
-        layer = self._layer
+        layer = self.layer
         self._refresh()
         if layer is None:
             self.frame.content = None
@@ -159,10 +142,10 @@ class RecordPanel(Panel):
 
     def _refresh(self) -> None:
         running = self._running
-        self.check_button.setEnabled(self._layer is not None and not running)
+        self.check_button.setEnabled(self.layer is not None and not running)
         self.check_button.setText("Checking..." if running else "Check adherence")
         self.cancel_button.setVisible(running)
-        self.legend.setVisible(self._layer is not None and self._layer in self._checked)
+        self.legend.setVisible(self.layer is not None and self.layer in self._checked)
 
     def _receive(self, layer: Layer, mask_layer: Labels, check: _Check) -> None:
         if layer not in self._viewer.layers:
@@ -171,7 +154,7 @@ class RecordPanel(Panel):
         self._checked[layer] = check
         differs = np.asarray(check.agreement.disagreement.array, np.uint8)
         show_overlay(self._viewer, layer, mask_layer, differs)
-        if layer is self._layer:
+        if layer is self.layer:
             self._show()
 
 

@@ -13,12 +13,12 @@ from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.imaging.orientation import apply, in_plane_orientation
 from napari_cmr_synth._layers import COLOURS, image_layer
 from napari_cmr_synth._masks import structure_numbers
-from napari_cmr_synth.files.writer import write_labels
 from napari_cmr_synth.heart_mask.contours import contour_layer
 from napari_cmr_synth.heart_mask.edits import name_structures
 from napari_cmr_synth.heart_mask.keys import PRESET
 from napari_cmr_synth.heart_mask.measurements import DASH
 from napari_cmr_synth.heart_mask.new_mask import BOTH
+from napari_cmr_synth.writing.nifti import write_labels
 
 SPACING = (8.0, 1.5, 1.5)
 

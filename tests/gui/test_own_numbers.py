@@ -124,7 +124,7 @@ def test_an_nnunet_data_set_is_written_by_the_numbers(pickers, theirs, drawn, sl
 
     _masks.confirm(theirs, "LV=50,MYO=20,RV=60")
     layers = [layer.as_layer_data_tuple() for layer in reversed(drawn(mask=theirs))]
-    from napari_cmr_synth.files.writer import write_nnunet
+    from napari_cmr_synth.writing.nnunet import write_nnunet
 
     _, labels, *_ = write_nnunet(str(tmp_path / "Dataset1"), layers)
     stored = np.asarray(nib.load(labels).dataobj).transpose()

@@ -127,7 +127,7 @@ def test_the_link_at_the_top_shows_the_manifest():
     [
         "npe2.PluginManifest.from_distribution('napari-cmr-synth')",
         "[importlib.import_module(f'napari_cmr_synth.{name}')"
-        " for name in ('files.reader', 'files.writer', 'files.sample_data', '_settings')]",
+        " for name in ('files.reader', 'writing.nifti', 'files.sample_data', '_settings')]",
         "importlib.import_module('napari_cmr_synth.files.sample_data').drawn_normal()",
     ],
     ids=["register", "import", "sample"],

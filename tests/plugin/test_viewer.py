@@ -8,7 +8,7 @@ import pytest
 
 from napari_cmr_synth.files.reader import read_layers
 from napari_cmr_synth.files.sample_data import drawn_normal, sunnybrook
-from napari_cmr_synth.files.writer import write_image, write_labels
+from napari_cmr_synth.writing.nifti import write_image, write_labels
 
 pytestmark = pytest.mark.gui
 

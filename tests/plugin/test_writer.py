@@ -16,13 +16,10 @@ from cmr_synth.files import sha256
 from napari_cmr_synth._layers import DESCRIPTION
 from napari_cmr_synth._masks import CONVENTION
 from napari_cmr_synth._results import RECORD
-from napari_cmr_synth.files.writer import (
-    write_dicom,
-    write_image,
-    write_labels,
-    write_nnunet,
-    write_sheet,
-)
+from napari_cmr_synth.writing.dicom import write_dicom
+from napari_cmr_synth.writing.nifti import write_image, write_labels
+from napari_cmr_synth.writing.nnunet import write_nnunet
+from napari_cmr_synth.writing.pictures import write_sheet
 
 PLUGIN = "napari-cmr-synth"
 

@@ -10,6 +10,7 @@ its frames.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ from cmr_synth.imaging.scan import Scan
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+
+OVER_IMAGES = 1000
+"""Number of the series in the study of real images."""
 
 Code = tuple[str, str]
 """Value and meaning in SNOMED CT."""
@@ -104,7 +108,18 @@ def write_segmentation(
         here = [label for label in labels if (frame == label).any()]
         if not here:
             continue
-        data = _segmentation(mask, frame, t, here, series, uid, number, len(files) + 1, enhanced)
+        data = _segmentation(
+            mask,
+            frame,
+            t,
+            here,
+            series,
+            uid,
+            number,
+            len(files) + 1,
+            enhanced,
+            f"{MARK} heart mask",
+        )
         data.SyntheticData = "YES"
         data.PatientComments = "Synthetic: this patient does not exist."
         data.StudyDescription = f"{MARK} cardiac MR"
@@ -113,6 +128,71 @@ def write_segmentation(
         data.save_as(path, enforce_file_format=True)
         files.append(path)
     return tuple(files)
+
+
+def write_over_images(mask: Scan, images: Sequence[Dataset], folder: Path) -> tuple[Path, ...]:
+    """Write a mask as a segmentation of real images, into their study.
+
+    It names the patient as the images do, because a segmentation belongs to one.
+
+    Parameters
+    ----------
+    mask : Scan
+        ([t,] z, y, x) engine labels.
+    images : sequence of Dataset
+        One a slice and frame, all slices of the first frame first.
+    folder : Path
+        Must exist.
+
+    Returns
+    -------
+    tuple of Path
+        As of `write_segmentation`.
+
+    Raises
+    ------
+    InputError
+        If the mask is empty, or the images are not those that it lies on.
+    """
+    frames = mask.array if mask.is_cine else mask.array[None]
+    _require_images(mask, images)
+    labels = [label for label in STRUCTURES if (frames == label).any()]
+    if not labels:
+        raise InputError(f"{mask.name}: nothing is drawn, so there is nothing to segment.")
+    series, uid = Series((), tuple(images)), new_uid()
+    files: list[Path] = []
+    for t, frame in enumerate(frames):
+        here = [label for label in labels if (frame == label).any()]
+        if not here:
+            continue
+        data = _segmentation(
+            mask, frame, t, here, series, uid, OVER_IMAGES, len(files) + 1, False, "Heart mask"
+        )
+        path = folder / f"SEG_{len(files) + 1:04d}.dcm"
+        data.save_as(path, enforce_file_format=True)
+        files.append(path)
+    return tuple(files)
+
+
+def _require_images(mask: Scan, images: Sequence[Dataset]) -> None:
+    rows, columns = mask.shape[-2:]
+    n_frames = mask.n_frames if mask.is_cine else 1
+    if len(images) < n_frames * mask.n_slices:
+        raise InputError(
+            f"{mask.name}: has {n_frames * mask.n_slices} slices and the DICOM series "
+            f"{len(images)}; open the series again and draw on it."
+        )
+    for image in images:
+        if int(image.get("NumberOfFrames", 1) or 1) > 1:
+            raise InputError(
+                f"{mask.name}: lies on an enhanced DICOM file of many frames, over which no "
+                "segmentation is written; save it as NIfTI."
+            )
+        if (image.Rows, image.Columns) != (rows, columns):
+            raise InputError(
+                f"{mask.name}: is {rows} x {columns} pixels and its DICOM images are "
+                f"{image.Rows} x {image.Columns}; draw on the images as they are."
+            )
 
 
 def _segmentation(
@@ -125,6 +205,7 @@ def _segmentation(
     number: int,
     instance: int,
     enhanced: bool,
+    called: str,
 ) -> Any:
     import highdicom as hd
 
@@ -148,9 +229,9 @@ def _segmentation(
             manufacturer_model_name="cmr-synth",
             software_versions=f"cmr-synth {cmr_synth.__version__}",
             device_serial_number="1",
-            series_description=f"{MARK} heart mask",
+            series_description=called,
             content_label="HEART",
-            content_description=f"{MARK} mask that the images follow",
+            content_description=called,
             omit_empty_frames=True,
         )
     if enhanced and first:
