@@ -26,6 +26,7 @@ from cmr_synth.anatomy.labels import (
     revert,
     scar_as_myocardium,
 )
+from cmr_synth.anatomy.pieces import enclosed
 from cmr_synth.errors import InputError
 
 Severity = Literal["info", "warning", "error"]
@@ -275,10 +276,10 @@ def _rv_touching_lv(labels: NDArray[np.uint8], spacing: tuple[float, float]) -> 
 
 
 def _holes(labels: NDArray[np.uint8], spacing: tuple[float, float]) -> list[Finding]:
-    from scipy.ndimage import binary_dilation, binary_fill_holes, label
+    from scipy.ndimage import binary_dilation, label
 
-    heart = labels != BACKGROUND  # unlabelled pixels may belong to it: they are no holes
-    pieces, count = label(binary_fill_holes(heart) & ~heart)
+    # unlabelled pixels may belong to the heart: they are no holes
+    pieces, count = label(enclosed(labels == BACKGROUND))
     found = []
     for piece in range(1, count + 1):
         hole = pieces == piece

@@ -32,7 +32,9 @@ def sample_masks(
     n: Annotated[int, typer.Option("--n", help="How many hearts.")] = 1,
     pathology: Annotated[
         str | None,
-        typer.Option(help="normal, dcm, hcm, minf or arv; drawn for each heart if not given."),
+        typer.Option(
+            help="normal, dcm, hcm, minf or arv; if not given, drawn from those that have what is asked."
+        ),
     ] = None,
     severity: Annotated[
         float, typer.Option(help="0 healthy, 1 the average patient, up to 2.")

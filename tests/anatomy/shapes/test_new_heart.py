@@ -9,7 +9,7 @@ from cmr_synth.anatomy.reference import outside
 from cmr_synth.anatomy.shapes import ShapeModel
 from cmr_synth.anatomy.shapes import new_heart as module
 from cmr_synth.anatomy.shapes.new_heart import MOST_DRAWS, HeartGrid, new_heart
-from cmr_synth.anatomy.shapes.wishes import Wishes
+from cmr_synth.anatomy.shapes.wishes import Wishes, drawn_pathology
 from cmr_synth.errors import InputError
 
 COARSE = HeartGrid(spacing=(10.0, 2.0, 2.0))
@@ -40,6 +40,14 @@ def test_a_heart_depends_on_its_number_alone(model):
     again = new_heart(model, Wishes(), seed=4, number=1, grid=COARSE)
     assert np.array_equal(one.ed, again.ed) and np.array_equal(one.es, again.es)
     assert one.pathology == again.pathology
+
+
+def test_a_pathology_is_drawn_that_has_what_is_asked_for(model):
+    rng = np.random.default_rng(0)
+    drawn = [drawn_pathology(model.statistics, rng, {"lv_ef": 0.15}) for _ in range(40)]
+    assert drawn.count("dcm") > 30
+    anything = [drawn_pathology(model.statistics, rng, {}) for _ in range(100)]
+    assert set(anything) == set(model.pathologies)
 
 
 def test_slices_are_as_far_apart_as_it_takes(model):

@@ -21,6 +21,7 @@ NEAR = 5e-3
 """Relative error of a volume at which masks have the function that was asked for."""
 
 _ROUNDS = 8
+_LONGEST_STEP = 3.0  # e to the power of which is the largest change of a volume
 _FARTHEST = 0.5  # logarithm of a radius or thickness, by which masks are changed at most
 
 Volumes = Mapping[str, Mapping[str, float]]
@@ -54,13 +55,14 @@ def with_function(
     goal = _residues(wanted, wanted)
 
     def left(step: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _residues(function_of_shape(start.moved(step @ directions)), wanted) - goal
+        there = start.moved(np.clip(step, -_LONGEST_STEP, _LONGEST_STEP) @ directions)
+        return _residues(function_of_shape(there), wanted) - goal
 
     nothing = np.zeros(len(matter))
     found = root(left, nothing, method="hybr", options={"xtol": 1e-3, "eps": 1e-4, "maxfev": 80})
     if np.abs(found.fun).max() > np.abs(left(nothing)).max():
         return start
-    return start.moved(found.x @ directions)
+    return start.moved(np.clip(found.x, -_LONGEST_STEP, _LONGEST_STEP) @ directions)
 
 
 def with_masks_function(

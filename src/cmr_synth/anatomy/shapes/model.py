@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from cmr_synth.anatomy.shapes.statistics import (
     metric_mm,
 )
 from cmr_synth.anatomy.shapes.store import read_statistics
-from cmr_synth.anatomy.shapes.wishes import Wishes, mixed
+from cmr_synth.anatomy.shapes.wishes import Wishes, drawn_pathology, mixed
 from cmr_synth.errors import InputError
 
 BUNDLED = Path(__file__).resolve().parents[2] / "data" / "heart_shapes"
@@ -90,7 +90,7 @@ class ShapeModel:
         seed : int, sequence of int, or generator
             Same seed, same heart.
         pathology : str, optional
-            Of `pathologies`; drawn from them if not given.
+            Of `pathologies`; if not given, drawn from those that have what is asked for.
         severity : float
             0 (healthy) to 2; 1 is the average patient with the pathology.
         ef, rv_ef : float, optional
@@ -122,7 +122,7 @@ class ShapeModel:
         )
         wishes.check(self.pathologies)
         rng = np.random.default_rng(seed)
-        drawn = str(self.pathologies[rng.integers(len(self.pathologies))])
+        drawn = drawn_pathology(self.statistics, rng, wishes.asked())
         return drawn_shape(
             self.statistics,
             rng,
@@ -170,6 +170,18 @@ class ShapeModel:
         modes = self.statistics.modes * weights
         away = (parameters.vector - self.mean(pathology).vector) * weights
         return np.asarray(modes @ away / (modes**2).sum(axis=1))
+
+    def by_modes(
+        self, parameters: ShapeParameters, *, pathology: str = "normal"
+    ) -> ShapeParameters:
+        """The nearest heart that a pathology's mean and the modes can make.
+
+        How the heart is turned in the picture stays.
+        """
+        scores = self.scores(parameters, pathology)
+        vector = self.mean(pathology).vector + scores @ self.statistics.modes
+        vector[layout.where("tilt")] = parameters.block("tilt")
+        return replace(parameters, vector=vector)
 
     def measure(self, parameters: ShapeParameters) -> dict[str, float]:
         """Volumes (mL), ejection fractions (shares) and mass (g), from the outlines alone.

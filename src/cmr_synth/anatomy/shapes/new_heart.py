@@ -18,7 +18,7 @@ from cmr_synth.anatomy.reference import function_of
 from cmr_synth.anatomy.shapes.model import SPACING, ShapeModel
 from cmr_synth.anatomy.shapes.parameters import ShapeParameters
 from cmr_synth.anatomy.shapes.statistics import FUNCTION
-from cmr_synth.anatomy.shapes.wishes import Wishes
+from cmr_synth.anatomy.shapes.wishes import Wishes, drawn_pathology
 from cmr_synth.errors import InputError
 
 MOST_DRAWS = 40
@@ -124,8 +124,8 @@ def new_heart(
     """
     grid = grid or HeartGrid()
     wishes.check(model.pathologies)
-    chosen = np.random.default_rng([seed, number]).integers(len(model.pathologies))
-    pathology = wishes.pathology or str(model.pathologies[chosen])
+    rng = np.random.default_rng([seed, number])
+    pathology = wishes.pathology or drawn_pathology(model.statistics, rng, wishes.asked())
     redrawn: list[str] = []
     for draw in range(MOST_DRAWS):
         drawn = model.sample(

@@ -13,13 +13,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.measurements import DENSITY_G_PER_ML, ejection_fraction
+from cmr_synth.anatomy.measurements import DENSITY_G_PER_ML
 from cmr_synth.anatomy.shapes import layout
 from cmr_synth.anatomy.shapes.parameters import ShapeParameters
 
 ANGLES = 128
 LARGEST_MM = 150.0  # no radius or depth is larger
 LOGS = (-4.0, float(np.log(LARGEST_MM)))  # exponents are kept in
+BEYOND_APEX_MM = 10.0  # by which no RV outlasts the left ventricle
 WIDEST = 0.85 * np.pi  # half the angle that an RV may take
 _DISCS = 40  # that volumes are summed of
 
@@ -68,7 +69,9 @@ def extent_mm(parameters: ShapeParameters, phase: str) -> tuple[float, float]:
 def rv_extent_mm(parameters: ShapeParameters, phase: str) -> tuple[float, float]:
     """Where the RV begins and ends, mm below the base of end-diastole."""
     top = float(parameters.block("rv_top", phase))
-    return top, top + float(_exp(parameters.block("rv_length", phase)))
+    apex = extent_mm(parameters, phase)[1]
+    end = top + float(_exp(parameters.block("rv_length", phase)))
+    return top, min(end, apex + BEYOND_APEX_MM)
 
 
 def left_ventricle(
@@ -179,7 +182,7 @@ def function_of_shape(parameters: ShapeParameters) -> dict[str, float]:
     for side, structure in (("lv", "LV"), ("rv", "RV")):
         edv, esv = volumes["ED"][structure], volumes["ES"][structure]
         measured |= {f"{side}_edv_ml": edv, f"{side}_esv_ml": esv, f"{side}_stroke_ml": edv - esv}
-        measured[f"{side}_ef"] = ejection_fraction(edv, esv)
+        measured[f"{side}_ef"] = 1 - esv / max(edv, 1e-3)
     return measured
 
 

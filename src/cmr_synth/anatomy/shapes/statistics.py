@@ -146,9 +146,9 @@ def learn(
             f"{counts.min()} patients of {few!r}; a shape model needs {FEWEST_PATIENTS} of each "
             "pathology, healthy ones ('normal') among them. Leave out rare ones, or add patients."
         )
-    if not 1 <= modes <= len(vectors) - len(names) - 1:
+    if not len(FUNCTION) <= modes <= len(vectors) - len(names) - 1:
         raise InputError(
-            f"{modes} modes of {len(vectors)} patients; ask for 1 to "
+            f"{modes} modes of {len(vectors)} patients; ask for {len(FUNCTION)} to "
             f"{len(vectors) - len(names) - 1}."
         )
     freedom = len(vectors) - len(names)

@@ -111,6 +111,29 @@ def mixed(statistics: Statistics, pathology: str, severity: float) -> NDArray[np
     return weights
 
 
+def drawn_pathology(
+    statistics: Statistics, rng: np.random.Generator, asked: Mapping[str, float]
+) -> str:
+    """Draw a pathology: all are equally likely, but for what is asked for (Bayes)."""
+    from scipy.stats import multivariate_normal
+
+    fixed = np.array([name in asked for name in FUNCTION])
+    likely = np.ones(len(statistics.pathologies))
+    if fixed.any():
+        typical = function_measured(statistics.function_means[0])
+        wanted = values_of({**typical, **asked})[fixed]
+        logarithms = []
+        for mean, spread in zip(
+            statistics.function_means, statistics.function_deviations, strict=True
+        ):
+            covariance = statistics.function_correlation * np.outer(spread, spread)
+            logarithms.append(
+                multivariate_normal.logpdf(wanted, mean[fixed], covariance[np.ix_(fixed, fixed)])
+            )
+        likely = np.exp(np.array(logarithms) - max(logarithms))
+    return str(rng.choice(statistics.pathologies, p=likely / likely.sum()))
+
+
 def drawn_function(
     statistics: Statistics,
     rng: np.random.Generator,
