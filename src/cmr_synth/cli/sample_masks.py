@@ -33,7 +33,7 @@ def sample_masks(
     pathology: Annotated[
         str | None,
         typer.Option(
-            help="normal, dcm, hcm, minf or arv; if not given, drawn from those that have what is asked."
+            help="normal, dcm, hcm, minf or arv; if not given, one that has what is asked for."
         ),
     ] = None,
     severity: Annotated[
