@@ -42,6 +42,7 @@ VERBS = {
     "evaluate": "cmr_synth.cli.evaluate:app",
     "archive": "cmr_synth.cli.archive:app",
     "audit": "cmr_synth.cli.audit:app",
+    "release": "cmr_synth.cli.release:app",
     "app": "cmr_synth.cli.app:app",
 }
 """Verb to `module:object`: a function, or a `typer.Typer` with verbs of its own. Third parties add

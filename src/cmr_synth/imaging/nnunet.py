@@ -17,7 +17,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ ABOUT = "dataset.json"
 IMAGES, LABELS, RECORDS = "imagesTr", "labelsTr", "records"
 ENDING = ".nii.gz"
 CHANNEL = "MRI"  # any name but "CT" makes nnU-Net normalise every image by itself
+SYNTHETIC_CASES = "synthetic_cases"
 IGNORE = "ignore"  # nnU-Net's name of what is unlabelled; its number must be the highest
 
 
@@ -218,19 +219,42 @@ def _write(folder: Path, cases: Sequence[Case], about: Mapping[str, Any]) -> lis
     return paths
 
 
-def _new_about(name: str, cases: Sequence[Case]) -> dict[str, Any]:
+def about_dataset(
+    name: str, *, count: int, synthetic: Collection[str] = (), unlabelled: bool = False
+) -> dict[str, Any]:
+    """What `dataset.json` says of a data set that carries the engine's labels.
+
+    Parameters
+    ----------
+    name : str
+    count : int
+        Of cases.
+    synthetic : collection of str
+        Names of the synthetic ones among them.
+    unlabelled : bool
+        Whether some of their pixels are.
+    """
     labels = {"background": BACKGROUND, **STRUCTURES}
-    if _has_unlabelled(cases):
+    if unlabelled:
         labels[IGNORE] = max(labels.values()) + 1
     about: dict[str, Any] = {
         "name": name,
         "description": "Cardiac short-axis MR images and masks, written by cmr-synth",
         "channel_names": {"0": CHANNEL},
         "labels": labels,
-        "numTraining": len(cases),
+        "numTraining": count,
         "file_ending": ENDING,
     }
-    return _with_marks(about, cases)
+    return about | ({SYNTHETIC_CASES: sorted(synthetic)} if synthetic else {})
+
+
+def _new_about(name: str, cases: Sequence[Case]) -> dict[str, Any]:
+    return about_dataset(
+        name,
+        count=len(cases),
+        synthetic={case.name for case in cases if case.record is not None},
+        unlabelled=_has_unlabelled(cases),
+    )
 
 
 def _read_about(path: Path) -> dict[str, Any]:
@@ -279,9 +303,9 @@ def _extended(about: dict[str, Any], folder: Path, cases: Sequence[Case]) -> dic
 
 def _with_marks(about: dict[str, Any], cases: Sequence[Case]) -> dict[str, Any]:
     synthetic = {case.name for case in cases if case.record is not None}
-    known = about.get("synthetic_cases", [])
+    known = about.get(SYNTHETIC_CASES, [])
     if synthetic or known:
-        about["synthetic_cases"] = sorted({*known, *synthetic})
+        about[SYNTHETIC_CASES] = sorted({*known, *synthetic})
     return about
 
 

@@ -42,6 +42,7 @@ def passport(
     *,
     origin: Origin,
     page: tuple[str, str],
+    date: str | None = None,
 ) -> dict[str, Any]:
     """What is signed.
 
@@ -56,7 +57,10 @@ def passport(
     origin : Origin
     page : (name, SHA-256)
         The HTML page that shows the same.
+    date : str, optional
+        In ISO 8601; by default now.
     """
+    date = date or datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     facts = audit.as_dict(archive)
     slices = []
     for (frame, number), one in zip(subject.places, facts["each"], strict=True):
@@ -65,7 +69,7 @@ def passport(
     return {
         "passport": FORMAT,
         "cmr_synth": cmr_synth.__version__,
-        "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "date": date,
         "image": {
             "file": subject.path.name,
             "sha256": sha256(subject.path),

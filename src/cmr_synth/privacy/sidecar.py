@@ -61,15 +61,21 @@ class _Record(_Stated):
     variant: Annotated[int, Field(ge=0, le=10**6)] = 0
 
 
-def read_sidecar(image: Path) -> dict[str, Any]:
+def read_sidecar(image: Path, *, path: Path | None = None) -> dict[str, Any]:
     """Read the record beside an image; empty if there is none of a synthetic image.
+
+    Parameters
+    ----------
+    image : Path
+    path : Path, optional
+        Of the record, where it lies elsewhere.
 
     Raises
     ------
     InputError
         If it cannot be read, or a field that is looked at is of another kind.
     """
-    path = sidecar_of(image)
+    path = sidecar_of(image) if path is None else path
     if not path.is_file():
         return {}
     record = read_object(path, whole=MAX_SEED)

@@ -117,8 +117,7 @@ def verify(document: Mapping[str, Any], *, public_key: Ed25519PublicKey | None =
     try:
         if not isinstance(stated, Mapping) or stated["algorithm"] != "ed25519":
             raise ValueError("no signature of a known kind")
-        raw = base64.b64decode(stated["public_key"], validate=True)
-        value = base64.b64decode(stated["value"], validate=True)
+        raw, value = _decoded(stated["public_key"]), _decoded(stated["value"])
         if stated["canonical"] != CANONICAL:
             raise ValueError(f"canonical form {stated['canonical']!r} is not known")
         if set(stated) != {"algorithm", "canonical", "public_key", "value"}:
@@ -146,6 +145,14 @@ def fingerprint(key: Ed25519PublicKey) -> str:
     blob = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).split()[1]
     digest = hashlib.sha256(base64.b64decode(blob)).digest()
     return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
+
+
+def _decoded(text: str) -> bytes:
+    """Bytes of base64, of which there is one form only: other last characters mean the same."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode("ascii") != text:
+        raise ValueError("base64 that is written in another way")
+    return data
 
 
 def _raw(key: Ed25519PublicKey) -> bytes:

@@ -58,7 +58,7 @@ class Subject:
     notes: tuple[str, ...]
 
 
-def read_subject(path: Path, mask: Mask | None) -> Subject:
+def read_subject(path: Path, mask: Mask | None, *, sidecar: Path | None = None) -> Subject:
     """Read an image, and bring its slices to the grid of archives.
 
     Parameters
@@ -67,6 +67,8 @@ def read_subject(path: Path, mask: Mask | None) -> Subject:
         NIfTI, with the sidecar beside it if it was made by `synthesize`.
     mask : Mask or None
         That it was made from; images without one are to be on the working grid.
+    sidecar : Path, optional
+        Its record, where that does not lie beside it.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def read_subject(path: Path, mask: Mask | None) -> Subject:
     """
     path = Path(path)
     scan = read_image(path)
-    record = read_sidecar(path)
+    record = read_sidecar(path, path=sidecar)
     notes: list[str] = []
     if record.get("sha256") not in (None, sha256(path)):
         raise InputError(

@@ -101,7 +101,7 @@ def write_segmentation(
     labels = [label for label in STRUCTURES if (frames == label).any()]
     if not labels:
         raise InputError(f"{mask.name}: nothing is drawn, so there is nothing to segment.")
-    uid = new_uid()
+    uid = study.uids()
     files: list[Path] = []
     enhanced = len(series.images) == 1 and len(frames) * mask.n_slices > 1
     for t, frame in enumerate(frames):
@@ -115,6 +115,7 @@ def write_segmentation(
             here,
             series,
             uid,
+            study.uids(),
             number,
             len(files) + 1,
             enhanced,
@@ -124,6 +125,7 @@ def write_segmentation(
         data.PatientComments = "Synthetic: this patient does not exist."
         data.StudyDescription = f"{MARK} cardiac MR"
         data.ContributingEquipmentSequence = [contribution(making, study)]
+        _dated(data, study)
         path = folder / f"SEG_{len(files) + 1:04d}.dcm"
         data.save_as(path, enforce_file_format=True)
         files.append(path)
@@ -165,8 +167,9 @@ def write_over_images(mask: Scan, images: Sequence[Dataset], folder: Path) -> tu
         here = [label for label in labels if (frame == label).any()]
         if not here:
             continue
+        place = len(files) + 1
         data = _segmentation(
-            mask, frame, t, here, series, uid, OVER_IMAGES, len(files) + 1, False, "Heart mask"
+            mask, frame, t, here, series, uid, new_uid(), OVER_IMAGES, place, False, "Heart mask"
         )
         path = folder / f"SEG_{len(files) + 1:04d}.dcm"
         data.save_as(path, enforce_file_format=True)
@@ -202,6 +205,7 @@ def _segmentation(
     labels: list[int],
     series: Series,
     uid: str,
+    own: str,
     number: int,
     instance: int,
     enhanced: bool,
@@ -223,7 +227,7 @@ def _segmentation(
             segment_descriptions=[_described(i, label) for i, label in enumerate(labels, start=1)],
             series_instance_uid=uid,
             series_number=number,
-            sop_instance_uid=new_uid(),
+            sop_instance_uid=own,
             instance_number=instance,
             manufacturer=MAKER,
             manufacturer_model_name="cmr-synth",
@@ -237,6 +241,19 @@ def _segmentation(
     if enhanced and first:
         _count_from(data, first)
     return data
+
+
+def _dated(data: Dataset, study: Study) -> None:
+    """Moment and UID of the study, where highdicom takes the clock's and a random one."""
+    date, time = study.made.strftime("%Y%m%d"), study.made.strftime("%H%M%S.%f")
+    for what in ("InstanceCreation", "Content", "Series"):
+        if f"{what}Date" in data:
+            setattr(data, f"{what}Date", date)
+            setattr(data, f"{what}Time", time)
+    dimensions = study.uids()
+    for sequence in (data.DimensionOrganizationSequence, data.DimensionIndexSequence):
+        for item in sequence:
+            item.DimensionOrganizationUID = dimensions
 
 
 def _described(number: int, label: int) -> Any:

@@ -24,7 +24,6 @@ from cmr_synth.imaging.dicom_out.study import (
     decimal,
     decimals,
     describe,
-    new_uid,
 )
 from cmr_synth.imaging.scan import Scan
 
@@ -117,13 +116,13 @@ def _classic(
 ) -> Iterator[tuple[str, FileDataset]]:
     from pydicom.uid import MRImageStorage
 
-    series, place, frame_ms = new_uid(), Geometry.of(scan), _frame_ms(scan)
+    series, place, frame_ms = study.uids(), Geometry.of(scan), _frame_ms(scan)
     stored = as_stored(scan.array if scan.is_cine else scan.array[None])
     instance = 0
     for t in range(scan.n_frames):
         for z in range(scan.n_slices):
             instance += 1
-            data = _new(str(MRImageStorage))
+            data = _new(str(MRImageStorage), study)
             describe(
                 data,
                 study,
@@ -164,14 +163,14 @@ def _enhanced(
 
     place, frame_ms = Geometry.of(scan), _frame_ms(scan)
     stored = as_stored(scan.array if scan.is_cine else scan.array[None])
-    data = _new(str(EnhancedMRImageStorage))
+    data = _new(str(EnhancedMRImageStorage), study)
     describe(
         data,
         study,
         making,
         sop_class=str(EnhancedMRImageStorage),
         instance=data.file_meta.MediaStorageSOPInstanceUID,
-        series=new_uid(),
+        series=study.uids(),
         series_number=number,
         title=_title(making),
     )
@@ -204,7 +203,7 @@ def _enhanced(
     shared.MRImageFrameTypeSequence = [kind]
     data.SharedFunctionalGroupsSequence = [shared]
 
-    dimensions = new_uid()
+    dimensions = study.uids()
     data.DimensionOrganizationSequence = [_item(DimensionOrganizationUID=dimensions)]
     data.DimensionIndexSequence = [
         _item(
@@ -244,13 +243,13 @@ def _enhanced(
     yield "IM_0001.dcm", data
 
 
-def _new(sop_class: str) -> FileDataset:
+def _new(sop_class: str, study: Study) -> FileDataset:
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import UID, ExplicitVRLittleEndian
 
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = UID(sop_class)
-    meta.MediaStorageSOPInstanceUID = UID(new_uid())
+    meta.MediaStorageSOPInstanceUID = UID(study.uids())
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
 

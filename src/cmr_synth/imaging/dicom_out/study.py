@@ -12,7 +12,8 @@ to their segmentation and to nothing else. Whoever opens a file sees that it is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -78,11 +79,27 @@ class Study:
         By default new ones.
     made : datetime
         By default now.
+    uids : callable
+        Gives those of its series and instances; by default new ones.
     """
 
     uid: str = field(default_factory=lambda: new_uid())
     frame_of_reference: str = field(default_factory=lambda: new_uid())
     made: datetime = field(default_factory=lambda: datetime.now().astimezone())
+    uids: Callable[[], str] = field(default=lambda: new_uid())
+
+    @classmethod
+    def repeatable(cls, identity: str, made: datetime) -> Study:
+        """A study whose UIDs follow from a text and their order: written again it is the same.
+
+        Parameters
+        ----------
+        identity : str
+            That nobody else uses for another study.
+        made : datetime
+        """
+        uids = uids_of(identity)
+        return cls(uids(), uids(), made, uids)
 
     @property
     def patient(self) -> str:
@@ -95,6 +112,25 @@ def new_uid() -> str:
     from pydicom.uid import generate_uid
 
     return str(generate_uid(prefix=None))
+
+
+def uids_of(identity: str) -> Callable[[], str]:
+    """A function that gives one UID after another, of UUIDs that are hashes of a text (RFC 9562).
+
+    Version 8 of UUIDs, whose bits but for version and variant are the maker's own.
+    """
+    given = 0
+
+    def following() -> str:
+        nonlocal given
+        digest = hashlib.sha256(f"{identity} {given}".encode()).digest()
+        given += 1
+        number = int.from_bytes(digest[:16], "big")
+        number = number & ~(0xF << 76) | (0x8 << 76)  # version
+        number = number & ~(0x3 << 62) | (0x2 << 62)  # variant
+        return f"2.25.{number}"
+
+    return following
 
 
 @dataclass(frozen=True, eq=False)
