@@ -40,11 +40,12 @@ def plan(
     if out is not None:
         with write_file(out) as temporary:
             temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    minutes = (
-        "unknown" if found.seconds is None else f"about {max(1, round(found.seconds / 60))} min"
-    )
+    minutes = "unknown"
+    if found.seconds is not None:
+        minutes = f"about {max(1, round(found.seconds / 60))} min"
     lines = [
-        f"{found.name}: {found.patients} patients, {found.pictures} pictures, {found.slices} slices",
+        f"{found.name}: {found.patients} patients, {found.pictures} pictures, "
+        f"{found.slices} slices",
         f"pathologies: {_counts(found.by_pathology)}",
         f"vendors: {_counts(found.by_vendor)}",
         f"time: {minutes} on the machine that the model's card was measured on",

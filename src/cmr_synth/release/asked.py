@@ -74,9 +74,8 @@ def everyone(request: ReleaseRequest, vendors: Sequence[str]) -> list[Asked]:
     list of Asked
     """
     rng = np.random.default_rng([request.seed, 0])
-    shares: dict[str | None, float] = dict(request.vendors) or dict.fromkeys(vendors, 1.0)
-    if not shares:
-        shares = {None: 1.0}
+    shares: dict[str | None, float] = dict((request.vendors or dict.fromkeys(vendors, 1.0)).items())
+    shares = shares or {None: 1.0}
     people: list[tuple[str | None, str | None]] = []
     mixes = request.mixes
     counts = apportioned({name: mix.share for name, mix in mixes.items()}, request.patients)

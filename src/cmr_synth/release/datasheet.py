@@ -247,9 +247,7 @@ def _privacy(facts: Mapping[str, Any]) -> Section:
     if privacy["certificate"]:
         for kind, row in privacy["certificate"]["found"].items():
             one = row["any"]
-            rows.append(
-                [kind, one["planted"], interval(one["found"] / one["planted"], *one["interval"], 2)]
-            )
+            rows.append([kind, one["planted"], _shares(one)])
     tables = [Table(["planted copies", "of them", "found, share"], rows)] if rows else []
     return Section(title="Privacy", lines=lines, tables=tables)
 
@@ -280,7 +278,15 @@ def _utility(facts: Mapping[str, Any]) -> Section:
 
 
 def _dice(one: Mapping[str, Any] | None) -> str:
-    return NONE if one is None else interval(one["dice"], *one["interval"], 3)
+    if one is None:
+        return NONE
+    low, high = one["interval"]
+    return interval(one["dice"], low, high, 3)
+
+
+def _shares(one: Mapping[str, Any]) -> str:
+    low, high = one["interval"]
+    return interval(one["found"] / one["planted"], low, high, 2)
 
 
 def _scorecard(facts: Mapping[str, Any]) -> Section:

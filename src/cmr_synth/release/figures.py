@@ -1,4 +1,4 @@
-"""What a release asked for and what was measured of it: mix, function, adherence, each with counts."""
+"""What a release asked for and what was measured of it: mix, function, adherence, anatomy."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cmr_synth.synthesis.record import MARK
 
@@ -49,7 +49,7 @@ def is_marked(path: Path) -> bool:
     if name.endswith((".nii", ".nii.gz")):
         import nibabel as nib
 
-        header = nib.load(path).header
+        header: Any = nib.load(path).header
         return bytes(header["descrip"]).startswith(MARK.encode())
     if name.endswith(".dcm"):
         from pydicom import dcmread

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -143,7 +143,7 @@ class Maker:
 
     def _picture(
         self, asked: Asked, phase: str, mask: Scan, variant: int
-    ) -> Iterator[Progress]:  # and returns the picture
+    ) -> Generator[Progress, None, Synthetic]:
         request = self.request
         known = self.card.conditions
         wanted = Request(
@@ -166,7 +166,7 @@ class Maker:
             else:
                 yield step
         assert made is not None  # the last thing that is yielded
-        return made  # noqa: B901
+        return made
 
     def _describe(self, synthetic: Synthetic, asked: Asked, person: Person) -> None:
         """What a release adds to the record of a picture."""

@@ -98,7 +98,7 @@ class Ground:
 
     @cached_property
     def slices(self) -> tuple[int, int]:
-        """Slices with a heart, and voxels of all pictures: those of the first patient, times all."""
+        """Slices with a heart, and voxels of all pictures, as if all were like the first."""
         if not self.people.asked:
             return 0, 0
         person = self.people.source.person(self.people.asked[0])

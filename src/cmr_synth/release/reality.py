@@ -1,4 +1,4 @@
-"""A release beside real patients: fidelity vendor by vendor, and what a segmenter learns from it."""
+"""A release beside real patients: fidelity by vendor, and what a segmenter learns from it."""
 
 from __future__ import annotations
 

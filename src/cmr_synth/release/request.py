@@ -12,8 +12,10 @@ import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     PrivateAttr,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
@@ -175,7 +177,8 @@ class ReleaseRequest(_Part):
     masks : "sampled", "templates" or Given
         Nobody's by default.
     slices, spacing_mm, shape
-        Grid of masks that are not given: slices, mm (z, y, x), pixels (y, x).
+        Grid of masks that are not given: slices, mm (z, y, x), pixels (y, x). By default as many
+        slices as a heart needs.
     model, steps, guidance, sampler, batch
         As in `synthesize`.
     seed : int
@@ -194,7 +197,7 @@ class ReleaseRequest(_Part):
     evidence : Evidence
     """
 
-    release: Literal[1] = FORMAT
+    release: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     title: Words = ""
     patients: int = Field(ge=1, le=MOST_PATIENTS)
@@ -204,8 +207,11 @@ class ReleaseRequest(_Part):
     frames: int | None = Field(None, ge=2, le=100)
     contrast: str = CINE
     function: dict[str, Spread] = Field(default_factory=dict)
-    masks: Literal["sampled", "templates"] | Given = "sampled"
-    slices: int = Field(10, ge=1, le=40)
+    masks: Annotated[
+        Annotated[Literal["sampled", "templates"], Tag("nobody")] | Annotated[Given, Tag("given")],
+        Discriminator(lambda value: "nobody" if isinstance(value, str) else "given"),
+    ] = "sampled"
+    slices: int | None = Field(None, ge=1, le=40)
     spacing_mm: tuple[float, float, float] = (8.0, 1.5, 1.5)
     shape: tuple[int, int] = (128, 128)
     model: str = "flow-fast"
@@ -273,6 +279,8 @@ class ReleaseRequest(_Part):
     def _spacing(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
         if not all(0.1 <= mm <= 50 for mm in value):
             raise ValueError("give three numbers of mm (slices, rows, columns) from 0.1 to 50")
+        if value[0] < 1.5 * max(value[1:]):  # a reader could not tell which axis is which
+            raise ValueError("slices lie at least 1.5 times as far apart as pixels")
         return value
 
     @field_validator("shape")
@@ -298,7 +306,8 @@ class ReleaseRequest(_Part):
     @property
     def mixes(self) -> dict[str | None, Mix]:
         """Pathologies with their mixes; one of an open pathology where none is asked for."""
-        return dict(self.pathologies) if self.pathologies else {None: Mix()}
+        found: dict[str | None, Mix] = dict(self.pathologies.items())
+        return found or {None: Mix()}
 
     def function_of(self, pathology: str | None) -> dict[str, Spread]:
         """What is asked of the function of a patient with a pathology."""
@@ -386,7 +395,7 @@ def parse_request(stated: Any, *, name: str, folder: Path | None = None) -> Rele
     return request
 
 
-_DECIDE = ("given", "sampled", "templates", "Given", "literal['sampled','templates']")
+_DECIDE = ("nobody", "given")
 
 
 def _first(error: ValidationError) -> str:

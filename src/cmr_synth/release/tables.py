@@ -56,7 +56,7 @@ def slices_table(patients: Patients, found: Closeness | None) -> str:
     columns += [name.replace(" ", "_") for name in STATISTICS] + ["p", "flagged"]
     rows = []
     for one in patients:
-        at = iter(found.of(one["number"]) if found is not None else ())
+        at = iter(() if found is None else found.of(one["number"]).tolist())
         for picture in one["pictures"]:
             seen = {
                 (check["frame"], check["slice"]): check

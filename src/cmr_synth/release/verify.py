@@ -97,7 +97,7 @@ def verify_release(
         if not _marked(folder / name):
             faults.append(f"{name}: is not marked as synthetic")
     records = _records(folder, intact)
-    for number, (record, image, _) in enumerate(records):
+    for number, (_, image, _) in enumerate(records):
         if number % 20 == 0:
             yield Event("check passports", number / max(len(records), 1), image.name)
         fault = _passport_fault(folder, image, public_key)

@@ -34,24 +34,23 @@ class Person:
 
 
 class Source(Protocol):
-    """Where people come from.
+    """Where people come from."""
 
-    Attributes
-    ----------
-    title : str
-        In a sentence about the release.
-    takes : collection of str
-        Of "pathology", "severity", "function" and "frames": what it can be asked for.
-    facts : mapping
-        Provenance, for the datasheet; with hashes of what decides the masks.
-    licences : sequence of str
-        Of what the masks derive from; empty for those of nobody.
-    """
+    @property
+    def title(self) -> str:
+        """In a sentence about the release."""
 
-    title: str
-    takes: Collection[str]
-    facts: Mapping[str, Any]
-    licences: tuple[str, ...]
+    @property
+    def takes(self) -> Collection[str]:
+        """Of "pathology", "severity", "function" and "frames": what it can be asked for."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Provenance, for the datasheet; with hashes of what decides the masks."""
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """Of what the masks derive from."""
 
     def lacks(self, request: ReleaseRequest, people: list[Asked]) -> list[str]:
         """What of a request it cannot give, a sentence each."""

@@ -47,12 +47,12 @@ class GivenMasks:
     """
 
     title = "given masks"
-    takes: frozenset[str] = frozenset()
 
     def __init__(self, request: ReleaseRequest):
         given = request.masks
         assert isinstance(given, Given)
         self._request = request
+        self.takes: frozenset[str] = frozenset()
         self.licences: tuple[str, ...] = ()
         digest = hashlib.sha256()
         if given.folder is not None:
@@ -95,7 +95,8 @@ class GivenMasks:
     def person(self, asked: Asked) -> Person:
         """The next patient who is not used yet, of the pathology where that is asked for."""
         own = self._by_number[asked.number]
-        masks, labels = {}, ""
+        masks: dict[str, Scan] = {}
+        labels = ""
         for phase in self._request.phases:
             scan, labels = own.read[phase]()
             masks[phase] = Scan(

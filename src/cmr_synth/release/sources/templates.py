@@ -14,6 +14,8 @@ from cmr_synth.release.sources.contract import Person, lacking
 
 ANATOMIES = {None: "normal", "normal": "normal", "dcm": "dilated", "hcm": "hypertrophic"}
 """Template of each pathology."""
+SLICES = 10
+"""Of a heart that is asked for without a number."""
 
 
 class Templates:
@@ -45,10 +47,10 @@ class Templates:
         """The same individual at all phases."""
         request = self._request
         anatomy = ANATOMIES[asked.pathology]
-        masks = {}
+        masks: dict[str, Scan] = {}
         for phase in request.phases:
             stack = draw_stack(
-                slices=request.slices,
+                slices=request.slices or SLICES,
                 shape=request.shape,
                 spacing=request.spacing_mm,
                 phase=phase,

@@ -1,0 +1,250 @@
+"""Making: the same bytes whoever makes it, whenever it is interrupted; nothing twice, no halves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmr_synth.cohorts.reading import read_cohort
+from cmr_synth.errors import InputError
+from cmr_synth.imaging.masks import read_mask
+from cmr_synth.release.layouts import LAYOUTS
+from cmr_synth.release.making import make_release
+from cmr_synth.release.marks import is_marked
+
+from .conftest import KEY, files_of
+
+
+@pytest.fixture
+def undisturbed(asked, made, tmp_path: Path) -> dict[str, bytes]:
+    made(asked(), tmp_path / "undisturbed")
+    return files_of(tmp_path / "undisturbed")
+
+
+def test_it_has_what_a_release_has(undisturbed, asked, tmp_path: Path):
+    folder = tmp_path / "undisturbed"
+    for name in ("datasheet.html", "datasheet.pdf", "evidence.json", "croissant.json"):
+        assert name in undisturbed
+    rows = list(csv.DictReader((folder / "patients.csv").open()))
+    assert [row["patient"] for row in rows] == ["syn00001", "syn00002", "syn00003"]
+    assert sorted(row["pathology"] for row in rows) == ["hcm", "normal", "normal"]
+    assert all(40 < float(row["mask_lv_ef_percent"]) < 90 for row in rows)
+    slices = list(csv.DictReader((folder / "slices.csv").open()))
+    assert len(slices) == sum(int(row["slices"]) for row in rows)
+    assert {float(row["dice_LV"] or 0) >= 0 for row in slices} == {True}
+    assert not any(".partial" in name for name in undisturbed)
+    assert not (tmp_path / ".undisturbed.making").exists()
+
+
+def test_every_file_says_that_it_is_synthetic(undisturbed, tmp_path: Path):
+    folder = tmp_path / "undisturbed"
+    assert [name for name in undisturbed if not is_marked(folder / name)] == []
+
+
+def test_without_an_archive_every_page_says_not_audited(undisturbed):
+    pages = [name for name in undisturbed if name.endswith(".html")]
+    assert len(pages) == 8  # the datasheet, the passport of the set, and those of six pictures
+    for name in pages:
+        assert "not audited" in undisturbed[name].decode().lower(), name
+
+
+def test_interrupted_at_every_event_it_ends_the_same(asked, undisturbed, tmp_path: Path):
+    """Cancelled again and again: each run gets a little further, and nothing is made twice."""
+    out = tmp_path / "again"
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        events = make_release(asked(), out, KEY)
+        left = int(rng.integers(6, 18))  # events, more than come before the first patient
+        for event in events:
+            left -= 1
+            if left == 0:
+                break
+        else:
+            break
+        events.close()
+        assert not out.exists()  # never a half of it
+    assert files_of(out) == undisturbed
+
+
+def test_killed_it_ends_the_same(asked, undisturbed, tmp_path: Path):
+    """By SIGKILL, which nothing can tidy up after."""
+    request, out = tmp_path / "request.yaml", tmp_path / "killed"
+    request.write_text(asked().text())
+    key = tmp_path / "key"
+    key.write_bytes(pem(KEY))
+    command = [sys.executable, "-m", "cmr_synth.cli", "release", "make", str(request)]
+    command += ["--key", str(key), "--out", str(out)]
+    state = tmp_path / ".killed.making" / "state"
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while running.poll() is None and not list(state.glob("syn*.json")):
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert not out.exists()
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert files_of(out) == undisturbed
+
+
+def test_two_processes_make_what_one_makes(asked, undisturbed, tmp_path: Path):
+    request, out, key = tmp_path / "request.yaml", tmp_path / "shared", tmp_path / "key"
+    request.write_text(asked().text())
+    key.write_bytes(pem(KEY))
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+    ]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch += ["--main_process_port", "0", "-m", "cmr_synth.cli", "release", "make", str(request)]
+    done = subprocess.run([*launch, "--key", str(key), "--out", str(out)], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert files_of(out) == undisturbed
+
+
+@pytest.mark.parametrize("layout", ["nnunet", "bids", "dicom"])
+def test_every_form_holds_the_same_hearts(layout, asked, made, tmp_path: Path):
+    out = tmp_path / layout
+    made(asked(format=layout, patients=2), out)
+    assert [p for p in out.rglob("*") if p.is_file() and not is_marked(p)] == []
+    places = LAYOUTS[layout].places("syn00001", "ED")
+    mask = read_mask(out / places.mask)  # told by topology: the numbers mean what they should
+    assert mask.labels.startswith("read as mnms")
+    if layout == "dicom":
+        names = sorted(path.name for path in (out / str(places.folder)).iterdir())
+        assert names == ["IM_0001.dcm", "IM_0002.dcm", "SEG_0001.dcm"]
+        return
+    found = list(read_cohort(str(LAYOUTS[layout].cohort), out, []))
+    assert sorted({one.patient.removeprefix("sub-") for one in found}) == ["syn00001", "syn00002"]
+    assert sorted(one.phase for one in found) == ["ED", "ED", "ES", "ES"]
+
+
+def test_dicom_is_the_same_when_made_again(asked, made, tmp_path: Path):
+    for name in ("one", "two"):
+        made(asked(format="dicom", patients=1), tmp_path / name)
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
+
+def test_given_masks_are_used_once_each(asked, made, undisturbed, tmp_path: Path):
+    masks = tmp_path / "undisturbed" / "masks"
+    request = asked(masks={"folder": str(masks)}, pathologies=None)
+    found = made(request, tmp_path / "given").facts
+    assert found["patients"] == 3
+    assert "whoever the masks were drawn on" in found["masks"]["words"]
+    for name in ("syn00001_ED", "syn00003_ES"):
+        one, other = (
+            read_mask(f / f"{name}.nii.gz") for f in (masks, tmp_path / "given" / "masks")
+        )
+        assert np.array_equal(one.scan.array, other.scan.array)
+    with pytest.raises(InputError, match="4 are asked for and 3 of the 3 patients given"):
+        made(asked(masks={"folder": str(masks)}, pathologies=None, patients=4), tmp_path / "more")
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(asked, made, tmp_path: Path):
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds other files"):
+        made(asked(), out)
+    assert files_of(out) == {"thesis.txt": b"mine"}
+
+
+def test_another_request_does_not_go_on_with_this_one(asked, tmp_path: Path):
+    out = tmp_path / "out"
+    events = make_release(asked(), out, KEY)
+    for event in events:
+        if "1 of 3 patients" in getattr(event, "words", ""):
+            break
+    events.close()
+    with pytest.raises(InputError, match="holds a release in the making, and the request changed"):
+        list(make_release(asked(seed=6), out, KEY))
+
+
+def test_what_changed_since_the_plan_is_refused(asked, own_tiny_model: Path, tmp_path: Path):
+    from cmr_synth.release.plan import plan_release
+
+    request = asked(model=str(own_tiny_model))
+    plan = json.loads(json.dumps(plan_release(request).as_dict()))
+    card = own_tiny_model / "card.yaml"
+    card.write_text(card.read_text().replace("Shows noise.", "Shows no noise."))
+    with pytest.raises(InputError, match="the model identity changed since it was planned"):
+        list(make_release(request, tmp_path / "out", KEY, plan=plan))
+    assert not (tmp_path / ".out.making").exists()
+
+
+def test_a_full_disk_is_one_line_and_the_rest_is_kept(asked, undisturbed, tmp_path, monkeypatch):
+    import shutil
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 9, 1))
+    with pytest.raises(InputError, match="MB are needed and 0 MB are free"):
+        list(make_release(asked(), tmp_path / "out", KEY))
+    monkeypatch.undo()
+    import cmr_synth.release.patients as patients
+
+    whole, count = patients.write_picture, 0
+
+    def full(*arguments, **options):
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise OSError(28, "No space left on device")
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(patients, "write_picture", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        list(make_release(asked(), tmp_path / "out", KEY))
+    monkeypatch.undo()
+    assert len(list((tmp_path / ".out.making" / "state").glob("syn*.json"))) == 1
+    list(make_release(asked(), tmp_path / "out", KEY))
+    assert files_of(tmp_path / "out") == undisturbed
+
+
+def test_what_cannot_be_had_is_said_before_anything_is_made(asked, tmp_path: Path):
+    from cmr_synth.release.plan import plan_release
+
+    wrong = asked(
+        pathologies={"normal": 1, "tof": 1},
+        vendors=["canon"],
+        contrast="lge",
+        function={"lv_ef_percent": {"from": 30, "to": 60}},
+    )
+    found = plan_release(wrong)
+    for field in ("contrast: lge", "vendors.canon", "pathologies.tof", "function: drawn"):
+        assert any(field in words for words in found.hindrances), field
+    with pytest.raises(InputError, match="contrast: lge .*3 more"):
+        list(make_release(wrong, tmp_path / "out", KEY))
+    assert list(tmp_path.glob(".out*")) == []
+
+
+def test_metadata_are_valid_croissant(undisturbed, tmp_path: Path):
+    mlcroissant = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    document = tmp_path / "undisturbed" / "croissant.json"
+    dataset = mlcroissant.Dataset(jsonld=str(document))
+    assert not dataset.metadata.ctx.issues.errors
+    assert not dataset.metadata.ctx.issues.warnings
+    stated = json.loads(document.read_text())
+    assert "http://mlcommons.org/croissant/1.1" in stated["conformsTo"]
+    rows = list(dataset.records("patients"))
+    assert [row["patients/patient"] for row in rows] == [b"syn00001", b"syn00002", b"syn00003"]
+
+
+def pem(key) -> bytes:
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
