@@ -19,7 +19,7 @@ from cmr_synth.release.request import ReleaseRequest, parse_request
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def asked(tiny_model: Path) -> Callable[..., ReleaseRequest]:
     """A request for a few small patients; fields can be changed."""
 
@@ -43,7 +43,7 @@ def asked(tiny_model: Path) -> Callable[..., ReleaseRequest]:
     return of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def made() -> Callable[..., Made]:
     """Make a release to its end."""
 
@@ -53,6 +53,14 @@ def made() -> Callable[..., Made]:
         return last
 
     return of
+
+
+@pytest.fixture(scope="session")
+def small(asked, made, tmp_path_factory) -> Path:
+    """A finished release of three patients; leave it as it is."""
+    out = tmp_path_factory.mktemp("releases") / "undisturbed"
+    made(asked(), out)
+    return out
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from cmr_synth.reports.content import Content, Link
 from cmr_synth.reports.numbers import show
@@ -27,6 +29,19 @@ def page(content: Content, *, footer: str = "") -> str:
         HTML; text is escaped, nothing is loaded from elsewhere, and nothing in it depends on when
         it was made unless the footer does.
     """
+    return str(
+        _template().render(
+            content=content,
+            show=show,
+            png=lambda plot: base64.b64encode(png(plot)).decode("ascii"),
+            footer=footer,
+        )
+    )
+
+
+@lru_cache(maxsize=1)
+def _template() -> Any:
+    """Compiled once: a release has a page for every picture."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -37,9 +52,4 @@ def page(content: Content, *, footer: str = "") -> str:
         lstrip_blocks=True,
     )
     environment.tests["link"] = lambda cell: isinstance(cell, Link)
-    return environment.get_template("page.html").render(
-        content=content,
-        show=show,
-        png=lambda plot: base64.b64encode(png(plot)).decode("ascii"),
-        footer=footer,
-    )
+    return environment.get_template("page.html")

@@ -1,0 +1,115 @@
+"""Privacy of a release: planted copies are found and made again; sites audit without pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmr_synth.errors import InputError
+from cmr_synth.evaluation.sample import Sample
+from cmr_synth.imaging.masks import read_mask
+from cmr_synth.judges.copy_detector import CopyDetector
+from cmr_synth.privacy.archive_writer import build
+from cmr_synth.privacy.passport import verify_passport
+from cmr_synth.release.layouts import LAYOUTS
+from cmr_synth.release.patients import subject_of
+from cmr_synth.release.verify import verify_release
+
+from .conftest import KEY, people, row_of
+
+
+def slices_of(folder: Path, ident: str) -> Sample:
+    """What a release has of a patient, as an archived patient."""
+    parts = []
+    for phase in ("ED", "ES"):
+        places = LAYOUTS["nifti"].places(ident, phase)
+        mask = read_mask(folder / places.mask, convention="mnms").scan
+        parts.append(subject_of(folder, places, mask).sample)
+    pixels, labels = (np.concatenate([getattr(p, k) for p in parts]) for k in ("pixels", "labels"))
+    rows = tuple(row_of("somebody", k, 0.5) for k in range(len(pixels)))
+    return Sample("somebody", pixels, labels, rows, 1.5)
+
+
+def archive_of(real: Sample, held_out: Sample, out: Path) -> Path:
+    *_, _ = build(real, out, CopyDetector.load(), held_out=held_out, pixels=False)
+    return out
+
+
+@pytest.fixture(scope="module")
+def planted(small: Path, tmp_path_factory) -> Path:
+    """An archive of strangers, and of a patient whose slices the model will draw."""
+    strangers, own = people(8, prefix="real", seed=1), slices_of(small, "syn00002")
+    real = Sample(
+        "real",
+        np.concatenate([strangers.pixels, own.pixels]),
+        np.concatenate([strangers.labels, own.labels]),
+        (*strangers.rows, *own.rows),
+        1.5,
+    )
+    folder = tmp_path_factory.mktemp("archives") / "planted"
+    return archive_of(real, people(24, prefix="other", seed=2, each=2), folder)
+
+
+@pytest.fixture(scope="module")
+def audited(asked, made, planted: Path, tmp_path_factory):
+    out = tmp_path_factory.mktemp("audited") / "release"
+    return made(asked(evidence={"archive": str(planted)}), out)
+
+
+def test_a_planted_copy_is_made_again_and_counted(audited, small: Path):
+    privacy = audited.facts["privacy"]
+    assert privacy["patients_made_again"] == 1 and privacy["replacements"] >= 1
+    assert privacy["flagged"] == 0 and audited.facts["withheld"] == []
+    rows = {row["patient"]: row for row in csv.DictReader((audited.folder / "patients.csv").open())}
+    assert [who for who, row in rows.items() if row["made_again"] != "0"] == ["syn00002"]
+    for who in ("syn00001", "syn00002"):
+        name = f"images/{who}_ED.nii.gz"
+        same = (small / name).read_bytes() == (audited.folder / name).read_bytes()
+        assert same == (who == "syn00001")
+
+
+def test_its_passports_hold_and_its_pictures_come_out_again(audited):
+    *_, found = verify_release(audited.folder, public_key=KEY.public_key(), repeat=6)
+    assert found.faults == () and len(found.made_again) == 6
+    document = verify_passport(
+        audited.folder / "passports" / "syn00002_ED.passport.json",
+        image=audited.folder / "images" / "syn00002_ED.nii.gz",
+    ).document
+    assert document["archive"]["patients"] == 9
+    assert not any(one["flagged"] for one in document["slices"])
+
+
+def test_who_stays_too_close_is_left_out(asked, made, planted: Path, tmp_path: Path):
+    found = made(asked(evidence={"archive": str(planted)}, replacements=0), tmp_path / "out")
+    assert found.facts["patients"] == 2 and found.facts["withheld"] == [1]
+    assert not list((tmp_path / "out").rglob("*syn00002*"))
+    assert "1 of 3 left out" in (tmp_path / "out" / "datasheet.html").read_text()
+
+
+def test_an_archive_of_the_test_patients_is_refused(asked, tmp_path: Path):
+    from cmr_synth.cohorts.slices import write_slice_set
+    from cmr_synth.release.plan import plan_release
+
+    sample = people(8, prefix="real", seed=1, each=2)
+    rows = [
+        row_of(row.patient, row.slice, row.z, split="test" if k < 8 else "train")
+        for k, row in enumerate(sample.rows)
+    ]
+    arrays = {
+        "images": np.round(sample.pixels * 255).astype(np.uint8),
+        "labels": sample.labels,
+        "covered": np.ones_like(sample.labels),
+    }
+    write_slice_set(tmp_path / "set", arrays, rows, {"spacing_mm": 1.5, "cohorts": {}})
+    *_, _ = build(sample, tmp_path / "archive", CopyDetector.load(), pixels=False)
+    evidence = {"archive": str(tmp_path / "archive"), "real": str(tmp_path / "set")}
+    (words,) = plan_release(asked(evidence=evidence)).hindrances
+    assert "holds 4 of the test patients of evidence.real (drawn real0, drawn real1" in words
+    with pytest.raises(InputError, match="whom nothing may have learned from"):
+        from cmr_synth.release.making import make_release
+
+        list(make_release(asked(evidence=evidence), tmp_path / "out", KEY))
