@@ -60,7 +60,7 @@ def test_interrupted_at_every_event_it_ends_the_same(asked, undisturbed, tmp_pat
     for _ in range(200):
         events = make_release(asked(), out, KEY)
         left = int(rng.integers(6, 18))  # events, more than come before the first patient
-        for event in events:
+        for _ in events:
             left -= 1
             if left == 0:
                 break

@@ -11,11 +11,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cmr_synth.errors import InputError
+from cmr_synth.generators import zoo
 from cmr_synth.privacy.signature import signed
 from cmr_synth.release.manifest import MANIFEST, SUMS, write_manifest
 from cmr_synth.release.verify import Verified, verify_release
 
 from .conftest import KEY, files_of
+
+
+@pytest.fixture(autouse=True)
+def in_zoo(empty_zoo, tiny_model: Path) -> None:
+    """Records name models of the zoo."""
+    zoo.add(tiny_model)
 
 
 @pytest.fixture
@@ -34,6 +41,13 @@ def test_it_holds_and_comes_out_again(small: Path):
     assert found.faults == ()
     assert len(found.made_again) == 2
     assert all(words.startswith("reproduced") for words in found.made_again.values())
+
+
+def test_without_its_model_it_holds_and_is_not_made_again(small: Path, tmp_path, monkeypatch):
+    monkeypatch.setenv("CMR_SYNTH_HOME", str(tmp_path / "another"))
+    found = verified(small, repeat=1)
+    assert found.holds and found.made_again == {}
+    assert any("is not in the zoo here" in words for words in found.remarks)
 
 
 def test_any_byte_of_any_file_that_changes_is_found(own: Path):
