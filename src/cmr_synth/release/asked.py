@@ -34,7 +34,9 @@ class Asked:
     function : dict of name to value
         In the units of the names.
     seed : int
-        Of this patient's pictures and, where it is sampled, heart.
+        Of this patient's pictures and, where it is of nobody, heart.
+    again : int
+        Counts the times that he is made again; a heart of nobody is another one then.
     """
 
     number: int
@@ -44,6 +46,7 @@ class Asked:
     severity: float | None = None
     function: dict[str, float] = field(default_factory=dict)
     seed: int = 0
+    again: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """For records."""

@@ -100,7 +100,8 @@ class Maker:
         ----------
         asked : Asked
         variant : int
-            Counts the times that all his pictures are made again from other noise.
+            Counts the times that he is made again: from other noise and, where his heart is of
+            nobody, with another one.
 
         Yields
         ------
@@ -112,7 +113,7 @@ class Maker:
         InputError
             If his masks cannot be had or used, or nothing can be written.
         """
-        person = self.source.person(asked)
+        person = self.source.person(dataclasses.replace(asked, again=variant))
         study = study_of(self.request, asked.ident, self.day)
         files: dict[str, str] = {}
         pictures = []

@@ -101,14 +101,16 @@ class Sampled:
         }
         card = self._model.card
         record = {"source": "sampled", "shape_model": card.name, "sha256": card.sha256}
-        return Person(masks, record | {"seed": asked.seed}, "sampled in engine labels")
+        return Person(
+            masks, record | {"seed": [asked.seed, asked.again]}, "sampled in engine labels"
+        )
 
     def _drawn(self, asked: Asked, wishes: Wishes) -> ShapeParameters:
         """The first heart of the patient's seed whose ventricles eject as ventricles can."""
         options = {option: getattr(wishes, option) for _, option, _ in _OPTIONS.values()}
-        for again in range(TRIES):
+        for attempt in range(TRIES):
             shape = self._model.sample(
-                [asked.seed, again],
+                [asked.seed, asked.again, attempt],
                 pathology=wishes.pathology,
                 severity=wishes.severity,
                 **options,

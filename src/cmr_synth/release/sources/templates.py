@@ -46,7 +46,7 @@ class Templates:
     def person(self, asked: Asked) -> Person:
         """The same individual at all phases."""
         request = self._request
-        anatomy = ANATOMIES[asked.pathology]
+        anatomy, seed = ANATOMIES[asked.pathology], asked.seed + asked.again
         masks: dict[str, Scan] = {}
         for phase in request.phases:
             stack = draw_stack(
@@ -55,10 +55,10 @@ class Templates:
                 spacing=request.spacing_mm,
                 phase=phase,
                 anatomy=anatomy,  # type: ignore[arg-type]
-                seed=asked.seed,
+                seed=seed,
             )
             masks[phase] = on_grid(stack, request, f"{asked.ident}_{phase}")
-        return Person(masks, {"source": "templates", "anatomy": anatomy, "seed": asked.seed})
+        return Person(masks, {"source": "templates", "anatomy": anatomy, "seed": seed})
 
 
 def on_grid(stack: np.ndarray, request: ReleaseRequest, name: str) -> Scan:
