@@ -24,6 +24,9 @@ SPACING_XYZ = (1.4, 1.5, 8.0)  # mm
 def plugins() -> Iterator[Any]:
     """npe2's plugin manager with this plugin alone, found through its entry point."""
     manager = npe2.PluginManager()
+    # npe2 takes napari 0.10 for one older than 0.4.16, which wanted plugins to be found here.
+    for found in [manifest.name for manifest in manager.iter_manifests()]:
+        manager.unregister(found)
     manifest = npe2.PluginManifest.from_distribution(PLUGIN)
     manager.register(manifest)
     with pytest.MonkeyPatch.context() as patch:
