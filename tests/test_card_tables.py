@@ -124,6 +124,17 @@ def test_a_figure_that_moves_moves_the_documents(tables: ModuleType, bundled: Mo
         (
             changed(
                 flow,
+                "adherence",
+                every_vendor={
+                    "ge": {"hcm ED": {"patients": 6, "LV": 0.98, "MYO": 0.9712}},
+                    "philips": {"hcm ED": {"patients": 6, "LV": 0.5}},
+                },
+            ),
+            "| hcm ED | 6 | 0.980, 0.971 | 0.500 |",
+        ),
+        (
+            changed(
+                flow,
                 "utility",
                 seeds=5,
                 arms={"synthetic": {"acdc": {"patients": 20, "gained": [0.021, 0.01, 0.03]}}},

@@ -68,6 +68,7 @@ def zoo_page(cards: Sequence[Card]) -> str:
         "\n".join(explained),
         "The models had different budgets, which their cards state.",
         *tables,
+        *_every_vendor(makers),
         "## What the files are",
         _wrapped(
             "One hash stands for a whole model: its card (licence, limits, figures), its "
@@ -173,6 +174,35 @@ def _member(card: Card) -> str | None:
     return found and found[1]
 
 
+def _every_vendor(makers: Sequence[Card]) -> list[str]:
+    """A section for each model whose hearts were made in every vendor's style."""
+    parts = []
+    for card in makers:
+        measured = at(card, "adherence", "every_vendor")
+        if not measured:
+            continue
+        hearts = list(dict.fromkeys(heart for own in measured.values() for heart in own))
+        head = ["Hearts", "Patients", *(f"{VENDORS.get(v, v)} LV, MYO, RV" for v in measured)]
+        lines = [_line(head), _line(["---"] * len(head))]
+        for heart in hearts:
+            found = [own.get(heart, {}) for own in measured.values()]
+            patients = max(one.get("patients", 0) for one in found)
+            ratios = [
+                ", ".join(f"{v:.3f}" for name, v in one.items() if name != "patients") or MISSING
+                for one in found
+            ]
+            lines.append(_line([heart, str(patients), *ratios]))
+        parts += [
+            f"## `{card.name}`: every heart in every vendor's style",
+            _wrapped(
+                "Dice of the segmenter on synthetic slices over its Dice on the real slices of the "
+                "same masks, whatever scanner these came from; none is drawn again where it misses."
+            ),
+            "\n".join(lines),
+        ]
+    return parts
+
+
 def _patients(card: Card) -> str:
     return str(sum(use.patients for use in card.training.cohorts))
 
@@ -246,7 +276,11 @@ NO_NULL = (
 def _table(columns: Sequence[Column], cards: Sequence[Card]) -> str:
     rows = [[column.cell(card) or MISSING for column in columns] for card in cards]
     heads = [column.title for column in columns]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [heads, ["---"] * len(heads), *rows])
+    return "\n".join(_line(row) for row in [heads, ["---"] * len(heads), *rows])
+
+
+def _line(row: Sequence[str]) -> str:
+    return "| " + " | ".join(row) + " |"
 
 
 def _on_what(cards: Sequence[Card]) -> str:

@@ -22,6 +22,8 @@ from card_tables import JUDGES
 
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
+from cmr_synth.evaluation.adherence.card_facts import cell_facts
+from cmr_synth.evaluation.adherence.cells import cells
 from cmr_synth.evaluation.candidates import Candidate
 from cmr_synth.evaluation.counterparts import counterpart_sample
 from cmr_synth.evaluation.protocol import Followed, Measured, Protocol
@@ -33,9 +35,10 @@ from cmr_synth.evaluation.utility import study as utility
 from cmr_synth.evaluation.utility.results import Result, compare_arms
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
+from cmr_synth.judges.segmenter import Segmenter
 
 COHORTS = ["acdc"]
-FULL = "flow"  # has the whole utility experiment; the others are trained with alone
+FULL = "flow"  # has the whole utility experiment, the others their arm alone, and every vendor's hearts
 
 
 def main() -> None:
@@ -73,6 +76,8 @@ def main() -> None:
             judge = {"segmenter": seen.adherence.segmenter}
             figures = adherence_facts(seen.adherence.as_dict())
             changes["adherence"] = about | judge | figures
+            if entry.name == FULL:
+                changes["adherence"] |= {"every_vendor": _every_vendor(model, setting)}
             if options.raw:
                 changes["utility"] = _utility(entry.name, model, options.raw, options.work)
         card = zoo.card_of(entry)
@@ -127,6 +132,21 @@ def candidate_of(entry: zoo.Entry, model: zoo.Model, setting: Setting, work: Pat
         steps=steps,
         again=kept[1] if setting.null else None,
     )
+
+
+def _every_vendor(model: zoo.Model, setting: Setting) -> dict[str, Any]:
+    segmenter, real = Segmenter.load(), setting.held_out
+    *_, table = cells(
+        model.generator,
+        model.card.conditions.vendors,
+        real,
+        segmenter.segment(real.pixels),
+        segmenter,
+        seed=setting.seed,
+        steps=model.card.default_steps,
+    )
+    assert isinstance(table, list)
+    return cell_facts(table)
 
 
 def _utility(name: str, model: zoo.Model, raw: Path, work: Path) -> dict[str, Any]:

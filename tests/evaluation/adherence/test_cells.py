@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cmr_synth.anatomy.labels import LV, MYO
+from cmr_synth.evaluation.adherence.card_facts import cell_facts
 from cmr_synth.evaluation.adherence.cells import Cell, cells
 from cmr_synth.evaluation.candidates import candidates
 from cmr_synth.evaluation.protocol import Followed, Protocol
@@ -94,3 +95,10 @@ def test_the_page_has_the_table_of_a_model(
     vendors = {row[1] for row in section.tables[0].rows}
     assert vendors == {"siemens", "philips", "ge"}
     assert followed[0].as_dict()["cells"][0]["vendor"] in vendors
+
+
+def test_a_card_says_how_every_cell_follows_its_masks() -> None:
+    facts = cell_facts(table())
+    assert set(facts) == {"siemens", "philips"}
+    lost = facts["philips"]["dcm ES"]
+    assert (lost["patients"], lost["MYO"]) == (5, 0) and lost["RV"] == pytest.approx(1)

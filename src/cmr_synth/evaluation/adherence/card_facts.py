@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cmr_synth.evaluation.adherence.cells import Cell
 
 
 def card_facts(seen: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,3 +35,24 @@ def card_facts(seen: Mapping[str, Any]) -> dict[str, Any]:
             name: [one["missed"], one["real_missed"]] for name, one in overall.items()
         },
     }
+
+
+def cell_facts(table: Sequence[Cell]) -> dict[str, Any]:
+    """Dice over real of every vendor, pathology and phase, rounded.
+
+    Parameters
+    ----------
+    table : sequence of Cell
+        From `cells`.
+
+    Returns
+    -------
+    dict
+        `{vendor: {"PATHOLOGY PHASE": {"patients": n, structure: ratio, ...}}}`.
+    """
+    facts: dict[str, Any] = {}
+    for cell in table:
+        own = facts.setdefault(cell.vendor, {})
+        ratios = own.setdefault(f"{cell.pathology} {cell.phase}", {"patients": cell.patients})
+        ratios[cell.structure] = round(cell.dice.ratio, 4)
+    return facts
