@@ -38,7 +38,7 @@ from cmr_synth.generators import zoo
 from cmr_synth.judges.segmenter import Segmenter
 
 COHORTS = ["acdc"]
-FULL = "flow"  # has the whole utility experiment, the others their arm alone, and every vendor's hearts
+FULL = "flow"  # has all arms of utility, where others have one, and every vendor's hearts
 
 
 def main() -> None:
