@@ -90,6 +90,7 @@ def measure(started_at: float, repeats: int) -> dict[str, list[float]]:
     from cmr_synth.anatomy.template import draw_stack
     from napari_cmr_synth._layers import labels_layer, scan_without_place
     from napari_cmr_synth.files.sample_data import _engine_labels
+    from napari_cmr_synth._panel_bar import PanelBar
     from napari_cmr_synth.synthesis.widget import SynthesizeWidget
 
     viewer = napari.current_viewer()
@@ -101,6 +102,8 @@ def measure(started_at: float, repeats: int) -> dict[str, list[float]]:
     until(lambda: window.isVisible() and drawn)
     found = {"started": [time.time() - started_at]}
 
+    bar = window.findChild(PanelBar)
+    bar.show_panel("Synthesize")
     (widget,) = window.findChildren(SynthesizeWidget)
     spacing = (8.0, 1.5, 1.5)
     scan = scan_without_place(draw_stack(slices=SLICES, spacing=spacing), spacing, "heart")

@@ -69,6 +69,7 @@ def measure(
 ) -> tuple[list[float], list[float], int, int]:
     """Latency and longest block of each stroke in ms, pictures in mid-stroke, requests dropped."""
     from napari_cmr_synth._app import open_app
+    from napari_cmr_synth._panel_bar import PanelBar
     from napari_cmr_synth.synthesis.widget import SynthesizeWidget
 
     viewer = open_app()
@@ -77,7 +78,9 @@ def measure(
     viewer.dims.set_point(0, mask.data.shape[0] // 2 * mask.scale[0])
     viewer.reset_view()
     rest(1.0)
-    (widget,) = viewer.window._qt_window.findChildren(SynthesizeWidget)
+    window = viewer.window._qt_window
+    window.findChild(PanelBar).show_panel("Synthesize")
+    (widget,) = window.findChildren(SynthesizeWidget)
     live = widget.live
     shown: list[float] = []
     live.updated.connect(shown.append)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QLabel,
     QLineEdit,
     QPushButton,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.heart_side import Mirror
@@ -24,7 +24,7 @@ from . import _models, _settings
 from ._card_dialog import CardDialog
 from ._family_form import FamilyForm
 from ._fields import Number, WholeNumber
-from ._layout import form, group, narrow_combo, show_row, side_by_side, stacked
+from ._layout import form, group, narrow_combo, show_row, side_by_side, stacked, word_wrapped
 from ._messages import show_problem
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class ConditionsForm(QWidget):
             ("Sampling", self._build_sampling(of_files)),
         ):
             column.addWidget(group(title, inside))
+        column.addWidget(self._build_advanced())
         self._on_model()
         self._offer(self.vendor, _settings.get("vendor"))
 
@@ -249,22 +250,8 @@ class ConditionsForm(QWidget):
         self.position.setSpecialValueText(UNSPECIFIED)
         self.position.setValue(-0.05)
         self.position.setToolTip("0 is the base, 1 the apex. A stack has its own positions.")
-        self.position_text = QLabel()
+        self.position_text = word_wrapped("")
         self.position_text.setToolTip("0 is the base, 1 the apex; they follow from the stack.")
-        self.spacing = QLineEdit()
-        self.spacing.setPlaceholderText("as the mask says")
-        self.spacing.setToolTip(
-            "mm, columns x rows x slices such as 1.4x1.4x8, of a mask whose header never got one."
-        )
-        self.spacing.editingFinished.connect(self._on_entry)
-        self.mirror = narrow_combo()
-        for word, shown in MIRROR.items():
-            self.mirror.addItem(shown, word)
-        self.mirror.setToolTip(
-            "The right ventricle belongs on the left of the picture. Where a file puts it on the "
-            "right, this is mended by the heart's own layout, or as you choose."
-        )
-        self.mirror.currentIndexChanged.connect(self._on_entry)
         for combo in (self.vendor, self.phase, self.pathology, self.cohort):
             combo.currentIndexChanged.connect(self._on_entry)
         self.position.valueChanged.connect(self._on_entry)
@@ -274,8 +261,6 @@ class ConditionsForm(QWidget):
             ("Position", side_by_side(self.position, self.position_text)),
             ("Pathology", self.pathology),
             ("Cohort", self.cohort),
-            ("Spacing", self.spacing),
-            ("Mirror", self.mirror),
         )
 
     def _build_sampling(self, of_files: bool) -> QWidget:
@@ -291,6 +276,16 @@ class ConditionsForm(QWidget):
         self.dice.setText("\N{DIE FACE-5}")
         self.dice.setToolTip("Another seed")
         self.dice.clicked.connect(self.throw_dice)
+        self.seed.textChanged.connect(self._on_entry)
+        scope = [] if of_files else [("Make", self.scope)]
+        return form(
+            *scope,
+            ("Images of each" if of_files else "Variants", self.variants),
+            ("Seed", side_by_side(self.seed, self.dice)),
+        )
+
+    def _build_advanced(self) -> QCollapsible:
+        """What a model is best left to decide, and what the mask's file nearly always says."""
         self.steps = WholeNumber()
         self.steps.setRange(0, 1000)
         self.steps.setToolTip("Network evaluations; a model looks best at its own number.")
@@ -303,21 +298,36 @@ class ConditionsForm(QWidget):
         self.batch.setRange(1, 64)
         self.batch.setValue(TOGETHER)
         self.batch.setToolTip("Images made at once: speed and memory, not pixels")
-        self.seed.textChanged.connect(self._on_entry)
+        self.spacing = QLineEdit()
+        self.spacing.setPlaceholderText("as the mask says")
+        self.spacing.setToolTip(
+            "mm, columns x rows x slices such as 1.4x1.4x8, of a mask whose header never got one."
+        )
+        self.spacing.editingFinished.connect(self._on_entry)
+        self.mirror = narrow_combo()
+        for word, shown in MIRROR.items():
+            self.mirror.addItem(shown, word)
+        self.mirror.setToolTip(
+            "The right ventricle belongs on the left of the picture. Where a file puts it on the "
+            "right, this is mended by the heart's own layout, or as you choose."
+        )
+        self.mirror.currentIndexChanged.connect(self._on_entry)
         self.steps.valueChanged.connect(self._on_entry)
         self.guidance.valueChanged.connect(self._on_entry)
         self.family = FamilyForm()
         self.family.changed.connect(self._on_entry)
-        scope = [] if of_files else [("Make", self.scope)]
+        self.advanced = QCollapsible("Advanced")
+        self.advanced.layout().setContentsMargins(0, 0, 0, 0)
         fields = form(
-            *scope,
-            ("Images of each" if of_files else "Variants", self.variants),
-            ("Seed", side_by_side(self.seed, self.dice)),
             ("Steps", self.steps),
             ("Guidance", self.guidance),
-            ("Batch", self.batch),
+            ("At once", self.batch),
+            ("Spacing", self.spacing),
+            ("Mirror", self.mirror),
         )
-        return stacked(fields, self.family)
+        self.advanced.addWidget(stacked(fields, self.family))
+        self.advanced.toggled.connect(lambda opened: self.family.learn() if opened else None)
+        return self.advanced
 
     def _on_entry(self, *_: object) -> None:
         self.changed.emit()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLineEdit, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from . import _models
 from ._jobs import Job
@@ -13,11 +12,11 @@ from ._layout import form, stacked, word_wrapped
 LOADING = "Looking at what the family of the model takes."
 
 
-class FamilyForm(QCollapsible):
+class FamilyForm(QWidget):
     """Each entry is there only if the family of the model takes it.
 
     That is known once the code of the family has been imported, and torch with it: by a panel that
-    made a picture, or in the background when this is opened.
+    made a picture, or in the background when `learn` is called.
 
     Parameters
     ----------
@@ -31,7 +30,7 @@ class FamilyForm(QCollapsible):
     """It is known what the family takes, or that this cannot be known."""
 
     def __init__(self, parent: QWidget | None = None):
-        super().__init__("More", parent)
+        super().__init__(parent)
         self._model = ""
         self._taken: frozenset[str] = frozenset()
         self._job: Job | None = None
@@ -45,11 +44,12 @@ class FamilyForm(QCollapsible):
             "sampler": form(("Sampler", self.sampler)),
             "prompt": form(("Prompt", self.prompt)),
         }
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.addWidget(stacked(self.says, *self._rows.values()))
+        self._asked = False
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(stacked(self.says, *self._rows.values()))
         for field in (self.sampler, self.prompt):
             field.textChanged.connect(self._on_text)
-        self.toggled.connect(self._on_toggled)
 
     def entry(self, word: str) -> str | None:
         """What was entered for "sampler" or "prompt"; None if that is empty or not taken."""
@@ -61,15 +61,17 @@ class FamilyForm(QCollapsible):
         self._model = name
         takes = _models.takes(name)
         self._show(takes)
-        if takes is None and self.isExpanded():
+        if takes is None and self._asked:
+            self._learn()
+
+    def learn(self) -> None:
+        """Find out what the family of the model takes, and of every other that is chosen later."""
+        self._asked = True
+        if _models.takes(self._model) is None:
             self._learn()
 
     def _on_text(self, _text: str) -> None:
         self.changed.emit()
-
-    def _on_toggled(self, opened: bool) -> None:
-        if opened and _models.takes(self._model) is None:
-            self._learn()
 
     def _learn(self) -> None:
         if self._job is not None and self._job.running:
@@ -87,7 +89,7 @@ class FamilyForm(QCollapsible):
 
     def _end(self, _cancelled: bool, error: BaseException | None) -> None:
         if error is not None:
-            self.collapse()
+            self._asked = False
         elif _models.takes(self._model) is None:  # another model was chosen meanwhile
             self._learn()
             return
@@ -98,5 +100,4 @@ class FamilyForm(QCollapsible):
         for word, row in self._rows.items():
             row.setVisible(word in self._taken)
         self.says.setText(LOADING if takes is None else "")
-        self.says.setVisible(takes is None)
-        self.setVisible(takes is None or not self._taken.isdisjoint(self._rows))
+        self.says.setVisible(takes is None and self._asked)

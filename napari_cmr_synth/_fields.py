@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QLocale, Qt
+from qtpy.QtCore import QEvent, QLocale, Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QStyle,
     QStyleOptionComboBox,
     QStylePainter,
+    QToolTip,
     QWidget,
 )
 
@@ -48,21 +49,37 @@ class Choice(_ScrolledPast, QComboBox):
         self._scroll_past()
         self.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
 
-    def paintEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
-        """As Qt's, which cuts the end."""
-        painter, option = QStylePainter(self), QStyleOptionComboBox()
+    @property
+    def shown(self) -> str:
+        """The entry as far as it is seen."""
+        option = QStyleOptionComboBox()
         self.initStyleOption(option)
-        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         room = self.style().subControlRect(
             QStyle.ComplexControl.CC_ComboBox,
             option,
             QStyle.SubControl.SC_ComboBoxEditField,
             self,
         )
-        option.currentText = self.fontMetrics().elidedText(
-            option.currentText, Qt.TextElideMode.ElideMiddle, room.width() - MARGIN
+        cut: str = self.fontMetrics().elidedText(
+            self.currentText(), Qt.TextElideMode.ElideMiddle, room.width() - MARGIN
         )
+        return cut
+
+    def paintEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+        """As Qt's, which cuts the end."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        option.currentText = self.shown
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+    def event(self, event: Any) -> bool:
+        """Say the whole entry under the mouse, if it is cut."""
+        tip = self.toolTip()
+        if event.type() == QEvent.Type.ToolTip and self.currentText() not in (self.shown, tip):
+            QToolTip.showText(event.globalPos(), f"{self.currentText()}\n{tip}".strip(), self)
+            return True
+        return bool(super().event(event))
 
 
 class WholeNumber(_ScrolledPast, QSpinBox):

@@ -28,6 +28,7 @@ from qtpy.QtWidgets import (
 
 from ._layout import scrolled, word_wrapped
 from ._messages import show_note, show_problem
+from ._theme import theme_colour
 
 if TYPE_CHECKING:
     from cmr_synth.reports.content import Content, Picture, Plot, Section, Table
@@ -58,7 +59,6 @@ class PanelFrame(QWidget):
         self._rows = QVBoxLayout(self._body)
         self._rows.setContentsMargins(0, 0, 6, 0)
         scroll = scrolled(self._body)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
         self.html_button = QPushButton("Save as HTML...")
         self.html_button.setToolTip("A page in one file, to read and to pass on")
@@ -70,6 +70,7 @@ class PanelFrame(QWidget):
         buttons.addWidget(self.html_button)
         buttons.addWidget(self.json_button)
 
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll, 1)
@@ -187,7 +188,7 @@ class PanelFrame(QWidget):
 def _draw(plot: Plot, canvas: Any) -> None:
     from cmr_synth.reports.plots import draw
 
-    draw(plot, canvas.figure, ink=_ink())
+    draw(plot, canvas.figure, ink=theme_colour("text"))
     canvas.draw_idle()
 
 
@@ -202,14 +203,6 @@ def _picture(shown: Picture) -> QLabel:
     label.setToolTip(shown.says)
     label.setAccessibleName(shown.says)
     return label
-
-
-def _ink() -> str:
-    """Colour of text in napari's theme."""
-    from napari.settings import get_settings
-    from napari.utils.theme import get_theme
-
-    return get_theme(get_settings().appearance.theme).text.as_hex()
 
 
 def _text(text: str, style: str = "") -> QLabel:

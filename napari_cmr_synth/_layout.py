@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
+    QAbstractButton,
     QComboBox,
     QFormLayout,
     QFrame,
@@ -20,6 +22,9 @@ from qtpy.QtWidgets import (
 )
 
 from ._fields import Choice
+
+LOWEST_VIEW = 120  # pixels of what scrolls
+BESIDE_TEXT = 16  # pixels that the frame of a button takes on both sides
 
 
 def narrow_combo(parent: QWidget | None = None) -> Choice:
@@ -45,6 +50,12 @@ def button(text: str, tip: str, pressed: Callable[[], object]) -> QPushButton:
     made.setToolTip(tip)
     made.clicked.connect(lambda *_: pressed())
     return made
+
+
+def as_narrow_as_its_text(made: QAbstractButton) -> None:
+    """Let a button of few letters be narrow; styles give it room for a long word otherwise."""
+    text = made.fontMetrics().boundingRect(made.text()).width()
+    made.setMinimumWidth(text + BESIDE_TEXT)
 
 
 def group(title: str, *parts: QWidget) -> QGroupBox:
@@ -99,10 +110,23 @@ def show_row(field: QWidget, visible: bool) -> None:
         title.setVisible(visible)
 
 
+class _Tall(QScrollArea):
+    """A view that may be lower than what is in it, but not narrower."""
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """As wide as what is in it, and the bar beside it."""
+        width = self.verticalScrollBar().sizeHint().width()
+        if self.widget() is not None:
+            width += self.widget().minimumSizeHint().width()
+        return QSize(width, LOWEST_VIEW)
+
+
 def scrolled(inside: QWidget, parent: QWidget | None = None) -> QScrollArea:
     """A frameless view of a widget that may be taller than its dock."""
-    area = QScrollArea(parent)
+    area = _Tall(parent)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # a click beside a field leaves the keys alone
     area.setWidget(inside)
     return area

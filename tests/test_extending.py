@@ -234,10 +234,12 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QDockWidget, QLabel, QPushButton
 
 from napari_cmr_synth._app import open_app
+from napari_cmr_synth._panel_bar import PanelBar
 
 told = []
 notification_manager.notification_ready.connect(lambda notice: told.append(notice.message))
 viewer = open_app()
+viewer.window._qt_window.findChild(PanelBar).open_all()
 docks = {dock.windowTitle(): dock for dock in viewer.window._qt_window.findChildren(QDockWidget)}
 viewer.add_image(np.linspace(0, 1, 600).reshape(6, 10, 10), name="ramp")
 panel = docks["Histogram"].widget()

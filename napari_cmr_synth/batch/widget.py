@@ -96,12 +96,13 @@ class BatchWidget(Panel):
         for shown, formats in FORMATS.items():
             self.formats.addItem(shown, formats)
         self.form = ConditionsForm(of_files=True)
-        self.skip = QCheckBox("Skip masks whose images are there already")
+        self.skip = QCheckBox("Skip masks that are done")
         self.skip.setToolTip(
-            "Made by the same model file from the same mask, with the same conditions and seed"
+            "Their images are there, made by the same model file from the same mask, with the same "
+            "conditions and seed"
         )
         self.skip.setChecked(True)
-        self.check = QCheckBox("Check every slice against its mask")
+        self.check = QCheckBox("Check slices against their mask")
         self.check.setToolTip(
             "A segmenter looks for the heart; where it is found less well than on 95 % of real "
             f"slices, the slice is drawn again, up to {REDRAWS} times, and flagged if it still "

@@ -51,8 +51,6 @@ class CompareWidget(Panel):
     parent : QWidget, optional
     """
 
-    tab = "Variants"
-
     finished = Signal()
     """Nothing runs any more, and the buttons are ready again."""
 

@@ -26,7 +26,7 @@ from cmr_synth.anatomy.template import SIZES
 
 from .._fields import Choice, Number, WholeNumber
 from .._layers import COLOURS
-from .._layout import narrow_combo
+from .._layout import as_narrow_as_its_text, narrow_combo
 from .contours import COLOUR_OF
 from .new_mask import BOTH, STACK, NewMask
 
@@ -290,7 +290,7 @@ def _button(text: str, tip: str) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
     button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    button.setMinimumWidth(40)
+    as_narrow_as_its_text(button)
     return button
 
 

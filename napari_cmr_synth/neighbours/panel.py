@@ -78,8 +78,6 @@ class NeighboursPanel(Panel):
     parent : QWidget, optional
     """
 
-    tab = "Patients"
-
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None):
         super().__init__(parent)
         self._viewer = unwrapped(viewer)

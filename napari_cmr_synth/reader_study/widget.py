@@ -28,6 +28,7 @@ from qtpy.QtWidgets import (
 
 from cmr_synth.errors import InputError
 
+from .._layout import as_narrow_as_its_text
 from .._messages import show_problem
 from .._panel import Panel
 
@@ -53,8 +54,6 @@ class ReaderStudyWidget(Panel):
         Not used: nothing of the study is shown as a layer.
     parent : QWidget, optional
     """
-
-    tab = "Readers"
 
     def __init__(self, viewer: napari.viewer.Viewer | None = None, parent: QWidget | None = None):
         super().__init__(parent)
@@ -229,6 +228,7 @@ def _row(parent: QWidget, texts: list[str]) -> QButtonGroup:
     for number, text in enumerate(texts):
         button = QPushButton(text, parent)
         button.setCheckable(True)
+        as_narrow_as_its_text(button)
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys stay with the widget
         group.addButton(button, number)
     return group

@@ -62,10 +62,10 @@ def test_sampler_and_prompt_are_there_if_the_family_takes_them(form, monkeypatch
     monkeypatch.setitem(_models._takes, form.card.family, frozenset(takes))
     family = form.family
     family.show_model(form.card.name)
-    family.expand(animate=False)
+    form.advanced.expand(animate=False)
     family.sampler.setText("heun")
     family.prompt.setText("a heart")
-    assert family.isVisible() == bool(shown)
+    assert form.steps.isVisible()
     for word, field in (("sampler", family.sampler), ("prompt", family.prompt)):
         assert field.isVisible() == (word in shown)
     asked = form.request(labels=None, single=True)
@@ -73,13 +73,14 @@ def test_sampler_and_prompt_are_there_if_the_family_takes_them(form, monkeypatch
     assert asked.prompt == ("a heart" if "prompt" in shown else None)
 
 
-def test_opening_more_learns_what_the_family_takes(form, qtbot, monkeypatch):
+def test_opening_advanced_learns_what_the_family_takes(form, qtbot, monkeypatch):
     monkeypatch.setattr(_models, "_takes", {})
     family = form.family
     family.show_model(form.card.name)
-    assert family.isVisible() and not family.isExpanded()
+    assert not form.advanced.isExpanded()
     with qtbot.waitSignal(family.learnt, timeout=60_000):
-        family.toggleButton().click()
+        form.advanced.toggleButton().click()
+    assert form.steps.isVisible()
     assert _models.takes(form.card.name)
     assert family.sampler.isVisible() == ("sampler" in _models.takes(form.card.name))
 
@@ -88,7 +89,7 @@ def test_masks_in_files_are_made_whole(viewer, qtbot):
     form = ConditionsForm(of_files=True)
     qtbot.addWidget(form)
     form.show()
-    assert not form.scope.isVisible() and form.position.isVisible() and form.guidance.isVisible()
+    assert not form.scope.isVisible() and form.position.isVisible()
     form.variants.setValue(5000)
     assert form.request(labels=None, single=True).n == 5000
 
