@@ -162,10 +162,10 @@ class Columns(QObject):
         ]
         rest = (1 - SHARE_OF_PICTURE) * self._window.width()
         rest -= LINE * (len(panels) + bool(layers)) + LAYERS * bool(layers)
-        width = min(WIDEST, int(rest / max(1, len(panels))))
-        self._window.resizeDocks(
-            [*layers, *panels], [LAYERS] * len(layers) + [width] * len(panels), _ACROSS
-        )
+        needed = [dock.minimumSizeHint().width() for dock in panels]
+        spare = max(0, rest - sum(needed)) / max(1, len(panels))
+        widths = [max(least, min(WIDEST, int(least + spare))) for least in needed]
+        self._window.resizeDocks([*layers, *panels], [LAYERS] * len(layers) + widths, _ACROSS)
 
 
 def _slim(viewer: Any) -> None:

@@ -159,8 +159,8 @@ class PanelBar(QToolBar):
     def _mark(self) -> None:
         """Press the buttons of those that are shown."""
         for title, dock in self._docks.items():
-            there = dock is not None and isalive(dock)
-            self.buttons[title].setChecked(there and not dock.isHidden())
+            there = dock is not None and isalive(dock) and not dock.isHidden()
+            self.buttons[title].setChecked(there)
 
     def _paint(self) -> None:
         ink = theme_colour("text")

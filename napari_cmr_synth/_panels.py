@@ -52,7 +52,8 @@ def offered(viewer: napari.viewer.Viewer) -> list[Offered]:
     ----------
     viewer : napari.viewer.Viewer
     """
-    own, known = panels(), weakref.ref(unwrapped(viewer))
+    own = panels()
+    known: Callable[[], Any] = weakref.ref(unwrapped(viewer))  # the window outlives no viewer
     return [
         Offered(
             title,
@@ -72,7 +73,7 @@ def _entries() -> dict[str, EntryPoint]:
         return {title: EntryPoint(title, place, GROUP) for title, place in panels().items()}
 
 
-def _open_ours(known: weakref.ref[Any], title: str) -> QDockWidget:
+def _open_ours(known: Callable[[], Any], title: str) -> QDockWidget:
     viewer = known()
     dock: QDockWidget = viewer.window.add_plugin_dock_widget(PLUGIN, title)[0]
     dock.setWindowTitle(title)  # napari adds the plugin's name, too long for a narrow panel
@@ -80,7 +81,7 @@ def _open_ours(known: weakref.ref[Any], title: str) -> QDockWidget:
     return dock
 
 
-def _open_theirs(known: weakref.ref[Any], entry: EntryPoint) -> QDockWidget:
+def _open_theirs(known: Callable[[], Any], entry: EntryPoint) -> QDockWidget:
     viewer = known()
     for dock in viewer.window._qt_window.findChildren(QDockWidget):
         if dock.property(GROUP) == entry.name:

@@ -290,7 +290,6 @@ class CompareWidget(Panel):
         )
         layout.addWidget(side_by_side(self.progress, self.cancel_button))
         layout.addWidget(self.status)
-        self.setMinimumWidth(280)
 
 
 def _drawn_slices(numbers: Scan) -> NDArray[np.bool_]:

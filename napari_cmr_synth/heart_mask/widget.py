@@ -295,7 +295,6 @@ class HeartMaskWidget(Panel):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
-        self.setMinimumWidth(300)
 
     def _connect(self) -> None:
         self.picker.layer_changed.connect(self._mask_changed)

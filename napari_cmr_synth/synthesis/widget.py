@@ -331,7 +331,6 @@ class SynthesizeWidget(Panel):
         layout.addLayout(buttons)
         for widget in (self.progress, self.status, self.retry_box, line, self.device):
             layout.addWidget(widget)
-        self.setMinimumWidth(280)
 
 
 def _make(
