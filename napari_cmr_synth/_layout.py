@@ -31,7 +31,7 @@ def narrow_combo(parent: QWidget | None = None) -> Choice:
     """A combo box that never widens its dock, however long its entries are."""
     combo = Choice(parent)
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(8)
+    combo.setMinimumContentsLength(5)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return combo
 

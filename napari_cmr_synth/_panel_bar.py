@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QToolBar, QToolButton
+from qtpy.QtWidgets import QDockWidget, QToolBar, QToolButton, QWidget
 
 from ._columns import Columns
 from ._icons import icon_of
@@ -55,14 +55,20 @@ class PanelBar(QToolBar):
         self.columns = Columns(viewer)
         self.columns.changed.connect(self._mark)
         self.open_menu = OpenMenu(viewer)
+        self.export_button = QToolButton()
+        self.export_button.setText("Export")
+        self.export_button.setToolTip("Save layers as NIfTI, DICOM, DICOM SEG, nnU-Net or PNG")
+        self.export_button.clicked.connect(lambda *_: self._export(viewer))
+        self._dialog: QWidget | None = None
         self.addWidget(self.open_menu)
+        self.addWidget(self.export_button)
         self.addSeparator()
         self.buttons: dict[str, QToolButton] = {}
         self._offered: dict[str, Offered] = {}
         self._docks: dict[str, QDockWidget | None] = {}
         for panel in offered(viewer):
             self._add(panel)
-        for button in (self.open_menu, *self.buttons.values()):
+        for button in (self.open_menu, self.export_button, *self.buttons.values()):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(QSize(ICON, ICON))
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # the keys stay with the picture
@@ -119,6 +125,14 @@ class PanelBar(QToolBar):
         self.buttons[panel.title] = button
         self._offered[panel.title] = panel
 
+    def _export(self, viewer: napari.viewer.Viewer) -> None:
+        from .export.dialog import ExportDialog
+
+        dialog = ExportDialog(viewer, self.window())
+        dialog.finished.connect(lambda *_: setattr(self, "_dialog", None))
+        self._dialog = dialog  # while it is open, for Python would let go of it
+        dialog.show()
+
     def _on_click(self, title: str, on: bool) -> None:
         if on:
             self.show_panel(title)
@@ -168,5 +182,6 @@ class PanelBar(QToolBar):
         if style != self.styleSheet():
             self.setStyleSheet(style)
         self.open_menu.setIcon(icon_of("Open", ink, ICON))
+        self.export_button.setIcon(icon_of("Export", ink, ICON))
         for title, button in self.buttons.items():
             button.setIcon(icon_of(title, ink, ICON))

@@ -85,7 +85,7 @@ class SliderForm(QWidget):
         self._grid.setVerticalSpacing(2)
         self._grid.setColumnStretch(1, 1)
         self._grid.addWidget(QLabel("Disease"), 0, 0)
-        self._grid.addWidget(self.disease, 0, 1, 1, 3)
+        self._grid.addWidget(self.disease, 0, 1, 1, 2)
         tip = "Of the disease: 0 % is none, 100 % a typical patient."
         self._add("severity", "Severity", 0.0, MOST_SEVERE, tip)
         for name, dial in DIALS.items():
@@ -142,10 +142,11 @@ class SliderForm(QWidget):
         value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         value.setMinimumWidth(value.fontMetrics().horizontalAdvance("+150 %"))
         label = QLabel(title)
+        label.setWordWrap(True)  # the picture keeps half of a small screen
         for widget in (label, slider, value):
             widget.setToolTip(tip)
         self._grid.addWidget(label, row, 0)
-        self._grid.addWidget(slider, row, 1, 1, 1 if regional else 2)
+        self._grid.addWidget(slider, row, 1)
         if regional:
             region = self.regions[name] = narrow_combo(self)
             region.setMinimumContentsLength(6)
@@ -154,8 +155,8 @@ class SliderForm(QWidget):
             for word in words():
                 region.addItem(word, word)
             region.activated.connect(self._changed)
-            self._grid.addWidget(region, row, 2)
-        self._grid.addWidget(value, row, 3)
+            self._grid.addWidget(region, row + 1, 1, 1, 2)
+        self._grid.addWidget(value, row, 2)
         slider.valueChanged.connect(lambda _=0, name=name: self._on_value(name))
         slider.sliderReleased.connect(self._let_go)
 

@@ -6,11 +6,11 @@ in. What scrolls may be out of sight vertically, never horizontally.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from qtpy.QtCore import QPoint, QRect, Qt
+from qtpy.QtGui import QTextDocument
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractScrollArea,
@@ -24,7 +24,6 @@ from qtpy.QtWidgets import (
 from napari_cmr_synth._fields import Choice
 
 LOWEST_VIEW = 120  # pixels of what scrolls: enough for a heading and two fields
-TAGS = re.compile(r"<[^>]+>")
 SPARE = 1  # pixel of rounding
 
 
@@ -64,16 +63,22 @@ def _is_machinery(widget: QWidget) -> bool:
 
 def _cut(widget: QWidget, name: str) -> Iterator[str]:
     if isinstance(widget, QLabel) and widget.text():  # one with a picture has none
-        words = TAGS.sub("", widget.text())
-        if widget.wordWrap():
-            needed = widget.heightForWidth(widget.width())
-            if widget.height() < needed - SPARE:
-                yield f"{name}: is {widget.height()} pixels high, its text needs {needed}"
-            widest = max(map(widget.fontMetrics().horizontalAdvance, words.split() or [""]))
+        advance = widget.fontMetrics().horizontalAdvance
+        if Qt.mightBeRichText(widget.text()):
+            page = QTextDocument()
+            page.setDefaultFont(widget.font())
+            page.setHtml(widget.text())
+            page.setTextWidth(widget.width())
+            widest = round(page.size().width())
+        elif widget.wordWrap():
+            widest = max(map(advance, widget.text().split()))
         else:
-            widest = max(map(widget.fontMetrics().horizontalAdvance, words.splitlines() or [""]))
+            widest = max(map(advance, widget.text().splitlines()))
         if widget.width() < widest - SPARE:
             yield f"{name}: is {widget.width()} pixels wide, its text needs {widest}"
+        needed = widget.heightForWidth(widget.width()) if widget.wordWrap() else 0
+        if widget.height() < needed - SPARE:
+            yield f"{name}: is {widget.height()} pixels high, its text needs {needed}"
     elif isinstance(widget, QComboBox):
         if isinstance(widget, Choice):
             return  # cuts the middle, and says the rest under the mouse
