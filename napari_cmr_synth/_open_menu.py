@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtGui import QAction
@@ -26,7 +28,7 @@ class OpenMenu(QToolButton):
 
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None):
         super().__init__(parent)
-        self._viewer = unwrapped(viewer)
+        self._known: Callable[[], Any] = weakref.ref(unwrapped(viewer))
         self.setText("Open")
         self.setToolTip("Open a scan, a mask or an example")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -44,14 +46,19 @@ class OpenMenu(QToolButton):
             self.samples[key] = action
         self.setMenu(menu)
 
+    @property
+    def viewer(self) -> Any:
+        """The viewer that things are opened in."""
+        return self._known()  # a menu keeps no window
+
     def open_sample(self, key: str) -> None:
         """Open sample data, and look at the middle of the heart."""
         try:
-            layers = self._viewer.open_sample(PLUGIN, key)
+            layers = self.viewer.open_sample(PLUGIN, key)
         except Exception as error:  # a sample that is made may fail as any synthesis
             show_problem(error)
             return
-        look_at(self._viewer, layers)
+        look_at(self.viewer, layers)
 
     def _ask(self) -> None:
         kinds = "Scans and masks (*.nii *.nii.gz *.dcm);;All files (*)"
@@ -66,11 +73,11 @@ class OpenMenu(QToolButton):
         if not paths:
             return
         try:
-            layers = self._viewer.open(paths, plugin=PLUGIN)
+            layers = self.viewer.open(paths, plugin=PLUGIN)
         except Exception as error:  # a reader's InputError among them; shown as one line
             show_problem(error)
             return
-        look_at(self._viewer, layers)
+        look_at(self.viewer, layers)
 
 
 def look_at(viewer: Any, layers: list[Any]) -> None:

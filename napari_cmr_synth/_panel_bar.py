@@ -58,7 +58,7 @@ class PanelBar(QToolBar):
         self.export_button = QToolButton()
         self.export_button.setText("Export")
         self.export_button.setToolTip("Save layers as NIfTI, DICOM, DICOM SEG, nnU-Net or PNG")
-        self.export_button.clicked.connect(lambda *_: self._export(viewer))
+        self.export_button.clicked.connect(self._export)
         self._dialog: QWidget | None = None
         self.addWidget(self.open_menu)
         self.addWidget(self.export_button)
@@ -125,10 +125,10 @@ class PanelBar(QToolBar):
         self.buttons[panel.title] = button
         self._offered[panel.title] = panel
 
-    def _export(self, viewer: napari.viewer.Viewer) -> None:
+    def _export(self, *_: object) -> None:
         from .export.dialog import ExportDialog
 
-        dialog = ExportDialog(viewer, self.window())
+        dialog = ExportDialog(self.open_menu.viewer, self.window())
         dialog.finished.connect(lambda *_: setattr(self, "_dialog", None))
         self._dialog = dialog  # while it is open, for Python would let go of it
         dialog.show()
