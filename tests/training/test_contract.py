@@ -18,6 +18,7 @@ from torch import nn
 from cmr_synth.generators.interface import Condition, Images
 from cmr_synth.generators.latent.autoencoder import Autoencoder, AutoencoderConfig
 from cmr_synth.generators.latent.network import LatentConfig, LatentModel
+from cmr_synth.generators.mask_flow.masks import MaskFlow
 from cmr_synth.generators.registry import families, load_family
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.judges.encoder import Encoder
@@ -62,6 +63,7 @@ TINY: dict[str, dict[str, Any]] = {
     "diffusion": {"model": {**UNET, "vendors": VENDORS}},
     "spade-gan": {"model": SPADE, "loss": DISCRIMINATOR},
     "cvae": {"model": SPADE},
+    "mask-flow": {"model": {**UNET, "pathologies": ["normal"]}},
     "autoencoder": {"model": CODER, "loss": DISCRIMINATOR},
     "latent": {"model": {**UNET, "vendors": VENDORS}, "initialize_from": "autoencoder"},
     "latent-control": {"initialize_from": "latent"},
@@ -187,6 +189,12 @@ def test_two_steps_end_in_a_folder_that_loads_and_samples(recipe, slices, earlie
         looked = getattr(judge, "descriptors", None) or judge.features
         found = looked(pictures)
         assert all(np.isfinite(part).all() for part in np.atleast_1d(found[0]))
+        return
+    if recipe.family == "mask-flow":
+        masks = MaskFlow.load(out)
+        asked = [Condition(mask=np.zeros((128, 128), np.uint8), phase="ED"), Condition(z=0.5)]
+        drawn = masks.draw(asked, seed=0, steps=2)
+        assert drawn.shape == (2, 128, 128) and set(np.unique(drawn)) <= {0, 1, 2, 3}
         return
     if about["family"] not in families():  # a stage that makes no images of its own
         network = Autoencoder(read_config(out, AutoencoderConfig, family=about["family"]))

@@ -12,6 +12,7 @@ from cmr_synth.cli.console import Json, progress, remark, result
 
 if TYPE_CHECKING:
     from cmr_synth.anatomy.shapes.new_heart import HeartGrid
+    from cmr_synth.generators.mask_flow.masks import MaskFlow
     from cmr_synth.reports.mask_sheet import SheetHeart
     from cmr_synth.synthesis.new_hearts import Written
 
@@ -69,6 +70,14 @@ def sample_masks(
     model: Annotated[
         Path | None, typer.Option(help="Folder of a shape model; the bundled one if not given.")
     ] = None,
+    detail: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a trained mask-flow, which draws the slices anew with what outlines "
+            "cannot show; what they measure then changes by some per cent."
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="For --detail: cpu, cuda or mps.")] = "cpu",
     as_json: Json = False,
 ) -> None:
     """Draw whole hearts from the shape model: no patient's, and as many as you like.
@@ -115,7 +124,10 @@ def sample_masks(
     written: list[Written] = []
     shown: list[SheetHeart] = []
     with progress("sample-masks", quiet=as_json) as tell, staged(out) as folder:
-        for heart, one in make_hearts(shapes, wishes, order, _grid(spacing, slices), folder):
+        hearts = make_hearts(
+            shapes, wishes, order, _grid(spacing, slices), folder, detail=_detail(detail, device)
+        )
+        for heart, one in hearts:
             written.append(one)
             if len(shown) < SHOWN:
                 ef_shown = f"EF {one.measured['lv_ef']:.0%}"
@@ -136,12 +148,28 @@ def sample_masks(
     }
     if facts["redrawn"]:
         remark(f"{facts['redrawn']} draws were no plausible hearts and were drawn again.")
+    if detail is not None:
+        done = facts["detail"]
+        remark(
+            f"detail: {done['slices']} slices drawn anew, {done['drawn_again']} draws thrown away, "
+            f"{done['kept']} slices left as outlines."
+        )
     lines = [
         f"{len(written)} hearts, {len(facts['files'])} masks: {out}",
         f"what they measure: {facts['table']}",
         f"contact sheet: {facts['sheet']}",
     ]
     result(facts, lines, as_json=as_json)
+
+
+def _detail(folder: Path | None, device: str) -> MaskFlow | None:
+    if folder is None:
+        return None
+    from cmr_synth.generators.device import require
+    from cmr_synth.generators.mask_flow.masks import MaskFlow
+
+    require(device)
+    return MaskFlow.load(folder, device=device)
 
 
 def _share(per_cent: float | None) -> float | None:

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from cmr_synth.anatomy.shapes import ShapeModel
     from cmr_synth.anatomy.shapes.new_heart import HeartGrid, NewHeart
     from cmr_synth.anatomy.shapes.wishes import Wishes
+    from cmr_synth.generators.mask_flow.masks import MaskFlow
 
 PHASES = ("ED", "ES")
 TABLE = "hearts.csv"
 MOST = 100_000
+DETAIL = ("slices", "drawn_again", "kept")  # of `learned_masks.Detail`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,13 @@ class Written:
 
 
 def make_hearts(
-    model: ShapeModel, wishes: Wishes, order: Order, grid: HeartGrid, folder: Path
+    model: ShapeModel,
+    wishes: Wishes,
+    order: Order,
+    grid: HeartGrid,
+    folder: Path,
+    *,
+    detail: MaskFlow | None = None,
 ) -> Iterator[tuple[NewHeart, Written]]:
     """Draw hearts and write them, one after the other.
 
@@ -105,6 +113,8 @@ def make_hearts(
     grid : HeartGrid
     folder : Path
         Must exist. Gets `heart0000_ED.nii.gz` with `heart0000_ED.json`, and so on.
+    detail : MaskFlow, optional
+        Draws the slices anew, with what outlines cannot show.
 
     Yields
     ------
@@ -116,19 +126,24 @@ def make_hearts(
         If the wishes cannot be had, or the folder not be written to.
     """
     from cmr_synth.anatomy.shapes.new_heart import new_heart
+    from cmr_synth.synthesis.learned_masks import with_detail
 
     order.check()
     wishes.check(model.pathologies)
     digits = max(4, len(str(order.first + order.n - 1)))
     for number in range(order.first, order.first + order.n):
         heart = new_heart(model, wishes, seed=order.seed, number=number, grid=grid)
+        more: dict[str, Any] = {}
+        if detail is not None:
+            heart, done = with_detail(heart, detail, seed=order.seed)
+            more = {"detail": {"model_sha256": detail.hash, **done.as_dict()}}
         stem = f"heart{number:0{digits}d}"
         stacks = dict(zip(PHASES, (heart.ed, heart.es), strict=True))
         records = []
         for phase in order.phases:
             scan = placed(stacks[phase], heart.spacing, name=f"{stem}_{phase}.nii.gz")
             path = folder / scan.name
-            record = _record(model, wishes, order, heart, phase, scan)
+            record = {**_record(model, wishes, order, heart, phase, scan), **more}
             write_nifti(scan, path, description=_description(model, order, number))
             records.append(write_sidecar(folder / f"{stem}_{phase}.json", path, record))
         yield (
@@ -172,7 +187,12 @@ def write_table(written: Sequence[Written], path: Path) -> None:
 
 def counted(written: Sequence[Written]) -> dict[str, Any]:
     """How many hearts there are of which pathology, and how many draws were thrown away and why."""
+    details = [
+        record["detail"] for one in written for record in one.records[:1] if "detail" in record
+    ]
+    more = {"detail": {k: sum(d[k] for d in details) for k in DETAIL}} if details else {}
     return {
+        **more,
         "hearts": len(written),
         "pathologies": dict(Counter(one.pathology for one in written)),
         "redrawn": sum(len(one.redrawn) for one in written),

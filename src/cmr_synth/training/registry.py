@@ -25,6 +25,7 @@ BUILT_IN = {
     "latent": "cmr_synth.training.families.latent:LatentTask",
     "latent-control": "cmr_synth.training.families.latent_control:LatentControlTask",
     "cvae": "cmr_synth.training.families.cvae:CvaeTask",
+    "mask-flow": "cmr_synth.training.families.mask_flow:MaskFlowTask",
     "dcgan": "cmr_synth.training.families.dcgan:DcganTask",
     "encoder": "cmr_synth.training.families.encoder:EncoderTask",
     "copy-detector": "cmr_synth.training.families.copy_detector:CopyDetectorTask",

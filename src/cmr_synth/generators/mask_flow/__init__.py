@@ -1,0 +1,1 @@
+"""A learned generator of masks: what outlines of the shape model cannot draw."""
