@@ -22,6 +22,9 @@ RECORD = "cmr_record"
 MASK = "cmr_mask"
 """Key of `layer.metadata`: name of the mask layer that the picture follows."""
 
+AUDITED = "cmr_audited"
+"""Key of `layer.metadata`: whether its nearest patients were searched."""
+
 AS_MADE = "cmr_as_made"
 """Key of `layer.metadata`: slices on the model's own grid, by frame and slice."""
 

@@ -27,13 +27,16 @@ from qtpy.QtWidgets import (
 from cmr_synth.errors import InputError
 
 from .. import _settings
+from .._build_archive import BuildArchive
 from .._grid_view import GridView
 from .._in_view import in_view
 from .._jobs import Job
+from .._layout import side_by_side
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
 from .._once import once
 from .._panel import Panel
+from .._results import AUDITED
 from .._synthetic import SyntheticPicker
 from .._thumbnails import RED, as_thumbnails, pixmap_of
 from .slices import LayerSlices, slices_of
@@ -93,6 +96,9 @@ class NeighboursPanel(Panel):
         self.archive_button = QPushButton("Choose archive...")
         self.archive_button.setToolTip("A folder made with `cmr-synth archive build`")
         self.archive_button.clicked.connect(self._choose)
+        self.build_button = QPushButton("Build archive...")
+        self.build_button.setToolTip("Of a folder of real patients, or a prepared slice set")
+        self.build_button.clicked.connect(self._build)
         self.search_button = QPushButton("Search this slice")
         self.search_button.clicked.connect(self.search)
         self.all_button = QPushButton("Search all slices")
@@ -115,7 +121,7 @@ class NeighboursPanel(Panel):
         layout = QVBoxLayout(self)
         layout.addWidget(self.picker)
         layout.addWidget(self.archive_label)
-        layout.addWidget(self.archive_button)
+        layout.addWidget(side_by_side(self.archive_button, self.build_button))
         buttons = QHBoxLayout()
         buttons.addWidget(self.search_button)
         buttons.addWidget(self.all_button)
@@ -214,6 +220,7 @@ class NeighboursPanel(Panel):
             return
         (one,) = search.found
         self._shown = search
+        search.layer.metadata[AUDITED] = True
         self._say(_with_alarms(one.verdict, one), alarming=one.flagged)
         self.nearest_list.clear()
         for near in one.nearest:
@@ -235,6 +242,7 @@ class NeighboursPanel(Panel):
         if search.layer not in self._viewer.layers:
             return
         found = search.found
+        search.layer.metadata[AUDITED] = True
         self._shown = None
         self.nearest_list.clear()
         self.slices_list.clear()
@@ -348,6 +356,10 @@ class NeighboursPanel(Panel):
         )
         if folder:
             self.use_archive(folder)
+
+    def _build(self) -> None:
+        self.builder = BuildArchive(self.use_archive, self)
+        self.builder.show()
 
     def _moved(self, event: Any = None) -> None:
         if isalive(self) and self.isVisible() and self.follow_box.isChecked():

@@ -1,8 +1,4 @@
-"""One picture at a time: real or synthetic, and how good.
-
-The picture is drawn here and not on napari's canvas: every reader sees the same grey values at the
-same size, and neither layer names nor pixel values under the mouse tell what it is.
-"""
+"""Reader studies: made, read one picture at a time (real or synthetic, how good), scored."""
 
 from __future__ import annotations
 
@@ -21,16 +17,21 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 
 from cmr_synth.errors import InputError
 
-from .._layout import as_narrow_as_its_text
+from .._jobs import Job
+from .._layout import as_narrow_as_its_text, scrolled
+from .._long_work import path_in
+from .._masks import unwrapped
 from .._messages import show_problem
 from .._panel import Panel
+from .making import MakeStudy, Scores, scores_of
+from .stage import Stage
 
 if TYPE_CHECKING:
     import napari
@@ -46,21 +47,22 @@ HELP = (
 
 
 class ReaderStudyWidget(Panel):
-    """Read a study made by `cmr-synth evaluate reader-study make`.
+    """Makes, reads and scores studies, as `cmr-synth evaluate reader-study` does.
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer, optional
-        Not used: nothing of the study is shown as a layer.
+    viewer : napari.viewer.Viewer
+        Pictures are shown over its canvas; nothing of a study is a layer.
     parent : QWidget, optional
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer | None = None, parent: QWidget | None = None):
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None):
         super().__init__(parent)
         self._study: ReaderStudy | None = None
         self._image: str | None = None
         self._before: list[str] = []
         self._since = 0.0
+        self._pixmap: QPixmap | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
         self.folder = QLineEdit()
@@ -79,11 +81,11 @@ class ReaderStudyWidget(Panel):
         form.addRow("Study", where)
         form.addRow("Reader", self.reader)
 
-        self.picture = QLabel()
-        self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.picture.setMinimumSize(256, 256)
-        self.picture.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.picture.setStyleSheet("background: black")
+        self.picture = Stage(unwrapped(viewer).window._qt_viewer.canvas.native)
+        # a click on the picture leaves the keys with the panel
+        self.picture.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.picture.setFocusProxy(self)
+        self.destroyed.connect(self.picture.deleteLater)
         self.progress = QProgressBar()
         self.progress.setFormat("%v of %m")
         self.calls = _row(self, [f"{word.capitalize()} ({key})" for word, key in CALL_KEYS.items()])
@@ -93,10 +95,24 @@ class ReaderStudyWidget(Panel):
         self.words = QLabel(HELP)
         self.words.setWordWrap(True)
 
-        layout = QVBoxLayout(self)
+        self.make = MakeStudy(self)
+        self.make.made.connect(self.folder.setText)
+        self.make_box = QCollapsible("Make a study", self)
+        self.make_box.addWidget(self.make)
+        self.score_button = QPushButton("Score the study...")
+        self.score_button.setToolTip(
+            "Accuracy, detectability and agreement of all who have read it; needs the key, which "
+            "lies beside the folder or is asked for"
+        )
+        self.score_button.clicked.connect(self.score)
+        self.scores: Scores | None = None
+        self._job: Job | None = None
+
+        inner = QWidget(self)
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 6, 6, 6)
         layout.addLayout(form)
         layout.addWidget(self.start_button)
-        layout.addWidget(self.picture, 1)
         layout.addWidget(self.progress)
         for group in (self.calls, self.qualities):
             line = QHBoxLayout()
@@ -106,6 +122,12 @@ class ReaderStudyWidget(Panel):
             group.idClicked.connect(self._answered)
         layout.addWidget(self.back_button)
         layout.addWidget(self.words)
+        layout.addWidget(self.score_button)
+        layout.addWidget(self.make_box)
+        layout.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolled(inner, self))
         self._show(None)
 
     @property
@@ -148,10 +170,45 @@ class ReaderStudyWidget(Panel):
         else:
             super().keyPressEvent(event)
 
-    def resizeEvent(self, event: Any) -> None:
-        """Keep the picture as large as it fits."""
-        super().resizeEvent(event)
-        self._draw()
+    def score(self) -> None:
+        """Show what all readers of the study said, beside the truth."""
+        from cmr_synth.evaluation.readers.study import key_of
+
+        if self._job is not None and self._job.running:
+            return
+        try:
+            folder = path_in(self.folder, "study")
+        except InputError as error:
+            show_problem(error)
+            return
+        key = None
+        if not key_of(folder).is_file():
+            chosen, _ = QFileDialog.getOpenFileName(self, "Key of the study", "", "Key (*.json)")
+            if not chosen:
+                return
+            key = Path(chosen)
+        self._job = Job(
+            "Scoring the study",
+            lambda: scores_of(folder, key),
+            on_result=self._show_scores,
+            parent=self,
+            show_progress=False,
+        )
+        self._job.start()
+
+    def hideEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+        """Uncover the canvas while another panel is looked at."""
+        super().hideEvent(event)
+        self.picture.present(None)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+        """Go on with the picture that was left."""
+        super().showEvent(event)
+        self.picture.present(self._pixmap)
+
+    def _show_scores(self, content: Any) -> None:
+        self.scores = Scores(content, self.window())
+        self.scores.show()
 
     def _browse(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Folder of the study", self.folder.text())
@@ -205,22 +262,8 @@ class ReaderStudyWidget(Panel):
         done = study is not None and study.next is None
         words = f"Done, thank you. Answers: {study.answer_file}" if study and done else HELP
         self.words.setText(words)
-        self._draw()
+        self.picture.present(pixmap)
         self._since = time.monotonic()
-
-    def _draw(self) -> None:
-        if self._pixmap is None:
-            self.picture.clear()
-            return
-        side = min(self.picture.width(), self.picture.height())
-        self.picture.setPixmap(
-            self._pixmap.scaled(
-                side,
-                side,
-                Qt.AspectRatioMode.KeepAspectRatio,
-                Qt.TransformationMode.SmoothTransformation,
-            )
-        )
 
 
 def _row(parent: QWidget, texts: list[str]) -> QButtonGroup:

@@ -26,6 +26,7 @@ PANELS = {
     "fidelity": "Fidelity",
     "neighbours": "Nearest patients",
     "reader_study": "Reader study",
+    "patients": "Patients",
 }
 ROOT = Path(__file__).parents[2]
 

@@ -64,10 +64,7 @@ def build(
       cmr-synth archive build --data folder=patients --out archive
     """
     check_source(data, slices)
-    from cmr_synth.evaluation.events import titled
-    from cmr_synth.evaluation.sample import joined, real_sample, splits_besides
-    from cmr_synth.judges.copy_detector import CopyDetector
-    from cmr_synth.privacy.archive_writer import build as write
+    from cmr_synth.privacy.archive_of import archive_of
     from cmr_synth.processes import EndedElsewhere
     from cmr_synth.processes import joined as launched
 
@@ -77,20 +74,18 @@ def build(
             launched() as group,
             _opened(data, slices, out, alone=group.count == 1, quiet=as_json) as opened,
         ):
-            real = real_sample(opened, split, cohort)
-            others = held_out or splits_besides(opened, split)
-            parts = [real_sample(opened, name, cohort) for name in others]
-            events = write(
-                real,
+            events = archive_of(
+                opened,
                 out,
-                CopyDetector.load(device=group.device or "cpu"),
-                held_out=joined(parts, name="the held-out patients") if parts else None,
+                split=split,
+                held_out=held_out,
+                cohorts=cohort,
                 pixels=pixels,
                 key=key,
                 group=group,
             )
             quiet = as_json or not group.is_main
-            made = list(followed(titled("build", events), quiet=quiet))
+            made = list(followed(events, quiet=quiet))
     except EndedElsewhere:
         sys.exit(1)
     for archive in made:  # one, on the process that writes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from enum import Enum
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -220,11 +219,12 @@ def prepare_slices(
     from cmr_synth.cohorts.registry import parse_sources
     from cmr_synth.cohorts.slices import open_slice_set
     from cmr_synth.cohorts.splits import SPLITS
+    from cmr_synth.judges.completion import completed
     from cmr_synth.processes import ALONE
 
     group = group or ALONE
     with progress("prepare", quiet=quiet) as tell:
-        completion = _completed if complete else None
+        completion = completed if complete else None
         for line in run(
             parse_sources(sources),
             out,
@@ -248,15 +248,3 @@ def prepare_slices(
         patients = len({(row.cohort, row.patient) for row in slices.rows})
         remark(f"no slice is for {' and '.join(empty)}: {patients} patients in all are too few.")
     return {"folder": str(out), "slices": counts, "cohorts": slices.about["cohorts"]}
-
-
-def _completed(images: Any, labels: Any, may_hide: Any) -> Any:
-    """The segmenter's completion; loaded only when a cohort has something to complete."""
-    return _segmenter().complete(images, labels, may_hide)
-
-
-@cache
-def _segmenter() -> Any:
-    from cmr_synth.judges.segmenter import Segmenter
-
-    return Segmenter.load()

@@ -23,6 +23,7 @@ SUFFIXES = (".nii.gz", ".nii")
 _NAMED_A_MASK = re.compile(
     r"(^|[^a-z])(gt|labels?(tr|ts)?|masks?|seg|segmentations?|contours?)([^a-z]|$)", re.IGNORECASE
 )
+_OF_A_PAIR = re.compile(r"_(gt|d?seg|masks?|labels?|\d{4})$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +167,7 @@ def stem_of(path: Path) -> str:
 
 def _masks_among(found: Sequence[Path], folder: Path, left_out: Sequence[str]) -> list[Path]:
     files = [
-        path for path in found if path.name.lower().endswith(SUFFIXES) and not _is_synthetic(path)
+        path for path in found if path.name.lower().endswith(SUFFIXES) and not is_synthetic(path)
     ]
     if not files:
         raise InputError(
@@ -177,8 +178,18 @@ def _masks_among(found: Sequence[Path], folder: Path, left_out: Sequence[str]) -
                 ]
             )
         )
-    named = [path for path in files if _NAMED_A_MASK.search(_words(path, folder))]
+    named = [path for path in files if is_named_a_mask(path, folder)]
     return named or files
+
+
+def is_named_a_mask(path: Path, folder: Path) -> bool:
+    """Whether a file, or a folder between it and the one given, is called as masks are."""
+    return bool(_NAMED_A_MASK.search(_words(path, folder)))
+
+
+def without_mask_words(path: Path) -> str:
+    """The name that a mask shares with its image: less `_gt`, or the channel `_0000`."""
+    return _OF_A_PAIR.sub("", stem_of(path))
 
 
 def _words(path: Path, folder: Path) -> str:
@@ -186,7 +197,7 @@ def _words(path: Path, folder: Path) -> str:
     return "/".join([*path.relative_to(folder).parts[:-1], stem_of(path)])
 
 
-def _is_synthetic(path: Path) -> bool:
+def is_synthetic(path: Path) -> bool:
     """Whether a sidecar says so, as beside images made into the folder of their masks."""
     sidecar = path.with_name(f"{stem_of(path)}.json")
     try:

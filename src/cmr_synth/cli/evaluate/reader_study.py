@@ -54,26 +54,22 @@ def make(
       cmr-synth evaluate reader-study make flow --data acdc=ACDC/training --out study
     """
     check_options(data, slices, split)
-    from cmr_synth.evaluation.candidates import candidates
-    from cmr_synth.evaluation.readers.study import key_of, make_study
+    from cmr_synth.evaluation.readers.making import study_of
     from cmr_synth.evaluation.setting import Setting
 
     beside = out.with_name(f"{out.name}-data")
     opened = open_slices(data, slices, beside, complete=True, quiet=as_json)
     setting = Setting(slices=opened, split=split, cohorts=cohort, seed=seed, steps=steps)
-    real = setting.held_out
-    (made,) = followed(candidates([candidate], setting), quiet=as_json)
-    counts = make_study(out, real, made.sample, images=images, seed=seed)
-    key = key_of(out)
+    (counts,) = followed(study_of(candidate, setting, out, images=images), quiet=as_json)
     lines = [
         f"{out}: {counts['images']} pictures, "
         + ", ".join(
             f"{sum(kinds.values())} {vendor}" for vendor, kinds in counts["vendors"].items()
         ),
-        f"{key}: which is which; keep it from the readers",
+        f"{counts['key']}: which is which; keep it from the readers",
         "read it in the app: Plugins > CMR Synth > Reader study",
     ]
-    result({"folder": str(out), "key": str(key), **counts}, lines, as_json=as_json)
+    result(counts, lines, as_json=as_json)
 
 
 @app.command("score")

@@ -1,0 +1,1 @@
+"""The list of patients: a folder worked through, and what is done for each."""
