@@ -89,8 +89,8 @@ def measure(started_at: float, repeats: int) -> dict[str, list[float]]:
 
     from cmr_synth.anatomy.template import draw_stack
     from napari_cmr_synth._layers import labels_layer, scan_without_place
-    from napari_cmr_synth.files.sample_data import _engine_labels
     from napari_cmr_synth._panel_bar import PanelBar
+    from napari_cmr_synth.files.sample_data import _engine_labels
     from napari_cmr_synth.synthesis.widget import SynthesizeWidget
 
     viewer = napari.current_viewer()

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 
 from ._canvas import guard_removal
 from ._panel_bar import PanelBar
+from ._welcome import StartHere
 
 if TYPE_CHECKING:
     import napari
@@ -38,6 +39,7 @@ def open_app() -> napari.viewer.Viewer:
     bar = PanelBar(viewer)
     viewer.window._qt_window.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
     bar.start()
+    StartHere(viewer, bar.show_panel)
     return viewer
 
 

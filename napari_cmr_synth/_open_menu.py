@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtGui import QAction
-from qtpy.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
+from qtpy.QtWidgets import QMenu, QToolButton, QWidget
 
-from ._manifest import PLUGIN, samples
+from ._manifest import samples
 from ._masks import unwrapped
-from ._messages import show_problem
+from ._opening import ask_for_a_folder, ask_for_files, open_sample
 
 if TYPE_CHECKING:
     import napari
@@ -53,47 +53,10 @@ class OpenMenu(QToolButton):
 
     def open_sample(self, key: str) -> None:
         """Open sample data, and look at the middle of the heart."""
-        try:
-            layers = self.viewer.open_sample(PLUGIN, key)
-        except Exception as error:  # a sample that is made may fail as any synthesis
-            show_problem(error)
-            return
-        look_at(self.viewer, layers)
+        open_sample(self.viewer, key)
 
     def _ask(self) -> None:
-        kinds = "Scans and masks (*.nii *.nii.gz *.dcm);;All files (*)"
-        paths, _ = QFileDialog.getOpenFileNames(self, "Open scans or masks", "", kinds)
-        self._open(paths)
+        ask_for_files(self.viewer, self)
 
     def _ask_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Open a folder of DICOM files")
-        self._open([folder] if folder else [])
-
-    def _open(self, paths: list[str]) -> None:
-        if not paths:
-            return
-        try:
-            layers = self.viewer.open(paths, plugin=PLUGIN)
-        except Exception as error:  # a reader's InputError among them; shown as one line
-            show_problem(error)
-            return
-        look_at(self.viewer, layers)
-
-
-def look_at(viewer: Any, layers: list[Any]) -> None:
-    """Show the middle slice; papillary level, where LV, myocardium and RV are all seen.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-    layers : list of napari layers
-        The last of them is selected.
-    """
-    if not layers:
-        return
-    layer = layers[-1]
-    viewer.layers.selection.active = layer
-    if layer.ndim > 2:
-        first, last = layer.extent.world[:, -3]
-        viewer.dims.set_point(viewer.dims.ndim - 3, (first + last) / 2)
-    viewer.reset_view()
+        ask_for_a_folder(self.viewer, self)

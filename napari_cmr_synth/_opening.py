@@ -45,6 +45,12 @@ def ask_for_files(viewer: Any, parent: QWidget) -> list[Any]:
     return open_paths(viewer, paths) if paths else []
 
 
+def ask_for_a_folder(viewer: Any, parent: QWidget) -> list[Any]:
+    """Let the user choose the folder of one examination, and open it."""
+    folder = QFileDialog.getExistingDirectory(parent, "Open a folder of DICOM files")
+    return open_paths(viewer, [folder]) if folder else []
+
+
 def look_at(viewer: Any, layers: Sequence[Any]) -> None:
     """Show the middle slice; papillary level, where LV, myocardium and RV are all seen."""
     if not layers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from ._manifest import samples
 from ._masks import unwrapped
-from ._opening import ask_for_files, open_paths, open_sample
+from ._opening import ask_for_a_folder, ask_for_files, open_sample
 
 PAINTED = "drawn_normal"  # the sample that painting begins with
 
@@ -36,11 +37,12 @@ class StartHere(QWidget):
     ----------
     viewer : napari.viewer.Viewer
     open_panel : callable
-        Shows the panel of a title, as in the manifest, and returns its widget.
+        Shows the panel of a title, as in the manifest, and returns its dock; None if it cannot.
     """
 
     def __init__(self, viewer: Any, open_panel: Callable[[str], Any]):
-        self._viewer = viewer = unwrapped(viewer)
+        viewer = unwrapped(viewer)
+        self._known: Callable[[], Any] = weakref.ref(viewer)
         self._open_panel = open_panel
         qt_viewer = viewer.window._qt_viewer
         canvas = qt_viewer.canvas.native
@@ -55,7 +57,7 @@ class StartHere(QWidget):
         self.examples = QMenu(self)
         for key, shown in samples().items():
             self.examples.addAction(shown).triggered.connect(
-                lambda _=False, key=key: open_sample(viewer, key)
+                lambda _=False, key=key: open_sample(self.viewer, key)
             )
         self.buttons = {
             "paint": _big("Paint a heart", "Begin with a drawn heart and change it with the brush"),
@@ -65,8 +67,8 @@ class StartHere(QWidget):
             "example": _big("An example", "Hearts drawn in code, real slices, a synthetic stack"),
         }
         self.buttons["paint"].clicked.connect(self.paint)
-        self.buttons["scan"].clicked.connect(lambda: ask_for_files(viewer, self))
-        self.buttons["folder"].clicked.connect(self._ask_for_folder)
+        self.buttons["scan"].clicked.connect(lambda: ask_for_files(self.viewer, self))
+        self.buttons["folder"].clicked.connect(lambda: ask_for_a_folder(self.viewer, self))
         self.buttons["patients"].clicked.connect(self._ask_for_patients)
         self.buttons["example"].setMenu(self.examples)
         grid = QGridLayout()
@@ -94,9 +96,14 @@ class StartHere(QWidget):
         self.setGeometry(canvas.rect())
         self._layers_changed()
 
+    @property
+    def viewer(self) -> Any:
+        """The viewer that things are opened in."""
+        return self._known()  # a page of a window keeps no window
+
     def paint(self) -> None:
         """Open a drawn heart with the brush in hand, and the panel to paint with."""
-        layers = open_sample(self._viewer, PAINTED)
+        layers = open_sample(self.viewer, PAINTED)
         if layers:
             layers[-1].mode = "paint"
             layers[-1].selected_label = 1
@@ -110,19 +117,14 @@ class StartHere(QWidget):
 
     def _layers_changed(self, _event: Any = None) -> None:
         if isalive(self):
-            self.setVisible(not self._viewer.layers)
-
-    def _ask_for_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder of one examination")
-        if folder:
-            open_paths(self._viewer, [folder])
+            self.setVisible(not self.viewer.layers)
 
     def _ask_for_patients(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder of patients")
         if folder:
-            panel = self._open_panel("Patients")
-            if panel is not None:
-                panel.open_folder(folder)
+            dock = self._open_panel("Patients")
+            if dock is not None:
+                dock.inner_widget().open_folder(folder)
 
 
 def _big(text: str, tip: str) -> QPushButton:

@@ -12,10 +12,13 @@ from napari_cmr_synth._welcome import StartHere
 
 
 class Panel:
-    """What a panel of patients is asked."""
+    """What the dock and the panel of patients are asked."""
 
     def __init__(self):
         self.opened = []
+
+    def inner_widget(self):
+        return self
 
     def open_folder(self, folder):
         self.opened.append(folder)

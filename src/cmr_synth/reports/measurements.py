@@ -133,7 +133,8 @@ def bulls_eye(values: NDArray[np.floating], *, title: str, unit: str) -> Plot:
         from matplotlib import colormaps
         from matplotlib.colors import Normalize
 
-        axes: Any = figure.add_subplot(projection="polar")
+        figure.set_layout_engine("none")  # it would leave room for ticks that are not there
+        axes: Any = figure.add_axes((0.1, 0.1, 0.8, 0.7), projection="polar")
         known = values[np.isfinite(values)]
         low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
         shade = Normalize(low, high if high > low else low + 1)
@@ -150,7 +151,7 @@ def bulls_eye(values: NDArray[np.floating], *, title: str, unit: str) -> Plot:
                     f"{value:.0f}" if unit == "%" else f"{value:.1f}",
                     ha="center",
                     va="center",
-                    fontsize=9,
+                    fontsize=8,
                     color="white" if shade(float(value)) < 0.6 else "black",
                 )
         for words, angle in (("anterior", 90), ("septal", 180), ("inferior", 270), ("lateral", 0)):
@@ -165,7 +166,7 @@ def bulls_eye(values: NDArray[np.floating], *, title: str, unit: str) -> Plot:
             )
         axes.set_ylim(0, 4)
         axes.set_axis_off()
-        axes.set_title(f"{title} ({unit})", fontsize=10, pad=14)
+        figure.text(0.5, 0.985, f"{title} ({unit})", fontsize=10, ha="center", va="top")
 
     said = ", ".join(
         f"{name} {value:.1f}"
