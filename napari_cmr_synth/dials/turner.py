@@ -168,6 +168,18 @@ class Turner(QObject):
         self._shown = {}
         layer.refresh(extent=False)
 
+    def beginning(self) -> NDArray[Any]:
+        """Numbers of the mask before dials were turned.
+
+        Raises
+        ------
+        InputError
+            If there is no mask, or it is none to turn dials on.
+        """
+        if not self._layers:
+            raise InputError("there is no mask to turn dials on; open or paint one.")
+        return self._begun_of(0).numbers
+
     def stop(self) -> None:
         """End the thread; what was only shown goes."""
         self.put_back()

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from cmr_synth.anatomy.dials import PRESETS
 from cmr_synth.anatomy.labels import INFARCT, RV
@@ -61,6 +62,28 @@ def test_a_scan_is_altered_with_its_mask_and_says_so(run, stack, tmp_path):
     record = json.loads((out / "scan_altered.json").read_text())
     assert record["altered"] is True and record["synthetic"] is False
     assert len(record["image"]["sha256"]) == 64
+
+
+def test_dicom_says_altered_too(run, stack, tmp_path):
+    mask = nib.load(stack)
+    pixels = (1000 * np.random.default_rng(0).random(mask.shape)).astype(np.float32)
+    nib.save(nib.Nifti1Image(pixels, mask.affine), tmp_path / "scan.nii.gz")
+    options = ("--image", tmp_path / "scan.nii.gz", "--dilation", "0.3", "--dicom")
+    done = run("dial", stack, *options, "--out", tmp_path / "out")
+    assert done.code == 0
+    folder = tmp_path / "out" / "scan_altered"
+    images = [dcmread(path) for path in sorted(folder.glob("IM_*.dcm"))]
+    assert len(images) == 6
+    for data in [*images, dcmread(folder / "SEG_0001.dcm")]:
+        assert data.SyntheticData == "YES"  # a part of it is artificial
+        assert str(data.PatientName) == "ALTERED^HEART" and data.PatientID.startswith("ALTERED-")
+        assert data.SeriesDescription.startswith("ALTERED ")
+        assert "real patient was changed" in data.PatientComments
+        assert "SYNTHETIC" not in str(data)
+    assert "dilation=0.3" in str(images[0].ContributingEquipmentSequence[0])
+    assert "Image of a real patient" in images[0].DerivationDescription
+    record = json.loads((tmp_path / "out" / "scan_altered.json").read_text())
+    assert len(record["formats"]["dicom"]) == 7
 
 
 @pytest.mark.parametrize(

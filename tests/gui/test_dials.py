@@ -158,3 +158,36 @@ def test_what_cannot_be_turned_is_said_and_nothing_changes(qtbot, panel, mask, h
 
 def test_without_a_mask_there_is_nothing_to_turn(panel):
     assert not panel.form.isEnabled()
+
+
+def test_two_diseases_side_by_side_from_one_seed(qtbot, viewer, panel, mask):
+    before = list(viewer.layers)
+    panel.form.disease.setCurrentIndex(panel.form.disease.findData("dcm"))
+    panel.compare_with.setCurrentIndex(panel.compare_with.findData("hcm-septal"))
+    panel.compare_button.click()
+    qtbot.waitUntil(lambda: not panel.beside.running, timeout=120_000)
+    pictures = [layer for layer in viewer.layers if layer not in before]
+    records = [layer.metadata["cmr_record"] for layer in pictures]
+    assert {record["seed"] for record in records} == {0}
+    assert sorted("dilation" in r["dials"] for r in records) == [True, True]
+    assert not np.array_equal(pictures[0].data[2], pictures[1].data[2])
+    panel.back_button.click()
+    assert list(viewer.layers) == before
+
+
+def test_a_mask_is_made_to_beat_and_played(qtbot, viewer, panel, mask, monkeypatch):
+    from napari_cmr_synth.dials import cine
+
+    monkeypatch.setattr(cine, "FRAMES", 4)
+    panel.ef.setValue(50)
+    panel.beat_button.click()
+    qtbot.waitUntil(lambda: not panel.cine.running, timeout=60_000)
+    beating = viewer.layers[-1]
+    assert beating.data.shape == (4, *mask.data.shape)
+    lv = (beating.data == 1).sum(axis=(1, 2, 3))
+    assert 1 - lv.min() / lv[0] == pytest.approx(0.5, abs=0.02)
+    panel.play_button.click()
+    qtbot.waitUntil(lambda: viewer.dims.point[0] > 0, timeout=LONG_MS)
+    assert panel.play_button.text() == "Stop"
+    panel.play_button.click()
+    assert not panel.cine.playing

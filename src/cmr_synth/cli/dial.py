@@ -84,6 +84,10 @@ def dial(
             callback=check_labels,
         ),
     ] = "auto",
+    dicom: Annotated[
+        bool,
+        typer.Option("--dicom", help="Write the altered scans as DICOM, too, which says so."),
+    ] = False,
     write_labels: Annotated[
         str,
         typer.Option(help="Numbers to write: mnms, acdc or ukbb; emidec shows scar and has no RV."),
@@ -109,6 +113,8 @@ def dial(
     """
     if images and len(images) != len(masks):
         raise typer.BadParameter("give as many --image as masks, in their order.")
+    if dicom and not images:
+        raise typer.BadParameter("--dicom writes altered scans; give them with --image.")
 
     from cmr_synth.anatomy.dials import Dials, combined, preset, scaled
     from cmr_synth.anatomy.dials.settings import regional
@@ -118,6 +124,7 @@ def dial(
     from cmr_synth.imaging.readers import read_scan
     from cmr_synth.imaging.spacing import spacing_of
     from cmr_synth.synthesis.dialled import Upright, write_altered, write_turned
+    from cmr_synth.synthesis.formats import DICOM_ENDINGS
 
     dials = Dials(
         dilation=dilation,
@@ -134,7 +141,7 @@ def dial(
     scans: list[Path | None] = list(images) if images else [None] * len(masks)
     records: list[dict[str, Any]] = []
     lines: list[str] = []
-    with staged(out) as folder:
+    with staged(out, whole=DICOM_ENDINGS if dicom else ()) as folder:
         for path, stem, scan in zip(masks, unique_stems(masks), scans, strict=True):
             mask = read_mask(path, convention=None if labels == "auto" else labels)
             known = mask.scan if spacing is None else with_spacing(mask.scan, spacing_of(spacing))
@@ -149,7 +156,7 @@ def dial(
                 if spacing is not None:
                     image = with_spacing(image, spacing_of(spacing))
                 file = {"sha256": sha256(scan)} if scan.is_file() else {}
-                record = write_altered(turned, image, folder, image.stem, facts=file)
+                record = write_altered(turned, image, folder, image.stem, facts=file, dicom=dicom)
                 records.append(record)
                 lines.append(str(out / record["file"]))
     facts = {"folder": str(out), "dials": dials.record(), "records": records}

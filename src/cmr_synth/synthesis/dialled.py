@@ -28,10 +28,12 @@ from cmr_synth.anatomy.labels import (
     scar_as_myocardium,
 )
 from cmr_synth.errors import InputError
+from cmr_synth.files import sha256
 from cmr_synth.imaging.heart_side import Mirror, orientation_of_heart
 from cmr_synth.imaging.nifti import write_nifti
 from cmr_synth.imaging.orientation import Orientation, apply, apply_to_spacing, undo
 from cmr_synth.imaging.scan import Scan, require_foreground, require_same_grid
+from cmr_synth.synthesis.formats import MASK_SERIES
 from cmr_synth.synthesis.record import labels_hash, versions, write_sidecar
 
 MARK = "ALTERED"
@@ -233,7 +235,13 @@ def write_turned(
 
 
 def write_altered(
-    turned: Turned, image: Scan, folder: Path, stem: str, *, facts: Mapping[str, Any]
+    turned: Turned,
+    image: Scan,
+    folder: Path,
+    stem: str,
+    *,
+    facts: Mapping[str, Any],
+    dicom: bool = False,
 ) -> dict[str, Any]:
     """Write the scan that was moved with its mask as `STEM_altered.nii.gz`, and its sidecar.
 
@@ -248,6 +256,8 @@ def write_altered(
         Of the scan.
     facts : mapping
         Further ones for the record, such as the hash of the scan's file.
+    dicom : bool
+        Write a new DICOM series and segmentations into `STEM_altered` as well.
 
     Returns
     -------
@@ -261,9 +271,32 @@ def write_altered(
     """
     path = folder / f"{stem}_altered.nii.gz"
     about = f"{MARK} image of a real patient, by dials of cmr-synth {cmr_synth.__version__}"
-    write_nifti(turned.altered(image), path, description=about)
+    altered = turned.altered(image)
+    write_nifti(altered, path, description=about)
     record = turned.record() | {"image": {"name": image.name, **facts}}
+    if dicom:
+        files = _dicom(turned, altered, folder / f"{stem}_altered")
+        record["formats"] = {
+            "dicom": {file.relative_to(folder).as_posix(): sha256(file) for file in files}
+        }
     return write_sidecar(folder / f"{stem}_altered.json", path, record)
+
+
+def _dicom(turned: Turned, altered: Scan, folder: Path) -> list[Path]:
+    """The altered scan and its mask as two series of a new study, which say what they are."""
+    from cmr_synth.imaging.dicom_out.segmentation import write_segmentation
+    from cmr_synth.imaging.dicom_out.series import write_series
+    from cmr_synth.imaging.dicom_out.study import Alteration, Study
+
+    stated = " ".join(f"{name}={value}" for name, value in turned.dials.record().items())
+    making = Alteration(dials=stated, mask_hash=labels_hash(turned.upright.mask))
+    folder.mkdir()
+    study = Study()
+    series = write_series(altered, folder, making, study=study)
+    masks = write_segmentation(
+        turned.mask, series, folder, making, study=study, number=MASK_SERIES + 1
+    )
+    return [*series.files, *masks]
 
 
 def _with_scar(labels: NDArray[np.uint8], convention: str) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The same mask made several ways: under every vendor, or from several seeds."""
+"""What one change does: a mask under every vendor or from several seeds, masks from one seed."""
 
 from __future__ import annotations
 
@@ -87,6 +87,45 @@ def across_seeds(
     seeds = range(request.seed, request.seed + request.n)
     asked = [replace(request, seed=seed, n=1) for seed in seeds]
     return _one_after_another(mask, model, asked, reference, slices, frames)
+
+
+def across_masks(
+    masks: Sequence[Scan],
+    model: Model,
+    request: Request | None = None,
+    *,
+    slices: Sequence[int] | None = None,
+    frames: Sequence[int] | None = None,
+) -> Iterator[Progress | Synthetic]:
+    """Several masks of one heart with one condition and one seed: only the anatomy differs.
+
+    Parameters
+    ----------
+    masks : sequence of Scan
+        On one grid, such as a mask under several dials, so that their noise is the same.
+    request : Request, optional
+        Its `n` does not count.
+    model, slices, frames
+        As for `synthesize`.
+
+    Returns
+    -------
+    iterator
+        Yields progress over all masks, and each mask's scan in their order.
+
+    Raises
+    ------
+    InputError
+        Before anything is made: as for `synthesize`.
+    """
+    one = replace(request or Request(), n=1)
+    reference = one.read_reference(model.card)
+    return _chained(
+        [
+            synthesize(mask, model, one, reference=reference, slices=slices, frames=frames)
+            for mask in masks
+        ]
+    )
 
 
 def _one_after_another(

@@ -21,7 +21,14 @@ import cmr_synth
 from cmr_synth.anatomy.labels import INFARCT, LV, MYO, NO_REFLOW, RV
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.dicom_out.series import Series
-from cmr_synth.imaging.dicom_out.study import MAKER, MARK, Making, Study, contribution, new_uid
+from cmr_synth.imaging.dicom_out.study import (
+    MAKER,
+    Alteration,
+    Making,
+    Study,
+    contribution,
+    new_uid,
+)
 from cmr_synth.imaging.scan import Scan
 
 if TYPE_CHECKING:
@@ -68,7 +75,13 @@ STRUCTURES = {
 
 
 def write_segmentation(
-    mask: Scan, series: Series, folder: Path, making: Making, *, study: Study, number: int
+    mask: Scan,
+    series: Series,
+    folder: Path,
+    making: Making | Alteration,
+    *,
+    study: Study,
+    number: int,
 ) -> tuple[Path, ...]:
     """Write a mask as one series of segmentations.
 
@@ -119,11 +132,11 @@ def write_segmentation(
             number,
             len(files) + 1,
             enhanced,
-            f"{MARK} heart mask",
+            f"{making.origin.mark} heart mask",
         )
         data.SyntheticData = "YES"
-        data.PatientComments = "Synthetic: this patient does not exist."
-        data.StudyDescription = f"{MARK} cardiac MR"
+        data.PatientComments = making.origin.comment
+        data.StudyDescription = f"{making.origin.mark} cardiac MR"
         data.ContributingEquipmentSequence = [contribution(making, study)]
         _dated(data, study)
         path = folder / f"SEG_{len(files) + 1:04d}.dcm"

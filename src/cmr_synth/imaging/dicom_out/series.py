@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.dicom_out.study import (
+    Alteration,
     Geometry,
     Making,
     Study,
@@ -37,7 +38,6 @@ WHITE = 2**BITS - 1
 NOMINAL_CYCLE_MS = 1000.0  # of a cine that does not say how far its frames are apart
 MAX_SIDE = 65535  # rows and columns are 16 bit numbers
 
-_DERIVED = "Synthetic image made by a generative model from a mask; no patient was scanned."
 _TYPE = ["DERIVED", "PRIMARY", "OTHER"]
 _FRAME_TYPE = ["DERIVED", "PRIMARY", "CARDIAC", "NONE"]
 
@@ -61,7 +61,7 @@ class Series:
 def write_series(
     scan: Scan,
     folder: Path,
-    making: Making,
+    making: Making | Alteration,
     *,
     study: Study | None = None,
     form: Form = "classic",
@@ -112,7 +112,7 @@ def as_stored(array: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
 
 
 def _classic(
-    scan: Scan, study: Study, making: Making, number: int
+    scan: Scan, study: Study, making: Making | Alteration, number: int
 ) -> Iterator[tuple[str, FileDataset]]:
     from pydicom.uid import MRImageStorage
 
@@ -131,7 +131,7 @@ def _classic(
                 instance=data.file_meta.MediaStorageSOPInstanceUID,
                 series=series,
                 series_number=number,
-                title=_title(making),
+                title=making.title,
             )
             data.Modality = "MR"
             data.InstanceNumber, data.ImageType = instance, _TYPE
@@ -151,12 +151,12 @@ def _classic(
                 data.TemporalPositionIdentifier = t + 1
                 data.NumberOfTemporalPositions = scan.n_frames
                 data.TemporalResolution = decimal(frame_ms)
-            _pixels(data, stored[t, z])
+            _pixels(data, stored[t, z], making.origin.derivation)
             yield f"IM_{instance:04d}.dcm", data
 
 
 def _enhanced(
-    scan: Scan, study: Study, making: Making, number: int
+    scan: Scan, study: Study, making: Making | Alteration, number: int
 ) -> Iterator[tuple[str, FileDataset]]:
     from pydicom.dataset import Dataset
     from pydicom.uid import EnhancedMRImageStorage
@@ -172,7 +172,7 @@ def _enhanced(
         instance=data.file_meta.MediaStorageSOPInstanceUID,
         series=study.uids(),
         series_number=number,
-        title=_title(making),
+        title=making.title,
     )
     data.Modality = "MR"
     data.InstanceNumber, data.ImageType = 1, _FRAME_TYPE
@@ -181,7 +181,7 @@ def _enhanced(
     _frame_type(data)
     if scan.is_cine:
         data.CardiacSynchronizationTechnique = "RETROSPECTIVE"
-    _pixels(data, stored.reshape(-1, *stored.shape[-2:]))
+    _pixels(data, stored.reshape(-1, *stored.shape[-2:]), making.origin.derivation)
     data.NumberOfFrames = scan.n_frames * scan.n_slices
 
     shared = Dataset()
@@ -254,14 +254,14 @@ def _new(sop_class: str, study: Study) -> FileDataset:
     return FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
 
 
-def _pixels(data: Dataset, stored: npt.NDArray[np.uint16]) -> None:
+def _pixels(data: Dataset, stored: npt.NDArray[np.uint16], derivation: str) -> None:
     data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
     data.Rows, data.Columns = stored.shape[-2:]
     data.BitsAllocated, data.BitsStored, data.HighBit = 16, BITS, BITS - 1
     data.PixelRepresentation = 0
     data.BurnedInAnnotation, data.LossyImageCompression = "NO", "00"
     data.PresentationLUTShape = "IDENTITY"
-    data.DerivationDescription = _DERIVED
+    data.DerivationDescription = derivation
     if "SharedFunctionalGroupsSequence" not in data and stored.ndim == 2:
         data.WindowCenter, data.WindowWidth = str(WHITE // 2), str(WHITE)
     data.PixelData = stored.astype("<u2").tobytes()
@@ -287,10 +287,6 @@ def _item(**attributes: Any) -> Dataset:
     for name, value in attributes.items():
         setattr(item, name, value)
     return item
-
-
-def _title(making: Making) -> str:
-    return f"{making.model} seed {making.seed} variant {making.variant}"
 
 
 def _frame_ms(scan: Scan) -> float:

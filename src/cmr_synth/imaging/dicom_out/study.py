@@ -1,6 +1,9 @@
 """What all DICOM objects of one synthetic examination share: identity, origin and geometry.
 
-Nothing in them comes from a real examination. There is no patient, so the name and the number of
+Where the image of a real patient was changed, they say ALTERED in place of SYNTHETIC; Synthetic
+Data is YES for them, too, since part of their content is artificial.
+
+Otherwise nothing in them comes from a real examination. There is no patient, so the name and the number of
 the patient say SYNTHETIC, and all UIDs are new; the frame of reference, too, which ties the images
 to their segmentation and to nothing else. Whoever opens a file sees that it is synthetic by
 
@@ -36,6 +39,37 @@ SAME_SPACING = 1e-3  # relative; below it affine and spacing say the same
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI points right and anterior, DICOM left, posterior
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What files say about where their pixels come from.
+
+    Parameters
+    ----------
+    mark : str
+        First word of the names of patient, study and series.
+    comment : str
+        About the patient.
+    derivation : str
+        About the pixels.
+    """
+
+    mark: str
+    comment: str
+    derivation: str
+
+
+FROM_NOTHING = Origin(
+    MARK,
+    "Synthetic: this patient does not exist.",
+    "Synthetic image made by a generative model from a mask; no patient was scanned.",
+)
+OF_A_PATIENT = Origin(
+    "ALTERED",
+    "Altered: the heart of a real patient was changed; not for diagnosis.",
+    "Image of a real patient whose heart was changed by a computed deformation.",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Making:
     """How a picture was made, as far as DICOM has a place for it.
@@ -60,6 +94,16 @@ class Making:
     conditions: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def origin(self) -> Origin:
+        """Nobody was scanned."""
+        return FROM_NOTHING
+
+    @property
+    def title(self) -> str:
+        """Of the series, after the mark."""
+        return f"{self.model} seed {self.seed} variant {self.variant}"
+
+    @property
     def words(self) -> str:
         """All of it in one line."""
         asked = "".join(f" {name}={word}" for name, word in self.conditions.items())
@@ -67,6 +111,49 @@ class Making:
             f"model={self.model} version={self.model_version} sha256={self.model_hash} "
             f"seed={self.seed} variant={self.variant}{asked}"
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alteration:
+    """How the image of a real patient was changed, as far as DICOM has a place for it.
+
+    Parameters
+    ----------
+    dials : str
+        What was turned, in words.
+    mask_hash : str
+        SHA-256 of the mask by which the heart was changed, hexadecimal.
+    """
+
+    dials: str
+    mask_hash: str
+    variant: int = 0
+    model: str = "cmr-synth dials"
+
+    @property
+    def origin(self) -> Origin:
+        """A patient was scanned, who does not look like this."""
+        return OF_A_PATIENT
+
+    @property
+    def model_version(self) -> str:
+        """Of the program: there is no model."""
+        return cmr_synth.__version__
+
+    @property
+    def model_hash(self) -> str:
+        """The mask's, by which alone the result can be told apart."""
+        return self.mask_hash
+
+    @property
+    def title(self) -> str:
+        """Of the series, after the mark."""
+        return f"by dials {self.dials}"
+
+    @property
+    def words(self) -> str:
+        """All of it in one line."""
+        return f"altered by dials {self.dials} mask sha256={self.mask_hash}"
 
 
 @dataclass(frozen=True)
@@ -101,10 +188,9 @@ class Study:
         uids = uids_of(identity)
         return cls(uids(), uids(), made, uids)
 
-    @property
-    def patient(self) -> str:
-        """Number of the patient who does not exist."""
-        return f"{MARK}-{int(self.uid.rpartition('.')[2]) % 16**8:08X}"
+    def patient(self, mark: str) -> str:
+        """Number of the patient, who does not exist or not like this."""
+        return f"{mark}-{int(self.uid.rpartition('.')[2]) % 16**8:08X}"
 
 
 def new_uid() -> str:
@@ -201,7 +287,7 @@ def decimals(values: npt.ArrayLike) -> list[str]:
 def describe(
     data: Dataset,
     study: Study,
-    making: Making,
+    making: Making | Alteration,
     *,
     sop_class: str,
     instance: str,
@@ -228,23 +314,24 @@ def describe(
     data.SOPClassUID, data.SOPInstanceUID = sop_class, instance
     data.SyntheticData = "YES"
     data.InstanceCreationDate, data.InstanceCreationTime = date, time
-    data.PatientName, data.PatientID = f"{MARK}^HEART", study.patient
+    origin = making.origin
+    data.PatientName, data.PatientID = f"{origin.mark}^HEART", study.patient(origin.mark)
     data.PatientBirthDate = data.PatientSex = ""
-    data.PatientComments = "Synthetic: this patient does not exist."
+    data.PatientComments = origin.comment
     data.StudyInstanceUID, data.StudyDate, data.StudyTime = study.uid, date, time
     data.StudyID, data.AccessionNumber, data.ReferringPhysicianName = "1", "", ""
-    data.StudyDescription = f"{MARK} cardiac MR"
+    data.StudyDescription = f"{origin.mark} cardiac MR"
     data.SeriesInstanceUID, data.SeriesNumber = series, series_number
     data.SeriesDate, data.SeriesTime = date, time
     data.ContentDate, data.ContentTime = date, time
-    data.SeriesDescription = f"{MARK} {title}"[:64]
+    data.SeriesDescription = f"{origin.mark} {title}"[:64]
     data.FrameOfReferenceUID, data.PositionReferenceIndicator = study.frame_of_reference, ""
     data.BodyPartExamined = "HEART"
     equipment(data, making)
     data.ContributingEquipmentSequence = [contribution(making, study)]
 
 
-def equipment(data: Dataset, making: Making) -> None:
+def equipment(data: Dataset, making: Making | Alteration) -> None:
     """Name this program and the model as what made an object; no scanner did."""
     data.Manufacturer = MAKER
     data.ManufacturerModelName = making.model[:64]
@@ -252,7 +339,7 @@ def equipment(data: Dataset, making: Making) -> None:
     data.SoftwareVersions = [f"cmr-synth {cmr_synth.__version__}", making.model_version[:64]]
 
 
-def contribution(making: Making, study: Study) -> Dataset:
+def contribution(making: Making | Alteration, study: Study) -> Dataset:
     """The item of the Contributing Equipment Sequence that says Synthesizing Equipment."""
     from pydicom.dataset import Dataset
     from pydicom.sr.codedict import codes
