@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
 from cmr_synth.anatomy.beating import Plan
@@ -20,6 +20,7 @@ from .._masks import ENGINE, numbers_of, structure_numbers, unwrapped
 
 FRAMES = 20
 FPS = 20.0  # of one beat a second
+WATCH_MS = 250  # napari starts and stops playing in a thread of its own, and by its own button
 
 
 class Cine(QObject):
@@ -43,6 +44,9 @@ class Cine(QObject):
         self._viewer = unwrapped(viewer)
         self._widget = parent
         self._job: Job | None = None
+        self._watch = QTimer(self)
+        self._watch.setInterval(WATCH_MS)
+        self._watch.timeout.connect(self._look)
 
     @property
     def running(self) -> bool:
@@ -95,12 +99,14 @@ class Cine(QObject):
             self._dims.stop()
         elif self._viewer.dims.ndim == 4:
             self._dims.play(0, fps=FPS)
+            self._watch.start()
         else:
             self.failed.emit("There is no cine to play; open one, or make a mask beat.")
         self.changed.emit()
 
     def stop(self) -> None:
         """Neither make nor play any more."""
+        self._watch.stop()
         if self._job is not None:
             self._job.cancel()
         if self.playing:
@@ -109,6 +115,11 @@ class Cine(QObject):
     @property
     def _dims(self) -> Any:
         return self._viewer.window._qt_viewer.dims
+
+    def _look(self) -> None:
+        if not self.playing:
+            self._watch.stop()
+        self.changed.emit()
 
     def _receive(self, beating: Any) -> None:
         known = ConventionGuess(ENGINE, 1.0, "Made by the program, in its own numbers.")

@@ -165,7 +165,7 @@ def test_two_diseases_side_by_side_from_one_seed(qtbot, viewer, panel, mask):
     panel.form.disease.setCurrentIndex(panel.form.disease.findData("dcm"))
     panel.compare_with.setCurrentIndex(panel.compare_with.findData("hcm-septal"))
     panel.compare_button.click()
-    qtbot.waitUntil(lambda: not panel.beside.running, timeout=120_000)
+    qtbot.waitUntil(lambda: not panel.beside.running, timeout=400_000)
     pictures = [layer for layer in viewer.layers if layer not in before]
     records = [layer.metadata["cmr_record"] for layer in pictures]
     assert {record["seed"] for record in records} == {0}
@@ -188,6 +188,6 @@ def test_a_mask_is_made_to_beat_and_played(qtbot, viewer, panel, mask, monkeypat
     assert 1 - lv.min() / lv[0] == pytest.approx(0.5, abs=0.02)
     panel.play_button.click()
     qtbot.waitUntil(lambda: viewer.dims.point[0] > 0, timeout=LONG_MS)
-    assert panel.play_button.text() == "Stop"
+    qtbot.waitUntil(lambda: panel.play_button.text() == "Stop", timeout=LONG_MS)
     panel.play_button.click()
     assert not panel.cine.playing

@@ -3,9 +3,10 @@
 Where the image of a real patient was changed, they say ALTERED in place of SYNTHETIC; Synthetic
 Data is YES for them, too, since part of their content is artificial.
 
-Otherwise nothing in them comes from a real examination. There is no patient, so the name and the number of
-the patient say SYNTHETIC, and all UIDs are new; the frame of reference, too, which ties the images
-to their segmentation and to nothing else. Whoever opens a file sees that it is synthetic by
+Otherwise nothing in them comes from a real examination. There is no patient, so the name and the
+number of the patient say SYNTHETIC, and all UIDs are new; the frame of reference, too, which ties
+the images to their segmentation and to nothing else. Whoever opens a file sees that it is synthetic
+by
 
 - Synthetic Data (0008,001C), YES;
 - Contributing Equipment Sequence (0018,A001) with the purpose "Synthesizing Equipment" (109100,
