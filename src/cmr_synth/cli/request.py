@@ -52,7 +52,7 @@ def request(
 
     \b
     Example, after `cmr-synth sample-masks --n 1 --out hearts`:
-      cmr-synth request hearts/heart_0000_ED.nii.gz --edv 190 --ef 35 --out requested
+      cmr-synth request hearts/heart0000_ED.nii.gz --edv 190 --ef 35 --out requested
     """
     from cmr_synth.anatomy.body_size import body_surface_m2
     from cmr_synth.anatomy.requested import Function, indexed
