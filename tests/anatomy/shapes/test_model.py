@@ -8,6 +8,7 @@ from cmr_synth.anatomy.plausibility import stack_findings
 from cmr_synth.anatomy.reference import function_of
 from cmr_synth.anatomy.shapes import ShapeModel, ShapeParameters, layout
 from cmr_synth.anatomy.shapes.outlines import extent_mm, outlines
+from cmr_synth.anatomy.shapes.sampling import TILTS
 from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.errors import InputError
 
@@ -56,6 +57,11 @@ def test_masks_of_unusual_numbers_are_in_one_piece(model):
     for phase in model.decode(ShapeParameters(vector=vector), **GRID):
         found = {f.code for f in stack_findings(phase, GRID["spacing"])}
         assert not found & {"rv-touches-lv", "hole", "stray", "gap-in-stack"}
+
+
+def test_hearts_hang_as_the_short_axis_is_planned(model):
+    tilts = [float(model.sample(s, pathology="hcm", ef=0.7).block("tilt")) for s in range(12)]
+    assert TILTS[0] <= min(tilts) < max(tilts) <= TILTS[1]
 
 
 def test_wishes_come_true_in_the_outlines(model):

@@ -51,7 +51,8 @@ def with_function(
 
     matter = [k for k, name in enumerate(FUNCTION) if name in wanted]
     directions = (statistics.on_function.T @ statistics.modes)[matter]
-    directions[:, layout.where("ED descent")] = 0.0
+    for unmoved in ("ED descent", "tilt"):
+        directions[:, layout.where(unmoved)] = 0.0
     goal = _residues(wanted, wanted)
 
     def left(step: NDArray[np.float64]) -> NDArray[np.float64]:

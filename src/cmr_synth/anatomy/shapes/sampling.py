@@ -12,6 +12,9 @@ from cmr_synth.anatomy.shapes.wishes import drawn_function, mixed
 
 FARTHEST = 2.5
 """Standard deviations beyond which no score is drawn."""
+TILTS = (-1.1, 0.9)
+"""Radians by which the middle of the septum lies below the picture's left, as in ACDC: planning of
+the short axis turns hearts no further."""
 
 
 def drawn_shape(
@@ -30,5 +33,6 @@ def drawn_shape(
     scores = statistics.on_function @ departure + statistics.spread @ noise
     vector = weights @ statistics.means + scores @ statistics.modes
     vector[layout.where("ED descent")] = 0.0
+    vector[layout.where("tilt")] = np.clip(vector[layout.where("tilt")], *TILTS)
     start = ShapeParameters(vector=vector)
     return with_function(statistics, start, function_measured(wanted))
