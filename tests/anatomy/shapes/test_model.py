@@ -59,6 +59,16 @@ def test_masks_of_unusual_numbers_are_in_one_piece(model):
         assert not found & {"rv-touches-lv", "hole", "stray", "gap-in-stack"}
 
 
+def test_no_sliver_of_the_rv_lies_beyond_the_left_ventricle(model):
+    vector = np.array(model.mean("dcm").vector)
+    for phase in layout.PHASES:  # an RV that would outlast the left ventricle
+        vector[layout.where(f"{phase} rv_length")] += 0.5
+    for labels in model.decode(ShapeParameters(vector=vector), spacing=(4.0, 2.0, 2.0)):
+        for slice_labels in labels:
+            alone = (slice_labels == RV).sum() * 4.0
+            assert (slice_labels == MYO).any() or alone == 0 or alone >= 200
+
+
 def test_hearts_hang_as_the_short_axis_is_planned(model):
     tilts = [float(model.sample(s, pathology="hcm", ef=0.7).block("tilt")) for s in range(12)]
     assert TILTS[0] <= min(tilts) < max(tilts) <= TILTS[1]

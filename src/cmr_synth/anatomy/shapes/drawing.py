@@ -12,6 +12,9 @@ from cmr_synth.anatomy.shapes.outlines import ANGLES, Outlines
 SMALLEST_MM2 = {LV: 12.0, MYO: 40.0, RV: 25.0}
 """Nobody draws less in a slice."""
 
+ALONE_MM2 = 200.0
+"""Nor an RV in a slice beyond the left ventricle, unless it is as large as a dilated one's."""
+
 _FINE = 1024  # angles of the table that pixels are looked up in: 0.2 mm apart at most
 
 
@@ -120,4 +123,6 @@ def _tidy(labels: NDArray[np.uint8], pixel_mm2: float) -> None:
         labels[(pieces > 0) & (pieces != keep)] = beyond
     if not (labels == MYO).any():
         labels[labels == LV] = BACKGROUND
+        if (labels == RV).sum() * pixel_mm2 < ALONE_MM2:
+            labels[labels == RV] = BACKGROUND
     labels[enclosed(labels == BACKGROUND)] = RV
