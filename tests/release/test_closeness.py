@@ -150,3 +150,33 @@ def test_an_archive_of_the_test_patients_is_refused(asked, tmp_path: Path):
     assert "holds 4 of the test patients of evidence.real (drawn real0, drawn real1" in words
     with pytest.raises(InputError, match="whom nothing may have learned from"):
         list(make_release(asked(evidence=evidence), tmp_path / "out", KEY))
+
+
+def test_sites_audit_one_release_and_their_reports_merge(first: Path, planted: Path, tmp_path):
+    """Archives without pixels; one site has the patient whose slices were drawn."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from cmr_synth.release.federated import audit_release, merge_audits
+
+    elsewhere = archive_of(
+        people(8, prefix="there", seed=3),
+        people(24, prefix="other", seed=4, each=2),
+        tmp_path / "b",
+    )
+    for site, archive in (("here", planted), ("there", elsewhere)):
+        key = Ed25519PrivateKey.generate()
+        *_, found = audit_release(first, archive, key, tmp_path / f"{site}.json", site=site)
+        text = (tmp_path / f"{site}.json").read_text()
+        assert "real0" not in text and "there0" not in text  # nobody is named
+        assert bool(found["flagged"]) == (site == "here")
+    paths = [tmp_path / "here.json", tmp_path / "there.json"]
+    merged = merge_audits(first, paths).data
+    assert merged["archived_patients"] == 17
+    assert {one["patient"] for one in merged["flagged"]} == {"syn00002"}
+    assert all(one["sites"] == ["here"] for one in merged["flagged"])
+    assert "too close to a patient of some site" in merged["verdict"]
+    with pytest.raises(InputError, match="is of the same archive as the audit of here"):
+        merge_audits(first, [paths[0], paths[0]])
+    paths[1].write_text(paths[1].read_text().replace('"there"', '"nowhere"'))
+    with pytest.raises(InputError, match="was changed after it was signed"):
+        merge_audits(first, paths)

@@ -165,3 +165,49 @@ def _adherence(facts: dict) -> list[str]:
         f"adherence: {found['missed']} of {found['slices']} slices miss their mask, "
         f"{found['drawn_again']} were drawn again"
     ]
+
+
+@app.command()
+def audit(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of a release.")],
+    archive: Annotated[Path, typer.Option("--archive", help="Of this site, from `archive build`.")],
+    key: Annotated[Path, typer.Option(help="Private ed25519 key of this site.")],
+    site: Annotated[str, typer.Option(help="What this site is called in the document.")],
+    out: Annotated[Path, typer.Option("--out", help="JSON file to write.")],
+    copies: Annotated[int, typer.Option(min=20, help="Copies planted of each kind.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Audit a release that another site made against an archive of your own; no picture leaves.
+
+    \b
+    Example:
+      cmr-synth release audit release --archive archive --key key --site here --out here.json
+    """
+    from cmr_synth.privacy.signature import read_private_key
+    from cmr_synth.release.federated import audit_release
+
+    events = audit_release(folder, archive, read_private_key(key), out, site=site, copies=copies)
+    (found,) = followed(events, quiet=as_json)
+    lines = [f"{out}: {found['verdict']}", f"{len(found['flagged'])} slices are flagged"]
+    result(found, lines, as_json=as_json)
+
+
+@app.command()
+def merge(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of a release.")],
+    audits: Annotated[
+        list[Path], typer.Argument(metavar="AUDIT.json...", help="Of `release audit`.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for page and JSON.")],
+    as_json: Json = False,
+) -> None:
+    """Merge what several sites found of one release into one report.
+
+    \b
+    Example:
+      cmr-synth release merge release here.json there.json --out merged
+    """
+    from cmr_synth.cli.report import report
+    from cmr_synth.release.federated import merge_audits
+
+    report(merge_audits(folder, audits), out, as_json=as_json, show_page=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cmr_synth.cli.console import Json, result
 
-app = typer.Typer(help="Pretrained models: list, show, verify, pull, add.", no_args_is_help=True)
+app = typer.Typer(
+    help="Pretrained models: list, show, verify, pull, add, export.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="Name in the zoo, or a model's folder.")]
 
@@ -131,6 +134,28 @@ def pull(
     from cmr_synth.generators import zoo
 
     _added(zoo.pull(source, sha256=sha256), as_json)
+
+
+@app.command()
+def export(
+    model: Name,
+    out: Annotated[Path, typer.Option("--out", help="New folder.")],
+    form: Annotated[
+        str, typer.Option("--format", help="huggingface (a hub's folder) or monai (a bundle).")
+    ] = "huggingface",
+    as_json: Json = False,
+) -> None:
+    """Write a model as Hugging Face's hub or MONAI keeps models; `zoo add` reads both again.
+
+    \b
+    Example:
+      cmr-synth zoo export flow --format monai --out flow-bundle
+    """
+    from cmr_synth.generators.exporting import export as write
+
+    folder = write(model, out, form=form)
+    files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    result({"folder": str(folder), "files": files}, [str(folder), *files], as_json=as_json)
 
 
 def _added(entry: Any, as_json: bool) -> None:

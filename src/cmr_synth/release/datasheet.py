@@ -6,13 +6,14 @@ Its parts follow Gebru et al. 2021, "Datasheets for Datasets" (doi 10.1145/34587
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import nan
 from typing import Any
 
 from cmr_synth.release.closeness import NOT_AUDITED
 from cmr_synth.release.limits import INTENDED, LIMITS, NOT_FOR
 from cmr_synth.release.scorecard import NONE, SOURCE, scorecard
 from cmr_synth.reports.content import Content, Line, Section, Table
-from cmr_synth.reports.numbers import interval, share
+from cmr_synth.reports.numbers import beside, interval, share
 
 
 def datasheet(facts: Mapping[str, Any]) -> Content:
@@ -152,7 +153,9 @@ def _adherence(facts: Mapping[str, Any]) -> Section:
             name=f"Dice, {name}",
             value=one["mean"],
             interval=(one["interval"][0], one["interval"][1]),
-            note="segmenter against mask; mean over patients and its 95 % interval",
+            note="segmenter against mask; mean over patients and its 95 % interval; on "
+            f"{share(one['share_missed'], 1)} of slices it misses, of real ones "
+            f"{share(one['share_missed_of_real'])}",
         )
         for name, one in found["dice"].items()
     ]
@@ -160,7 +163,7 @@ def _adherence(facts: Mapping[str, Any]) -> Section:
         Line(
             name="Slices that miss their mask",
             value=f"{found['missed']} of {found['slices']} ({share(found['share_missed'], 1)})",
-            note="a structure is found less well than on 95 % of real slices; 5 % of real ones are",
+            note="some structure is found less well than on 95 % of real slices",
         ),
         Line(name="Slices drawn again", value=found["drawn_again"], note="best of them kept"),
         Line(
@@ -183,17 +186,15 @@ def _fidelity(facts: Mapping[str, Any]) -> Section:
         if isinstance(one, str):
             remarks.append(f"{who}: {one}")
             continue
-        frechet, coverage = one["frechet"], one["coverage"]
-        rows.append(
-            [
-                who,
-                one["slices"],
-                one["patients"],
-                interval(frechet["ratio"], frechet["ratio_low"], frechet["ratio_high"], 2),
-                f"{coverage['precision']:.2f} ({one['real_coverage']['precision']:.2f})",
-                f"{coverage['recall']:.2f} ({one['real_coverage']['recall']:.2f})",
-            ]
-        )
+        frechet = one["frechet"]
+        ratio = NONE  # of slices or patients there are too few
+        if frechet is not None:
+            ratio = interval(frechet["ratio"], frechet["ratio_low"], frechet["ratio_high"], 2)
+        shares = [
+            beside(one["coverage"].get(name) or nan, one["real_coverage"].get(name) or nan)
+            for name in ("precision", "recall")
+        ]
+        rows.append([who, one["slices"], one["patients"], ratio, *shares])
     columns = {
         "vendor": "",
         "slices": "on either side",

@@ -13,6 +13,9 @@ from cmr_synth.evaluation.resampling import mean_interval
 from cmr_synth.release.asked import Asked
 from cmr_synth.release.request import FUNCTION, ReleaseRequest
 
+MISSED_OF_REAL = 0.05
+"""Share of real slices on which a structure counts as missed: so the bounds are (`judges.reach`)."""
+
 Patients = Sequence[Mapping[str, Any]]
 """As `state.Work.patients` has them, in the order of their numbers."""
 
@@ -102,7 +105,12 @@ def adherence_of(patients: Patients) -> dict[str, Any] | None:
                 by_patient.append(float(np.mean(values)))
         if by_patient:
             low, high = mean_interval(np.array(by_patient))
+            seen = [one for one in slices if structure in one["dice"]]
             dice[structure] = {
+                "share_missed": round(
+                    sum(structure in one["missed"] for one in seen) / len(seen), 4
+                ),
+                "share_missed_of_real": MISSED_OF_REAL,
                 "mean": round(float(np.mean(by_patient)), 4),
                 "interval": [round(low, 4), round(high, 4)],
                 "patients": len(by_patient),
@@ -115,7 +123,6 @@ def adherence_of(patients: Patients) -> dict[str, Any] | None:
         "slices_of_a_later_attempt": sum(one["attempt"] > 0 for one in slices),
         "missed": missed,
         "share_missed": round(missed / len(slices), 4),
-        "share_missed_of_real": 0.05,  # what the bounds are: `judges.reach`
         "dice": dice,
     }
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cmr_synth.reports.numbers import number
+
 SOURCE = "Zamzmi et al., Commun Eng 4:130, 2025, doi 10.1038/s44172-025-00450-1"
 NONE = "not measured"
 
@@ -102,6 +104,8 @@ def _congruence(facts: Mapping[str, Any]) -> tuple[str, ...]:
     frechet = own and own.get("frechet")
     if not own or not frechet:
         return (NONE,)
+    if frechet.get("ratio") is None:
+        return (NONE,)
     return (
         f"{own['frechet_name']} in {own['space']}: {frechet['ratio']:.2f} of the distance between "
         f"real patients ({frechet['ratio_low']:.2f} to {frechet['ratio_high']:.2f}); 1 is as near "
@@ -112,12 +116,10 @@ def _congruence(facts: Mapping[str, Any]) -> tuple[str, ...]:
 def _coverage(facts: Mapping[str, Any]) -> tuple[str, ...]:
     said = []
     own = _space(facts, "all")
-    if own and own["coverage"].get("coverage") is not None:
-        said.append(
-            f"coverage {own['coverage']['coverage']:.2f}, of real patients "
-            f"{own['real_coverage']['coverage']:.2f}; recall {own['coverage']['recall']:.2f}, of "
-            f"real patients {own['real_coverage']['recall']:.2f}"
-        )
+    for name in ("coverage", "recall"):
+        if own and own["coverage"].get(name) is not None:
+            real = number(own["real_coverage"].get(name), 2)
+            said.append(f"{name} {own['coverage'][name]:.2f}, of real patients {real}")
     for what, words in facts["mix"].items():
         made = sum(one["made"] for one in words.values())
         said.append(f"{len(words)} {what} groups, {made} patients")
@@ -130,8 +132,8 @@ def _constraint(facts: Mapping[str, Any]) -> tuple[str, ...]:
     if adherence:
         dice = ", ".join(f"{name} {one['mean']:.3f}" for name, one in adherence["dice"].items())
         said.append(
-            f"{adherence['share_missed']:.1%} of slices miss their mask (5 % of real slices do by "
-            f"that rule); Dice against the mask: {dice}"
+            f"{adherence['share_missed']:.1%} of slices miss their mask in some structure; Dice "
+            f"against the mask: {dice}"
         )
     anatomy = facts["anatomy"]
     said.append(

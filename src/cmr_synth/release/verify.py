@@ -99,7 +99,7 @@ def verify_release(
             yield Event("check marks", number / (len(intact) + 2), name)
         if not _marked(folder / name):
             faults.append(f"{name}: is not marked as synthetic")
-    records = _records(folder, intact)
+    records = pictures_in(folder, intact)
     for number, (_, image, _) in enumerate(records):
         if number % 20 == 0:
             yield Event("check passports", number / max(len(records), 1), image.name)
@@ -146,7 +146,7 @@ def _marked(path: Path) -> bool:
         return False
 
 
-def _records(folder: Path, names: list[str]) -> list[tuple[Path, Path, Path]]:
+def pictures_in(folder: Path, names: list[str]) -> list[tuple[Path, Path, Path]]:
     """Record, image and mask of every picture whose files are as they were signed."""
     known, found = set(names), []
     for name in names:
