@@ -14,7 +14,7 @@ from cmr_synth.release.asked import Asked
 from cmr_synth.release.request import FUNCTION, ReleaseRequest
 
 MISSED_OF_REAL = 0.05
-"""Share of real slices on which a structure counts as missed: so the bounds are (`judges.reach`)."""
+"""Share of real slices on which a structure counts as missed: so the bounds are made."""
 
 Patients = Sequence[Mapping[str, Any]]
 """As `state.Work.patients` has them, in the order of their numbers."""
