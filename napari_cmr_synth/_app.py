@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 
 from ._canvas import guard_removal
 from ._panel_bar import PanelBar
+from ._pictures import tell_of_pictures
 from ._welcome import StartHere
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def open_app() -> napari.viewer.Viewer:
     viewer = napari.Viewer(title=TITLE)
     guard_removal(viewer)
     prefer_in_napari()
+    tell_of_pictures(viewer)
     _enlarge(viewer)
     bar = PanelBar(viewer)
     viewer.window._qt_window.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)

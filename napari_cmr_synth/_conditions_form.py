@@ -95,7 +95,7 @@ class ConditionsForm(QWidget):
         labels : str or None
             Meaning of the mask's numbers.
         single : bool
-            Whether a mask may have one labelled slice at most, which then takes the position given.
+            Whether one slice at most is made, which then takes the position given.
 
         Raises
         ------
@@ -151,15 +151,17 @@ class ConditionsForm(QWidget):
         at = self.scope.findData(wanted)
         self.scope.setCurrentIndex(at if at >= 0 else self.scope.count() - 1)
 
-    def show_position(self, text: str | None) -> None:
+    def show_position(self, text: str | None, *, editable: bool = False) -> None:
         """Show the position that follows from a stack, or let it be given.
 
         Parameters
         ----------
         text : str or None
             None for a single slice.
+        editable : bool
+            Whether another one may be given in place of the stack's.
         """
-        self.position.setVisible(text is None)
+        self.position.setVisible(text is None or editable)
         self.position_text.setVisible(text is not None)
         self.position_text.setText(text or "")
 
@@ -249,7 +251,7 @@ class ConditionsForm(QWidget):
         self.position.setSingleStep(0.05)
         self.position.setSpecialValueText(UNSPECIFIED)
         self.position.setValue(-0.05)
-        self.position.setToolTip("0 is the base, 1 the apex. A stack has its own positions.")
+        self.position.setToolTip("0 is the base, 1 the apex. Stacks have their own positions.")
         self.position_text = word_wrapped("")
         self.position_text.setToolTip("0 is the base, 1 the apex; they follow from the stack.")
         for combo in (self.vendor, self.phase, self.pathology, self.cohort):

@@ -44,7 +44,7 @@ class Job(QObject):
         Takes each result, in the GUI thread.
     on_done : callable, optional
         Takes (cancelled, error) at the end, in the GUI thread; error is None if all went well.
-        The error has been told already.
+        It is told after this, unless the panel says it by then.
     parent : QWidget, optional
         Widget that the job works for; without it, the window of the current viewer. When it is
         deleted or its window closed, the job is cancelled and calls nothing any more.
@@ -189,10 +189,11 @@ class Job(QObject):
             self._bar.close()
             self._bar = None
         if self._is_wanted():
-            if self._error is not None:
-                self._tell(self._error)
+            error = self._error
             if self._on_done is not None:
-                self._on_done(cancelled, self._error)
+                self._on_done(cancelled, error)
+            if error is not None:
+                self._tell(error)
         self._error = self._window = None  # a traceback holds frames, and they hold arrays
         self.finished.emit()
 

@@ -1,11 +1,23 @@
-"""What the user is told: one line a message, in napari's own notifications."""
+"""What the user is told: one line a message, each once.
+
+A message stands in the panel that it concerns, where that has a line for it and is in view;
+otherwise napari's own notification shows it. The same words twice within a moment are one message.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
+from typing import Any
 
 from cmr_synth.errors import InputError
+
+ONCE_S = 4.0
+"""As long as napari shows a notification."""
+
+_last: dict[str, Any] = {}
+"""What was said last, in which window, and when."""
 
 LOGGER = logging.getLogger("napari_cmr_synth")
 
@@ -20,21 +32,20 @@ def show_problem(error: BaseException | str) -> None:
         words. Any other exception is named, and its traceback written to the logger
         `napari_cmr_synth`.
     """
-    from napari.utils.notifications import show_error
-
     if isinstance(error, str | InputError):
-        show_error(str(error))
+        _show(str(error), problem=True)
         return
     LOGGER.error("%s", type(error).__name__, exc_info=error)
     if is_out_of_memory(error):
-        show_error(
+        _show(
             "The memory is full. Make fewer images at once (a smaller batch), fewer variants, or "
-            "close other programs."
+            "close other programs.",
+            problem=True,
         )
         return
     reason = str(error).strip().splitlines()
     what = f"{type(error).__name__}: {reason[0]}" if reason else type(error).__name__
-    show_error(f"Something unexpected went wrong ({what}); the log has details.")
+    _show(f"Something unexpected went wrong ({what}); the log has details.", problem=True)
 
 
 def show_note(text: str) -> None:
@@ -45,9 +56,43 @@ def show_note(text: str) -> None:
     text : str
         One sentence or two.
     """
-    from napari.utils.notifications import show_info
+    _show(text, problem=False)
 
-    show_info(text)
+
+def _show(text: str, *, problem: bool) -> None:
+    from napari.utils.notifications import show_error, show_info
+
+    window, now = _window(), time.monotonic()
+    again = _last.get("text") == (id(window), text) and now - _last["at"] < ONCE_S
+    _last.update(text=(id(window), text), at=now)
+    if not again and not _stands_in_a_panel(window, text):
+        (show_error if problem else show_info)(text)
+
+
+def _window() -> Any:
+    """The napari window, if there is one; imports no napari to find out."""
+    napari = sys.modules.get("napari")
+    viewer = napari.current_viewer() if napari is not None else None
+    return getattr(getattr(viewer, "window", None), "_qt_window", None)
+
+
+def _stands_in_a_panel(window: Any, text: str) -> bool:
+    """Whether a line of a panel in view says these very words."""
+    if window is None:
+        return False
+    from napari._qt.dialogs.qt_notification import NapariQtNotification
+    from qtpy.QtWidgets import QLabel
+
+    others = {
+        id(label)
+        for notification in window.findChildren(NapariQtNotification)
+        for label in notification.findChildren(QLabel)
+    }
+    return any(
+        label.text() == text and not label.visibleRegion().isEmpty()
+        for label in window.findChildren(QLabel)
+        if label.isVisible() and id(label) not in others
+    )
 
 
 def in_a_window() -> bool:

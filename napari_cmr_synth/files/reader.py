@@ -5,6 +5,7 @@ What a file holds is decided by its content, its name only says whether it is wo
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -106,7 +107,7 @@ def read_layers(path: Paths) -> list[LayerData]:
 
 
 def prefer_in_napari() -> None:
-    """Make this the reader of NIfTI and DICOM files wherever the user has not chosen another.
+    """Make this the reader of NIfTI and DICOM, folders too, wherever no other one was chosen.
 
     napari's own reader claims these files as well, and without a preference napari asks which of
     the two to take whenever a file is dropped.
@@ -114,7 +115,7 @@ def prefer_in_napari() -> None:
     from napari.settings import get_settings
 
     settings = get_settings().plugins
-    chosen = {f"*{suffix}": "napari-cmr-synth" for suffix in SUFFIXES}
+    chosen = {f"*{ending}": "napari-cmr-synth" for ending in (*SUFFIXES, os.sep)}  # and folders
     if not chosen.keys() <= settings.extension2reader.keys():
         settings.extension2reader = chosen | settings.extension2reader
 

@@ -17,6 +17,7 @@ from cmr_synth.errors import InputError
 from .._layers import COLOURS
 from .._mask_layer import check_editable
 from .._masks import unwrapped
+from .contour_history import Drawn, clear, drawn_in, follow, restore
 from .edits import draw_contours
 
 if TYPE_CHECKING:
@@ -122,13 +123,44 @@ def apply_contours(viewer: Any, mask: Labels) -> int:
             f"{mask.name}: no contour is drawn over it. Press endo, epi or RV, draw around the "
             "structure, then turn the contour into the mask."
         )
-    changed = draw_contours(mask, contours)
+    steps: list[Any] = []
+
+    def note(event: Any) -> None:
+        steps.extend(event.value)
+
+    mask.events.paint.connect(note)
+    try:
+        changed = draw_contours(mask, contours)
+    finally:
+        mask.events.paint.disconnect(note)
     layer = contour_layer(viewer, mask)
     if layer is not None:
-        layer.selected_data = set(range(len(layer.data)))
-        layer.remove_selected()
+        drawn, kind = drawn_in(layer), contours[-1][1]
+        clear(layer)
+        if steps:
+            _come_back_with_undo(unwrapped(viewer), mask, steps, drawn, kind)
     unwrapped(viewer).layers.selection.active = mask
     return changed
+
+
+def _come_back_with_undo(
+    viewer: Any, mask: Labels, steps: list[Any], drawn: Drawn, kind: str
+) -> None:
+    """Show the contours again when their step is taken back; the mask stays the active layer."""
+
+    def show() -> None:
+        active = viewer.layers.selection.active
+        layer = contour_layer(viewer, mask) or start_contour(viewer, mask, kind)
+        restore(layer, drawn)
+        layer.mode = "select"
+        viewer.layers.selection.active = active
+
+    def hide() -> None:
+        layer = contour_layer(viewer, mask)
+        if layer is not None:
+            clear(layer)
+
+    follow(mask, steps, show, hide)
 
 
 def _ellipse(corners: NDArray[np.float64]) -> NDArray[np.float64]:

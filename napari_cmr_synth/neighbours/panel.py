@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,12 @@ EMPTY = (
 NEIGHBOUR = "cmr_neighbour"
 """Key of `layer.metadata`: the layer shows a real patient's slice, or differs from one."""
 PERCENTILE = "Per cent of held-out patients' slices that are as near to somebody in the archive"
+EXPLAINED = (
+    "Below a patient: the distance (0 is the same picture), and how many per cent of slices of "
+    "real patients, held out of the archive, are as near to somebody in it by this distance alone. "
+    "The verdict's percentage takes all measures together (whole slice, parts, pixels) and "
+    "compares with held-out slices of the same vendor and level only, so that the two differ."
+)
 
 SMALL = 96  # pixels of the screen
 
@@ -86,6 +92,7 @@ class NeighboursPanel(Panel):
         self._viewer = unwrapped(viewer)
         self._job: Job | None = None
         self._shown: _Search | None = None  # of one slice
+        self._all: _Search | None = None  # of all slices
         self._opened: list[Layer] = []
         self.grid_view = GridView(self._viewer, self)
         self.grid_view.left.connect(self._refresh)
@@ -108,6 +115,9 @@ class NeighboursPanel(Panel):
         self.verdict_label = QLabel(EMPTY)
         self.verdict_label.setWordWrap(True)
         self.verdict_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.verdict_label.setToolTip(EXPLAINED)
+        self.percent_label = QLabel(EXPLAINED)
+        self.percent_label.setWordWrap(True)
         self.nearest_list = QListWidget(self)
         as_thumbnails(self.nearest_list)
         self.nearest_list.itemClicked.connect(self._clicked)
@@ -129,6 +139,7 @@ class NeighboursPanel(Panel):
         layout.addWidget(self.follow_box)
         layout.addWidget(self.verdict_label)
         layout.addWidget(self.nearest_list, 3)
+        layout.addWidget(self.percent_label)
         layout.addWidget(self.back_button)
         layout.addWidget(self.slices_title)
         layout.addWidget(self.slices_list, 2)
@@ -219,9 +230,15 @@ class NeighboursPanel(Panel):
         if search.layer not in self._viewer.layers:
             return
         (one,) = search.found
-        self._shown = search
         search.layer.metadata[AUDITED] = True
         self._say(_with_alarms(one.verdict, one), alarming=one.flagged)
+        self._show_nearest(search)
+        self._refresh()
+
+    def _show_nearest(self, search: _Search) -> None:
+        """The nearest patients of the one slice of a search."""
+        (one,) = search.found
+        self._shown = search
         self.nearest_list.clear()
         for near in one.nearest:
             picture = search.archive.picture(near.row) if near.row is not None else None
@@ -243,8 +260,8 @@ class NeighboursPanel(Panel):
             return
         found = search.found
         search.layer.metadata[AUDITED] = True
-        self._shown = None
-        self.nearest_list.clear()
+        self._all = search
+        self._show_slice(in_view(self._viewer, search.layer))
         self.slices_list.clear()
         for place, picture, one in zip(search.places, search.pictures, found, strict=True):
             frame, k = place
@@ -268,6 +285,17 @@ class NeighboursPanel(Panel):
         words = _with_alarms(f"{words}{found[0].caution}", found[0])
         self._say(words, alarming=bool(flagged))
 
+    def _show_slice(self, place: tuple[int, int]) -> None:
+        """The nearest patients of a slice that was searched with all others; else they stay."""
+        search = self._all
+        if search is None or place not in search.places:
+            return
+        i = search.places.index(place)
+        one = replace(
+            search, places=[place], pictures=search.pictures[i : i + 1], found=[search.found[i]]
+        )
+        self._show_nearest(one)
+
     def _clicked(self, item: QListWidgetItem) -> None:
         if self.found is not None:
             self.open_neighbour(self.found.nearest[self.nearest_list.row(item)])
@@ -288,7 +316,7 @@ class NeighboursPanel(Panel):
         (place,), (own,) = search.places, search.pictures
         from_grid = search.slices.from_grid
         neighbour = self._add(layer, place, from_grid(picture), f"real {near.name}")
-        apart = self._add(layer, place, from_grid(own - picture), f"less {near.name}")
+        apart = self._add(layer, place, from_grid(own - picture), f"difference to {near.name}")
         apart.colormap, apart.contrast_limits = "twilight", (-0.5, 0.5)
         self.grid_view.show(layer, of=3)
         self.grid_view.show(neighbour, of=3)
@@ -339,16 +367,15 @@ class NeighboursPanel(Panel):
             return
         frame, k = item.data(Qt.ItemDataRole.UserRole)
         layer = self.layer
-        if layer.ndim == 2:
-            self.search()
-            return
-        index = (k,) if layer.ndim == 3 else (frame, k)
+        index = (frame, k)[4 - layer.ndim :]  # none of a flat picture
         world = layer.data_to_world((*index, 0, 0))
         point = list(self._viewer.dims.point)
         first = self._viewer.dims.ndim - layer.ndim
         point[first : first + len(index)] = world[: len(index)]
         self._viewer.dims.point = point
-        self.search()
+        self._show_slice((frame, k))
+        if self.found is not None:
+            self._say(_with_alarms(self.found.verdict, self.found), alarming=self.found.flagged)
 
     def _choose(self) -> None:
         folder = QFileDialog.getExistingDirectory(
@@ -370,7 +397,7 @@ class NeighboursPanel(Panel):
         self._refresh()
 
     def _clear(self) -> None:
-        self._shown = None
+        self._shown = self._all = None
         self.nearest_list.clear()
         self.slices_list.clear()
         self._say(EMPTY, alarming=False)
@@ -390,6 +417,7 @@ class NeighboursPanel(Panel):
         self.all_button.setEnabled(ready)
         self.search_button.setText("Searching..." if running else "Search this slice")
         self.back_button.setVisible(self.grid_view.active)
+        self.percent_label.setVisible(self._shown is not None)
         filled = self.slices_list.count() > 0
         self.slices_title.setVisible(filled)
         self.slices_list.setVisible(filled)

@@ -60,7 +60,7 @@ class SynthesizeWidget(Panel):
         self._viewer = unwrapped(viewer)
         guard_removal(self._viewer)
         self._job: Job | None = None
-        self._made = 0
+        self._made = self._pictures = 0  # variants, and the slices of all of them
         self._positions: NDArray[np.float64] | None = None  # of the mask's slices, NaN if empty
         self._failed: tuple[Any, Request, Scope] | None = None  # what memory did not suffice for
         self.picker = MaskPicker(self._viewer)
@@ -76,6 +76,7 @@ class SynthesizeWidget(Panel):
         self.picker.layer_changed.connect(self._on_layer)
         self.picker.edited.connect(self._on_mask)
         self.form.changed.connect(self._on_options)
+        self.form.scope.currentIndexChanged.connect(self._show_position)
         self._on_layer()
         self._on_mask()
         moved, show = self._viewer.dims.events.current_step, self._show_position
@@ -96,7 +97,8 @@ class SynthesizeWidget(Panel):
             If the seed is no whole number or there is no model.
         """
         drawn = 0 if self._positions is None else int(np.isfinite(self._positions).sum())
-        return self.form.request(labels=self.picker.convention, single=drawn <= 1)
+        single = drawn <= 1 or self.form.chosen_scope == "slice"
+        return self.form.request(labels=self.picker.convention, single=single)
 
     def synthesize(self) -> None:
         """Make what is chosen; does nothing while something is being made."""
@@ -135,7 +137,7 @@ class SynthesizeWidget(Panel):
         look = self.look.look()
         self.picker.confirm()
         self.form.remember()
-        self._failed, self._made = None, 0
+        self._failed, self._made, self._pictures = None, 0, 0
         self.retry_box.hide()
         self._job = Job(
             f"Synthesize {layer.name}",
@@ -170,6 +172,7 @@ class SynthesizeWidget(Panel):
             self.device.show_device(item)
             return
         self._made += 1
+        self._pictures += len(item.as_made)
         add_result(self._viewer, item, layer)
         if self._made > 1:
             return
@@ -194,7 +197,9 @@ class SynthesizeWidget(Panel):
         scope: Scope,
     ) -> None:
         self._show_running(False)
-        made = f"{self._made} picture{'s' * (self._made != 1)}"
+        made = f"{self._pictures} picture{'s' * (self._pictures != 1)}"
+        if self._made > 1:
+            made += f" ({self._made} variants)"
         if is_out_of_memory(error):
             self._offer_retry(layer, request, scope)
         elif error is not None:
@@ -252,7 +257,8 @@ class SynthesizeWidget(Panel):
             return
         here = positions[k]
         drawn = f"{here:.2f}, from the stack" if np.isfinite(here) else "no heart here"
-        self.form.show_position(f"{drawn} (slice {k})")
+        one = self.form.chosen_scope == "slice"
+        self.form.show_position(f"{drawn} (slice {k})", editable=one)
 
     def _toggle_live(self, on: bool) -> None:
         if not on:

@@ -74,8 +74,8 @@ def test_a_copied_patient_is_named_shown_and_flagged(panel, viewer, synthetic, q
 
     panel.nearest_list.itemClicked.emit(item)
     names = [layer.name for layer in viewer.layers]
-    assert {"real drawn real0", "less drawn real0"} <= set(names)
-    neighbour, apart = viewer.layers["real drawn real0"], viewer.layers["less drawn real0"]
+    assert {"real drawn real0", "difference to drawn real0"} <= set(names)
+    neighbour, apart = viewer.layers["real drawn real0"], viewer.layers["difference to drawn real0"]
     assert panel.grid_view.active and neighbour.visible and apart.visible and picture.visible
     assert neighbour.data.shape == picture.data.shape
     np.testing.assert_allclose(neighbour.data[2], picture.data[2], atol=0.01)
@@ -86,7 +86,7 @@ def test_a_copied_patient_is_named_shown_and_flagged(panel, viewer, synthetic, q
 
     panel.back_button.click()
     assert not panel.grid_view.active
-    assert not {"real drawn real0", "less drawn real0"} & {x.name for x in viewer.layers}
+    assert not {"real drawn real0", "difference to drawn real0"} & {x.name for x in viewer.layers}
     assert picture in viewer.layers and picture.visible
 
 
@@ -102,9 +102,13 @@ def test_all_slices_are_a_gallery_with_the_copy_in_red(
     items = [panel.slices_list.item(k) for k in range(4)]
     red = [item.foreground().color().name() == "#ff3030" for item in items]
     assert red[1] and "too close" in panel.verdict_label.text()
+    job = panel.job
+    assert panel.nearest_list.count() == 5  # the neighbours of the slice in view are shown, too
     panel.slices_list.itemClicked.emit(items[1])
-    wait(panel, qtbot)
+    assert panel.job is job  # what was found is shown, not searched for again
     assert viewer.dims.current_step[0] == 1 and panel.found.flagged
+    assert panel.nearest_list.item(0).text().startswith("drawn real0")
+    assert "two differ" in panel.percent_label.text() and panel.percent_label.isVisible()
 
 
 def test_without_held_out_patients_it_is_inconclusive(

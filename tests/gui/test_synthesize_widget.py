@@ -99,7 +99,8 @@ def test_the_picture_lies_on_the_grid_of_the_mask(
     assert viewer.layers.selection.active is mask  # painting goes on where it was
     drawn = (labels > 0).any(axis=(-2, -1))
     assert picture.data[drawn].any() if axes > 2 else picture.data.any()
-    assert widget.status.text() == "Made 1 picture."
+    made = {2: "1 picture", 3: "4 pictures", 4: "4 pictures"}[axes]  # one for each slice
+    assert widget.status.text() == f"Made {made}."
 
 
 def test_the_picture_is_the_one_of_the_engine(viewer, widget, run, add_mask, stack):
@@ -250,9 +251,9 @@ def test_what_is_no_mask_is_refused_in_words(viewer, widget, add_mask, stack, to
     widget.start_button.click()
     assert not widget.running
     assert list(viewer.layers) == layers
-    shown = told[-1] if message != "nothing tells lv" else widget.picker.reason.text().lower()
-    assert told[-1].startswith("error: ") and "\n" not in told[-1]
-    assert message in shown
+    reason, line = widget.picker.reason.text().lower(), widget.status.text().lower()
+    assert message in (reason if message == "nothing tells lv" else line)
+    assert "\n" not in line and told == []  # it stands in the panel, and nowhere else
 
 
 def test_extra_labels_are_named(viewer, widget, run, add_mask, stack, told):
@@ -262,7 +263,7 @@ def test_extra_labels_are_named(viewer, widget, run, add_mask, stack, told):
     assert widget.picker.convention is None
     pick(widget.picker.conventions, "acdc")
     run()
-    assert "error: heart: found label 7; acdc: 1 rv, 2 myo, 3 lv" in told[-1]
+    assert "heart: found label 7; ACDC: 1 RV, 2 MYO, 3 LV" in widget.status.text() and told == []
     assert list(viewer.layers) == [mask]
 
 
@@ -294,6 +295,13 @@ def test_the_position_comes_from_the_stack_and_is_given_to_a_slice(
     viewer.dims.set_point(0, 8.0)
     assert widget.form.position_text.isVisible() and not widget.form.position.isVisible()
     assert widget.form.position_text.text() == "0.33, from the stack (slice 1)"
+    pick(widget.form.scope, "slice")
+    assert widget.form.position.isVisible()  # of one slice another one may be given
+    widget.form.position.setValue(0.5)
+    assert widget.request().z == 0.5
+    pick(widget.form.scope, "stack")
+    assert widget.request().z is None and not widget.form.position.isVisible()
+    widget.form.position.setValue(-0.05)
     single = add_mask(slice_mask, name="single")
     widget.picker.choose(single)
     assert widget.form.position.isVisible() and not widget.form.position_text.isVisible()
@@ -336,7 +344,7 @@ def test_a_seed_that_is_no_number_is_refused(viewer, widget, add_mask, stack, to
     add_mask(stack)
     widget.form.seed.setText("seven")
     widget.start_button.click()
-    assert "seed 'seven': give a whole number" in told[-1]
+    assert "seed 'seven': give a whole number" in widget.status.text() and told == []
     assert not widget.running
 
 
@@ -381,6 +389,9 @@ def test_the_device_and_the_diagnostics(viewer, widget):
     from cmr_synth.generators.device import choose
 
     assert choose().reason in widget.device.sentence.text()
+    widget.device.choice.setCurrentIndex(widget.device.choice.findData("cpu"))
+    widget.device.choice.activated.emit(0)
+    assert widget.request().device == "cpu" and "CPU" in widget.device.sentence.text()
     widget.device.copy.click()
     text = QGuiApplication.clipboard().text()
     assert "torch" in text and identity_of(_models.card("flow")) in text

@@ -141,7 +141,8 @@ class Session:
         self._placed = placed
         on_grid = placed.labels_to_grid(labels[k], fill=UNLABELLED if self._open.any() else 0)
         positions = positions_in_stack(self._area.sum(axis=0))
-        z = request.z if positions is None else float(positions[k])
+        known = None if positions is None else float(positions[k])
+        z = known if request.z is None else request.z
         run = self._model.generator.sample(
             [
                 request.condition(

@@ -61,6 +61,11 @@ class Part:
         return f"slice {slices}" + (f" of frame {frames}" if self.frames != (0,) else "")
 
 
+LEAST_MM2 = 100.0
+"""Area that the largest slice of any heart exceeds: that of a child's heart near the apex does so,
+and an adult's has 15 times as much at the papillary muscles."""
+
+
 @dataclass(frozen=True)
 class PlacedMask:
     """The part of a mask that is to be made, on the grid of the model.
@@ -130,7 +135,8 @@ def place_mask(
     grid : WorkingGrid
     part : Part
     z : float, optional
-        Position of a single labelled slice.
+        Position of the only slice that is labelled or asked for; otherwise it follows from the
+        stack.
     convention : str, optional
         Cohort whose in-plane orientation holds where the affine has lost the direction.
     mirror : str
@@ -140,11 +146,12 @@ def place_mask(
     ------
     InputError
         If the mask is empty where it is asked for, holds other labels, is larger than the grid or
-        smaller than a pixel of it; if a position is given for a stack.
+        nowhere as large as a heart; if a position is given for a stack.
     """
     require_foreground(mask)
     stored = (mask.array if mask.is_cine else mask.array[None]).astype(np.uint8, copy=False)
     heart = is_heart(stored)
+    _require_size(heart, mask)
     placed = Placed.around(
         heart,
         mask.affine,
@@ -178,9 +185,21 @@ def place_mask(
         placed=placed,
         drawn=tuple((int(t), int(k)) for t, k in drawn),
         labels=on_grid,
-        z=_positions(heart.sum(axis=(0, 2, 3)), z, mask.name),
+        z=_positions(heart.sum(axis=(0, 2, 3)), z, mask.name, only=set(drawn[:, 1].tolist())),
         findings=tuple(_findings(mask, stored, placed, part)),
     )
+
+
+def _require_size(heart: NDArray[np.bool_], mask: Scan) -> None:
+    """Refuse what nobody would take for a heart, such as the first dab of a brush."""
+    pixels = int(heart.sum(axis=(2, 3)).max())
+    largest = pixels * float(mask.spacing[1] * mask.spacing[2])
+    if largest < LEAST_MM2:
+        raise InputError(
+            f"{mask.name}: at most {pixels} pixel{'s' * (pixels > 1)} ({largest:.0f} mm²) of a "
+            f"slice are drawn, and a heart has over {LEAST_MM2:.0f} mm² there; draw more of it, or "
+            "correct the voxel spacing."
+        )
 
 
 def upright(mask: Scan, mirror: Mirror, *, convention: str | None = None) -> Orientation:
@@ -235,13 +254,15 @@ def _listed(numbers: NDArray[np.int64]) -> str:
     return ", ".join(str(number) for number in np.unique(numbers))
 
 
-def _positions(area: NDArray[np.int64], z: float | None, name: str) -> NDArray[np.float32] | None:
+def _positions(
+    area: NDArray[np.int64], z: float | None, name: str, *, only: set[int]
+) -> NDArray[np.float32] | None:
     if z is None:
         return positions_in_stack(area)
     labelled = np.count_nonzero(area)
-    if labelled != 1:
+    if labelled != 1 and len(only) != 1:
         raise InputError(
             f"{name}: has {labelled} labelled slices, so their positions are known from the stack; "
-            "leave the slice position out."
+            "leave the slice position out, or make one slice."
         )
     return np.full(len(area), z, dtype=np.float32)

@@ -53,8 +53,9 @@ class Request:
         What the pictures are weighted by, such as "cine" or "lge"; a model of another contrast
         refuses. None takes the model's own.
     z : float, optional
-        Slice position, 0 at the base and 1 at the apex, of a mask with one labelled slice. In a
-        stack the positions follow from the labelled areas; a single slice is left open.
+        Slice position, 0 at the base and 1 at the apex, of a mask with one labelled slice or of the
+        one slice that is made. Else the positions follow from the labelled areas of the stack; a
+        single slice is left open.
     n : int
         Variants: different images of the same mask and conditions.
     seed : int
