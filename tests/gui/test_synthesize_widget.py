@@ -380,7 +380,7 @@ def test_what_was_chosen_is_there_next_time(viewer, widget, run, add_mask, slice
     run()
     assert SynthesizeWidget(viewer).form.vendor.currentData() == "ge"
     record = results(viewer)[0].metadata[RECORD]
-    assert record["mask"]["labels"] == "M&Ms: 1 LV, 2 MYO, 3 RV; confirmed"
+    assert record["mask"]["labels"] == "M&Ms, UK Biobank: 1 LV, 2 MYO, 3 RV; confirmed"
 
 
 def test_the_device_and_the_diagnostics(viewer, widget):
