@@ -342,6 +342,26 @@ def test_a_reference_changes_the_look_by_its_strength(generator, three):
     np.testing.assert_allclose(full[1], plain[1], atol=1e-5, rtol=0)
 
 
+def test_a_layout_is_kept_or_refused(generator, three):
+    rows = np.linspace(0, 1, generator.shape[0], dtype=np.float32)[:, None]
+    layout = np.broadcast_to(rows, generator.shape)
+    asked = [replace(three[0], layout=layout), three[1]]
+    if "layout" not in generator.takes:
+        with pytest.raises(InputError, match="^layout: models of .* keep the layout of no picture"):
+            list(generator.sample(asked, seed=0))
+        return
+    plain, kept = (final(generator.sample(c, seed=0)) for c in (three[:2], asked))
+    means = kept[0].mean(axis=1)
+    assert (
+        np.corrcoef(means, rows[:, 0])[0, 1] > 0.5 > np.corrcoef(plain[0].mean(1), rows[:, 0])[0, 1]
+    )
+    np.testing.assert_allclose(kept[1], plain[1], atol=1e-5, rtol=0)
+    with pytest.raises(InputError, match="^layout: is of"):
+        list(generator.sample([replace(three[0], layout=layout[1:])], seed=0))
+    with pytest.raises(InputError, match="coarser than 0 pixels"):
+        list(generator.sample([replace(three[0], layout=layout, layout_pixels=0)], seed=0))
+
+
 def test_a_model_of_another_family_is_refused(generator, folder, tmp_path):
     about = json.loads((folder / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**about, "family": "other"}))

@@ -27,6 +27,7 @@ WHAT = "verb"
 VERBS = {
     "demo": "cmr_synth.cli.demo:demo",
     "synthesize": "cmr_synth.cli.synthesize:synthesize",
+    "adapt": "cmr_synth.cli.adapt:adapt",
     "simulate": "cmr_synth.cli.simulate:simulate",
     "sample-masks": "cmr_synth.cli.sample_masks:sample_masks",
     "find-heart": "cmr_synth.cli.find_heart:find_heart",

@@ -24,6 +24,7 @@ TAKES = {
     "cohort": "it knows data sets, whose patients and hospitals it can be asked for",
     "z": "it knows where between base and apex a slice lies",
     "reference": "it takes over the look of a picture",
+    "layout": "it keeps the layout of a picture",
     "prompt": "it reads text",
     "steps": "its pictures depend on the number of steps",
     "guidance": "its conditions can be stressed",
@@ -52,6 +53,11 @@ class Condition:
         over without training; the anatomy stays that of the mask.
     reference_strength : float in [0, 1]
         How much of the reference's look; 0 is as without it.
+    layout : (rows, columns) float32 array in [0, 1], optional
+        A real picture on the model's working grid whose coarse structures are kept, so that its
+        anatomy comes out in the looks that the other conditions ask for.
+    layout_pixels : float
+        Kept is what is coarser: the standard deviation of a Gaussian, in pixels of the grid.
     prompt : str, optional
         For models that read text.
     """
@@ -64,6 +70,8 @@ class Condition:
     z: float | None = None
     reference: NDArray[np.float32] | None = None
     reference_strength: float = 0.5
+    layout: NDArray[np.float32] | None = None
+    layout_pixels: float = 2.0
     prompt: str | None = None
 
     def known_to(self, takes: Collection[str]) -> Condition:
@@ -77,7 +85,7 @@ class Condition:
     @property
     def stated(self) -> tuple[str, ...]:
         """Words of `TAKES` that are specified."""
-        names = ("mask", "vendor", "phase", "pathology", "cohort", "z", "reference")
+        names = ("mask", "vendor", "phase", "pathology", "cohort", "z", "reference", "layout")
         given = [name for name in names if getattr(self, name) is not None]
         return (*given, "prompt") if self.prompt else tuple(given)
 

@@ -15,6 +15,7 @@ HAS_NONE = {
     "cohort": "know none; leave it out or choose another family",
     "z": "know no positions of slices; leave it out or choose another family",
     "reference": "take over no look; leave it out or choose another family",
+    "layout": "keep the layout of no picture; leave it out or choose another family",
     "prompt": "read no text; use vendor, phase and pathology instead",
 }
 """What is said of a condition that models of a family do not take."""

@@ -11,6 +11,7 @@ from cmr_synth.generators.flow.adapter import load_flow
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
 from cmr_synth.generators.flow.sampler import SOLVERS
 from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
+from cmr_synth.generators.layout import Layout
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Denoising
@@ -27,7 +28,7 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
     network_kind = FlowNetwork
     takes = frozenset(
         {
-            *("mask", "vendor", "phase", "pathology", "cohort", "z", "reference"),
+            *("mask", "vendor", "phase", "pathology", "cohort", "z", "reference", "layout"),
             *("steps", "guidance", "sampler"),
         }
     )
@@ -82,6 +83,7 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
         mask = mask_tensor(conditions, self.config).to(self.device)
         start = start_of(self.config, self.noise(how, (1, *self.shape)), mask)
         look = Look(conditions, self.shape, self.device, times=steps)
+        layout = Layout(conditions, self.shape, self.device)
         state = start
         run = solver(
             self.network,
@@ -91,7 +93,7 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
             steps=steps,
             guidance=1.0 if how.guidance is None else how.guidance,
             crowding=self.config.crowding,
-            look=look if look.rows else None,
+            look=(lambda x: look(layout(x))) if look.rows or layout.rows else None,
         )
         for step, estimate in enumerate(run, start=1):
             state = estimate
