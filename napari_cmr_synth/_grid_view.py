@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ from superqt.utils import QSignalDebouncer
 from ._masks import unwrapped
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
 LINKED = ("contrast_limits", "gamma", "colormap", "interpolation2d")
 """What one of the pictures and all the others change together."""
@@ -52,7 +54,7 @@ class GridView(QObject):
         self._shown: list[Image] = []
         self._linked: list[Image] = []
         self._soon = QSignalDebouncer(parent=self)
-        self._soon.triggered.connect(self._leave_if_empty)
+        self._soon.triggered.connect(self._leave_if_told)
 
     @property
     def active(self) -> bool:
@@ -64,7 +66,9 @@ class GridView(QObject):
         """The pictures that are still in the viewer."""
         return [layer for layer in self._shown if layer in self._viewer.layers]
 
-    def show(self, layer: Image, *, of: int, linked: bool = True) -> None:
+    def show(
+        self, layer: Image, *, of: int, linked: bool = True, over: Labels | None = None
+    ) -> None:
         """Put a picture into the next cell; the first one hides what was there before.
 
         Parameters
@@ -75,12 +79,17 @@ class GridView(QObject):
             How many there will be, so that the cells do not move as they are filled.
         linked : bool
             Whether it shares contrast and colours with the others.
+        over : Labels, optional
+            Lies over the picture in its cell, such as outlines. In every cell or in none; both
+            layers stand together in the list, at the beginning of it.
         """
         first = not self.active
+        cell = [layer] if over is None else [layer, over]
         if first:
-            self._enter(layer, of)
-        self._shown.append(layer)
-        layer.visible = True
+            self._enter(cell, of)
+        self._shown += cell
+        for part in cell:
+            part.visible = True
         _name(layer, shown=True)
         if linked:
             self._linked.append(layer)
@@ -107,40 +116,44 @@ class GridView(QObject):
         viewer = self._viewer
         grid_of_cells(viewer).events.enabled.disconnect(self._on_grid)
         viewer.layers.events.removed.disconnect(self._on_removed)
-        # in this order: napari 0.9 crashes when it draws a grid that has lost all it showed
-        for name, value in before.grid.items():
-            setattr(grid_of_cells(viewer), name, value)
-        for layer, visible in before.visible.items():
-            layer.visible = visible  # one that was deleted meanwhile does not mind
-        alike = [layer for layer in self._linked if layer in pictures]
-        self._linked = []
-        if len(alike) > 1:
-            viewer.layers.unlink_layers(alike)
-        for picture in pictures:
-            if keep:
-                _name(picture, shown=False)
-            else:
-                viewer.layers.remove(picture)
+        viewer.layers.events.inserted.disconnect(self._on_inserted)
+        with _one_rebuild(viewer):
+            # in this order: napari 0.9 crashes when it draws a grid that has lost all it showed
+            for name, value in before.grid.items():
+                setattr(grid_of_cells(viewer), name, value)
+            for layer, visible in before.visible.items():
+                layer.visible = visible  # one that was deleted meanwhile does not mind
+            alike = [layer for layer in self._linked if layer in pictures]
+            self._linked = []
+            if len(alike) > 1:
+                viewer.layers.unlink_layers(alike)
+            for picture in pictures:
+                if keep:
+                    _name(picture, shown=False)
+                else:
+                    viewer.layers.remove(picture)
         for name, value in before.camera.items():
             setattr(_camera(viewer), name, value)
         self.left.emit()
 
-    def _enter(self, layer: Image, cells: int) -> None:
+    def _enter(self, cell: list[Any], cells: int) -> None:
         viewer = self._viewer
         grid, camera = grid_of_cells(viewer), _camera(viewer)
         self._before = before = _View(
-            visible={other: other.visible for other in viewer.layers if other is not layer},
+            visible={other: other.visible for other in viewer.layers if other not in cell},
             grid={name: getattr(grid, name) for name in _GRID},
             camera={name: getattr(camera, name) for name in _CAMERA},
         )
-        for other in before.visible:
-            other.visible = False
-        grid.stride = 1
-        grid.shape = (1, cells) if cells <= IN_A_ROW else (-1, -1)
-        grid.spacing = 2  # pixels of the screen
-        grid.enabled = True
+        with _one_rebuild(viewer):
+            for other in before.visible:
+                other.visible = False
+            grid.stride = len(cell)
+            grid.shape = (1, cells) if cells <= IN_A_ROW else (-1, -1)
+            grid.spacing = 2  # pixels of the screen
+            grid.enabled = True
         grid.events.enabled.connect(self._on_grid)
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.layers.events.inserted.connect(self._on_inserted)
 
     def _on_grid(self, event: Any) -> None:
         if not event.value:
@@ -150,9 +163,28 @@ class GridView(QObject):
         if event.value in self._shown:
             self._soon.throttle()  # the list may be busy removing more than this one
 
-    def _leave_if_empty(self) -> None:
-        if self.active and not self.layers:
+    def _on_inserted(self, event: Any) -> None:
+        self._soon.throttle()  # it may be the next of ours
+
+    def _leave_if_told(self) -> None:
+        """Leave when nothing is left, or another layer came, which would stand under a name."""
+        if not self.active:
+            return
+        ours = self.layers
+        if not ours or any(layer.visible and layer not in ours for layer in self._viewer.layers):
             self.leave(keep=True)
+
+
+@contextmanager
+def _one_rebuild(viewer: Any) -> Iterator[None]:
+    """Let napari put its views together once, not at every change of what is inside.
+
+    It makes the views of all layers again, hidden ones too, whenever one is shown, hidden or
+    removed, and collects garbage each time; `benchmarks/grid_view.py` says what that takes.
+    """
+    batched = getattr(viewer.layers, "batched_update", nullcontext)  # not before napari 0.9
+    with batched():
+        yield
 
 
 def grid_of_cells(viewer: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import QSignalDebouncer
 
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
@@ -27,19 +29,35 @@ from .._jobs import Job
 from .._layout import button, group, scrolled, side_by_side, stacked, word_wrapped
 from .._mask_picker import MaskPicker
 from .._masks import engine_labels, numbers_of, unwrapped
-from .._messages import show_problem
+from .._messages import show_note, show_problem
 from .._models import loaded
 from .._panel import Panel
-from .._results import add_result
+from .._results import AS_MADE, RECORD, add_result
+from .cells import apart, cell, in_grey_values, outlines, real_scan
 from .gallery import Gallery
 
 if TYPE_CHECKING:
     import napari
 
+    from cmr_synth.generators.interface import Progress
+    from cmr_synth.generators.zoo import Model
     from cmr_synth.imaging.scan import Scan
     from cmr_synth.synthesis.record import Synthetic
+    from cmr_synth.synthesis.request import Request
 
 VARIANTS = 6  # to begin with
+UNTIL_MADE_MS = 250  # after the slider came to rest on a slice that the cells lack
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """What the cells show, to make it for other slices, too."""
+
+    layer: Any
+    numbers: Scan
+    request: Request
+    make: Callable[..., Iterator[Any]]
+    planes: set[tuple[int, int]]  # frame and slice, made or being made
 
 
 class CompareWidget(Panel):
@@ -60,12 +78,18 @@ class CompareWidget(Panel):
         guard_removal(self._viewer)
         self._job: Job | None = None
         self._mask_in_gallery: Any = None
+        self._compared: _Compared | None = None
+        self._targets: dict[str | None, Any] = {}  # picture of each vendor
+        self._passing: list[Any] = []  # layers that go with the cells
+        self._soon = QSignalDebouncer(parent=self)
+        self._soon.setTimeout(UNTIL_MADE_MS)
+        self._soon.triggered.connect(self._fill)
         self.picker = MaskPicker(self._viewer)
         self.form = ConditionsForm()
         self.form.variants.setValue(VARIANTS)
         self.grid_view = GridView(self._viewer, self)
         self._build()
-        self.grid_view.left.connect(self._show_state)
+        self.grid_view.left.connect(self._on_left)
         self.picker.layer_changed.connect(self._on_layer)
         self.picker.edited.connect(self._on_mask)
         self._on_layer()
@@ -92,7 +116,24 @@ class CompareWidget(Panel):
         """Make the mask with every vendor of the model, each into a cell of the grid."""
         from cmr_synth.synthesis.what_if import across_vendors
 
-        self._start("Vendors side by side", across_vendors, self._show_vendor, first=self.leave)
+        started = self._start(
+            "Vendors side by side", across_vendors, self._show_vendor, first=self.leave
+        )
+        if started:
+            self._show_real()
+
+    def compare_with_real(self) -> None:
+        """Make the mask's picture; then scan, picture and difference, with outlines, in cells."""
+        self.picker.look_again()
+        try:
+            layer = self.picker.layer
+            numbers_of(layer)
+            real_scan(self._viewer, layer)
+        except InputError as error:
+            self.status.setText(str(error))
+            show_problem(error)
+            return
+        self._start("Real beside synthetic", _one, self._show_beside_real, first=self.leave)
 
     def make_variants(self) -> None:
         """Fill the gallery from as many seeds as asked for; what it held is discarded."""
@@ -132,10 +173,10 @@ class CompareWidget(Panel):
         show: Callable[..., object],
         *,
         first: Callable[[], object],
-    ) -> None:
+    ) -> bool:
         """Do what comes `first` and start a job, unless one runs or there is no mask to follow."""
         if self.running:
-            return
+            return False
         self.picker.look_again()  # strokes of the last moments count
         try:
             layer = self.picker.layer
@@ -156,20 +197,28 @@ class CompareWidget(Panel):
         except InputError as error:
             self.status.setText(str(error))
             show_problem(error)
-            return
+            return False
         first()
-        part = {
-            "slices": [k] if scope == "slice" else None,
-            "frames": [frame] if numbers.is_cine else None,
-        }
+        planes = [(frame, k)] if scope == "slice" else [(frame, n) for n in range(len(drawn))]
+        self._compared = _Compared(layer, numbers, request, make, set(planes))
+        self._run(title, [k] if scope == "slice" else None, frame, partial(show, layer=layer))
+        return True
+
+    def _run(
+        self, title: str, slices: list[int] | None, frame: int, show: Callable[..., object]
+    ) -> None:
+        """Make what is compared on some slices, all if None."""
+        compared = self._compared
+        assert compared is not None
+        numbers, request = compared.numbers, compared.request
+        part = {"slices": slices, "frames": [frame] if numbers.is_cine else None}
 
         def run() -> Iterator[Any]:
             mask = engine_labels(numbers, request.labels)
-            return make(mask, loaded(str(request.model), request.device), request, **part)
+            model = loaded(str(request.model), request.device)
+            return compared.make(mask, model, request, **part)
 
-        self._job = Job(
-            title, run, on_result=partial(show, layer=layer), on_done=self._done, parent=self
-        )
+        self._job = Job(title, run, on_result=show, on_done=self._done, parent=self)
         self._job.progressed.connect(self._show_progress)
         self._job.finished.connect(self._end)
         self.progress.setRange(0, 0)  # busy: nobody knows how long, until the first step is done
@@ -180,8 +229,97 @@ class CompareWidget(Panel):
     def _show_vendor(self, synthetic: Synthetic, layer: Any) -> None:
         picture = add_result(self._viewer, synthetic, layer, name=synthetic.record["vendor"])
         picture.contrast_limits = (0.0, 1.0)  # the model's own scale, the same for every vendor
+        self._targets[synthetic.record["vendor"]] = picture
         card = self.form.card
-        self.grid_view.show(picture, of=len(card.conditions.vendors) if card else 1)
+        cells = len(card.conditions.vendors) if card else 1
+        self.grid_view.show(picture, of=cells + bool(self._passing))
+
+    def _show_real(self) -> None:
+        """The real scan in the first cell, if it is wanted and there is one."""
+        assert self._compared is not None
+        layer, card = self._compared.layer, self.form.card
+        if not self.with_real.isChecked() or card is None:
+            return
+        try:
+            scan = real_scan(self._viewer, layer)
+        except InputError as error:
+            show_note(str(error))
+            return
+        limits = tuple(scan.contrast_limits)
+        real = cell(layer, scan.data, f"real {scan.name}", limits)
+        self._viewer.layers.insert(0, real)
+        self._passing.append(real)
+        self.grid_view.show(real, of=len(card.conditions.vendors) + 1, linked=False)
+
+    def _show_beside_real(self, synthetic: Synthetic, layer: Any) -> None:
+        """Scan, picture and difference, each under the mask's outlines."""
+        try:
+            scan = real_scan(self._viewer, layer)
+            real = in_grey_values(scan)
+        except InputError as error:
+            self.status.setText(str(error))
+            show_problem(error)
+            return
+        picture = add_result(self._viewer, synthetic, layer)
+        self._targets = {synthetic.record.get("vendor"): picture}
+        pictures = (
+            cell(layer, real, f"real {scan.name}"),
+            cell(layer, picture.data, picture.name),
+            apart(layer, np.asarray(picture.data), real, f"{picture.name} less real"),
+        )
+        kept = set(self._viewer.layers.selection)
+        for number, each in enumerate(pictures):
+            over = outlines(layer)
+            for place, part in enumerate((each, over)):
+                self._viewer.layers.insert(2 * number + place, part)
+                self._passing.append(part)
+            self.grid_view.show(each, of=len(pictures), linked=number < 2, over=over)
+        self._viewer.layers.selection = kept
+
+    def _fill(self) -> None:
+        """Make the slice in view in every cell, if it was not made with the others."""
+        compared = self._compared
+        if compared is None or not self.grid_view.active or self.running:
+            return
+        if compared.layer not in self._viewer.layers:
+            return
+        frame, k = in_view(self._viewer, compared.layer)
+        if (frame, k) in compared.planes:
+            return
+        if not _drawn_slices(compared.numbers)[k]:
+            self.status.setText(f"Nothing is drawn on slice {k}; the cells are empty there.")
+            return
+        compared.planes.add((frame, k))
+        self._run(f"Slice {k} of the cells", [k], frame, partial(self._fill_in, frame=frame, k=k))
+
+    def _fill_in(self, synthetic: Synthetic, frame: int, k: int) -> None:
+        layer = self._targets.get(synthetic.record.get("vendor"))
+        if layer is None or layer not in self._viewer.layers:
+            return
+        plane = (frame, k)[4 - layer.ndim :]
+        layer.data[plane] = synthetic.scan.array[(frame, k)[4 - synthetic.scan.array.ndim :]]
+        _note_slice(layer.metadata, synthetic, k)
+        layer.refresh()
+        self._show_difference(frame, k)
+
+    def _show_difference(self, frame: int, k: int) -> None:
+        if len(self._passing) < 6:  # three cells with outlines
+            return
+        real, _, picture, _, difference, _ = self._passing
+        plane = (frame, k)[4 - real.ndim :]
+        made = picture.data[plane]
+        difference.data[plane] = np.where(made != 0, made - real.data[plane], 0)
+        for layer in (picture, difference):
+            layer.refresh()
+
+    def _on_left(self) -> None:
+        """What was there for the cells only goes with them."""
+        passing, self._passing = self._passing, []
+        self._compared, self._targets = None, {}
+        for layer in passing:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        self._show_state()
 
     def _show_variant(self, synthetic: Synthetic, layer: Any) -> None:
         self._mask_in_gallery = layer
@@ -205,6 +343,7 @@ class CompareWidget(Panel):
     def _end(self) -> None:
         self._job = None
         self._show_state()
+        self._soon.throttle()  # the slider may have moved meanwhile
         self.finished.emit()
 
     def _on_layer(self) -> None:
@@ -220,12 +359,13 @@ class CompareWidget(Panel):
         self.form.show_position("from the stack" if several else None)
 
     def _show_slice(self, event: Any = None) -> None:
+        self._soon.throttle()
         if self._mask_in_gallery is not None:
             self.gallery.show_slice(*in_view(self._viewer, self._mask_in_gallery))
 
     def _show_state(self) -> None:
         ready = not self.running
-        for each in (self.compare_button, self.make_button):
+        for each in (self.compare_button, self.real_button, self.make_button):
             each.setEnabled(ready and self.picker.layer is not None)
         self.back_button.setEnabled(ready and self.grid_view.active)
         self.keep_button.setEnabled(ready and bool(self.gallery.selectedItems()))
@@ -253,6 +393,14 @@ class CompareWidget(Panel):
             self.leave,
         )
         self.keep_vendors = QCheckBox("Keep the pictures as layers")
+        self.with_real = QCheckBox("With the real scan")
+        self.with_real.setToolTip("The scan that the mask was drawn on takes the first cell.")
+        self.with_real.setChecked(True)
+        self.real_button = button(
+            "Real beside synthetic",
+            "Scan, synthetic picture and their difference side by side, with the mask's outlines.",
+            self.compare_with_real,
+        )
         self.make_button = button(
             "Make variants",
             "Make the mask from as many seeds as there are variants, counting on from the seed.",
@@ -275,7 +423,12 @@ class CompareWidget(Panel):
         layout.addWidget(
             group(
                 "Vendors",
-                stacked(side_by_side(self.compare_button, self.back_button), self.keep_vendors),
+                stacked(
+                    side_by_side(self.compare_button, self.back_button),
+                    self.with_real,
+                    self.keep_vendors,
+                    self.real_button,
+                ),
             )
         )
         layout.addWidget(
@@ -290,6 +443,23 @@ class CompareWidget(Panel):
         )
         layout.addWidget(side_by_side(self.progress, self.cancel_button))
         layout.addWidget(self.status)
+
+
+def _one(mask: Scan, model: Model, request: Request, **part: Any) -> Iterator[Progress | Synthetic]:
+    """One picture of a mask, under the conditions asked for."""
+    from cmr_synth.synthesis.from_mask import synthesize
+
+    return synthesize(mask, model, replace(request, n=1), **part)
+
+
+def _note_slice(metadata: dict[str, Any], synthetic: Synthetic, k: int) -> None:
+    """Say in the record of a picture that one more slice of it was made."""
+    record, made = metadata[RECORD], synthetic.record
+    if record["only"] is not None:
+        record["only"]["slices"] = sorted({*record["only"]["slices"], k})
+    if record["slice_positions"] is not None and made["slice_positions"] is not None:
+        record["slice_positions"] |= made["slice_positions"]
+    metadata[AS_MADE] |= synthetic.as_made
 
 
 def _drawn_slices(numbers: Scan) -> NDArray[np.bool_]:

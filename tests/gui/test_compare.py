@@ -13,7 +13,7 @@ from napari_cmr_synth._models import card
 from napari_cmr_synth._results import MASK, RECORD
 from napari_cmr_synth.compare.widget import CompareWidget
 
-LONG_MS = 60_000  # for a first synthesis on a busy machine: torch is imported, weights are read
+LONG_MS = 180_000  # for a first synthesis on a busy machine: torch is imported, weights are read
 VENDORS = card("flow").conditions.vendors
 
 
@@ -32,6 +32,7 @@ def panel(viewer: Any, add_mask: Any, stack: np.ndarray, qtbot: Any) -> CompareW
     widget = CompareWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Vendors and variants")
     widget.form.steps.setValue(2)
+    widget.with_real.setChecked(False)
     return widget
 
 
@@ -102,6 +103,61 @@ def test_every_cell_shows_a_heart_and_one_camera_moves_them_all(viewer, panel, p
     viewer.scene.camera.zoom *= 3
     near = cells()
     assert all(np.abs(a - b).mean() > 10 for a, b in zip(far, near, strict=True))
+
+
+def test_every_cell_follows_the_slider_and_the_scan_is_one_of_them(viewer, panel, press, qtbot):
+    panel.with_real.setChecked(True)
+    press(panel.compare_button)
+    real, *pictures = panel.grid_view.layers
+    assert real.name == "real scan" and real.data is viewer.layers["scan"].data
+    assert not any(picture.data[2].any() for picture in pictures)
+    with qtbot.waitSignal(panel.finished, timeout=LONG_MS):
+        viewer.dims.set_point(0, 16.0)
+    for picture in pictures:
+        vendor = picture.metadata[RECORD]["vendor"]
+        assert picture.data[2].any(), vendor
+        assert picture.metadata[RECORD]["only"]["slices"] == [1, 2]
+        assert (0, 2) in picture.metadata["cmr_as_made"] and vendor in picture.name
+    qtbot.mouseClick(panel.back_button, Qt.MouseButton.LeftButton)
+    assert [layer.name for layer in viewer.layers] == ["scan", "heart"]
+
+
+def test_another_picture_never_stands_under_a_vendor(viewer, panel, press, qtbot):
+    press(panel.compare_button)
+    viewer.add_image(np.ones((4, 96, 112), np.float32), name="another")
+    qtbot.waitUntil(lambda: not panel.grid_view.active, timeout=5000)
+    assert viewer.layers["another"].visible and not viewer.canvas.grid.enabled
+
+
+def test_real_beside_synthetic_with_outlines_on_each(viewer, panel, press, qtbot):
+    scan = viewer.layers["scan"]
+    scan.data = np.random.default_rng(0).random(scan.data.shape).astype(np.float32) * 300
+    press(panel.real_button)
+    pictures = panel.grid_view.layers
+    assert [layer.contour for layer in pictures[1::2]] == [1, 1, 1]
+    real, made, difference = pictures[::2]
+    assert real.data.max() <= 1 and made.data[1].any()
+    inside = made.data[1] != 0
+    np.testing.assert_allclose(
+        difference.data[1][inside], (made.data[1] - real.data[1])[inside], atol=1e-6
+    )
+    assert not difference.data[1][~inside].any()
+    grid = viewer.canvas.grid
+    cells = [grid.position(viewer.layers.index(layer), viewer.layers) for layer in pictures]
+    assert cells == [(0, 0)] * 2 + [(0, 1)] * 2 + [(0, 2)] * 2
+    with qtbot.waitSignal(panel.finished, timeout=LONG_MS):
+        viewer.dims.set_point(0, 16.0)
+    assert made.data[2].any() and difference.data[2].any()
+    panel.leave()
+    (kept,) = (layer for layer in viewer.layers if RECORD in layer.metadata)
+    assert kept.visible and kept.data[2].any() and len(viewer.layers) == 3
+
+
+def test_without_a_scan_on_its_grid_it_is_said(viewer, panel, told):
+    viewer.layers.remove("scan")
+    panel.compare_with_real()
+    assert any("no real scan lies on its grid" in line for line in told)
+    assert not panel.running
 
 
 def test_pictures_can_be_kept(viewer, panel, press, qtbot):
