@@ -21,7 +21,7 @@ from .._layers import DESCRIPTION, GRID, scan_of_layer
 from .._masks import ENGINE, convention_of, is_mask, unwrapped
 from .._messages import show_problem
 from .._models import fastest
-from .redraw import Answer, Question, Redrawer
+from .redraw import LEAST, Answer, Question, Redrawer
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -34,6 +34,10 @@ NAME = "synthetic preview"
 STROKE_MS = 700
 """In a stroke longer than this, the picture is made anew so often before the brush is lifted. Each
 time costs the end of the stroke, if it comes just then, the wait for a network evaluation."""
+
+
+OUTLINE = (1, 1.0)
+"""Width in pixels and opacity of the mask while it runs."""
 
 
 class LivePreview(QObject):
@@ -72,6 +76,7 @@ class LivePreview(QObject):
         self._preview: Any = None
         self._redrawer: Redrawer | None = None
         self._canvas: Any = None
+        self._drawn = OUTLINE
         self._last: Question | None = None
         self._answered: Question | None = None
         self._edited: float | None = None  # when the edit ended that is to be drawn
@@ -131,6 +136,7 @@ class LivePreview(QObject):
             self.stopped.emit()
             return
         self._layer = layer
+        self._outline(layer)
         # a thread outlives whom nobody stopped
         self._unstopped = weakref.finalize(self, self._redrawer.cancel)
         self._redrawer.answered.connect(self._receive)
@@ -170,11 +176,23 @@ class LivePreview(QObject):
         self._disconnect()
         self._redrawer.cancel()
         self._unstopped.detach()
+        self._fill_again()
         preview, layers = self._preview, self._viewer.layers
         self._layer = self._redrawer = self._preview = None
         self._last = self._answered = self._edited = self._unshown = None
         if preview is not None and preview.name == NAME and preview in layers:
             layers.remove(preview)
+
+    def _outline(self, mask: Labels) -> None:
+        """Draw the mask as bright outlines, so that the picture is seen under the brush."""
+        self._drawn = (mask.contour, mask.opacity)
+        mask.contour, mask.opacity = OUTLINE
+
+    def _fill_again(self) -> None:
+        """Draw the mask as before, unless the user chose something else meanwhile."""
+        mask = self._layer
+        if (mask.contour, mask.opacity) == OUTLINE:
+            mask.contour, mask.opacity = self._drawn
 
     def _connect(self) -> None:
         events = self._layer.events
@@ -328,7 +346,7 @@ class LivePreview(QObject):
             axis_labels=mask.axis_labels,
             units=mask.units,
             contrast_limits=(0.0, 1.0),
-            colormap="gray",
+            colormap=_over_a_scan(),
             metadata=metadata,
         )
         selected, active = set(layers.selection), layers.selection.active
@@ -339,6 +357,14 @@ class LivePreview(QObject):
 
     def _say(self, text: str) -> None:
         self.said.emit(text)
+
+
+def _over_a_scan() -> Any:
+    """Grey, and nothing where there is no picture: a scan below stays visible there."""
+    from napari.utils import Colormap
+
+    clear, black, white = (0, 0, 0, 0), (0, 0, 0, 1), (1, 1, 1, 1)
+    return Colormap([clear, black, white], name="grey over a scan", controls=[0, LEAST / 2, 1])
 
 
 def _stop(pending: QSignalDebouncer | QSignalThrottler) -> None:

@@ -28,6 +28,10 @@ STEPS = 1
 hazy; a second makes them clear and costs 40 ms (`benchmarks/live_preview.py --steps 2`)."""
 
 
+LEAST = 1e-5
+"""Grey value of black in a picture, so that 0 says that there is none."""
+
+
 @dataclass(frozen=True, eq=False)
 class Question:
     """One slice of a mask as it is now.
@@ -61,6 +65,7 @@ class Answer:
     Attributes
     ----------
     pixels : (y, x) float32 array or None
+        In [`LEAST`, 1] where the model's grid reaches, and 0 elsewhere.
     reason : str
     """
 
@@ -175,7 +180,8 @@ def _draw(
     )
     for item in run:
         if isinstance(item, Picture):
-            return Answer(question, pixels=item.pixels)
+            pixels = np.where(item.covered, np.maximum(item.pixels, LEAST), 0)
+            return Answer(question, pixels=pixels)
         newer = questions.waiting
         if questions.closed or (newer is not None and newer.urgent):
             questions.dropped += 1

@@ -318,3 +318,31 @@ def test_what_is_no_mask_is_refused(viewer, live, stack, qtbot, told):
         live.start(image)
     assert not live.active
     assert any("photo: is no mask" in line for line in told)
+
+
+def test_the_picture_is_seen_under_the_outlines_and_the_scan_around_it(
+    viewer, live, begin, add_mask, qtbot
+) -> None:
+    """Outside the model's 192 mm the scan shines through; inside, nothing of it does."""
+    from cmr_synth.anatomy.template import draw_slice
+
+    labels = draw_slice(shape=(224, 224), spacing=(1.5, 1.5), seed=3)
+    scan = viewer.add_image(np.ones(labels.shape, np.float32), scale=(1.5, 1.5), colormap="red")
+    mask = add_mask(labels)
+    before = mask.contour, mask.opacity
+    preview = begin(mask)
+    assert (mask.contour, mask.opacity) == (1, 1.0)
+    reached = preview.data > 0
+    assert reached.any() and not reached.all()
+    viewer.reset_view()
+    mask.visible = False
+    qtbot.wait(100)
+    shown = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+    red = (shown[..., 0] > 200) & (shown[..., 1] < 50)
+    middle = tuple(n // 2 for n in red.shape)
+    across = red[middle[0]]
+    assert across.any(), "the scan, beside the picture"
+    assert not red[middle], "the picture, in the middle"
+    assert viewer.layers.index(preview) > viewer.layers.index(scan)
+    live.stop()
+    assert (mask.contour, mask.opacity) == before

@@ -44,10 +44,13 @@ class Picture:
     moved : bool
         Whether the model's grid was placed anew for it, so that its noise lies elsewhere than in
         the picture before.
+    covered : (y, x) bool array
+        Where the model's grid reaches.
     """
 
     pixels: NDArray[np.float32]
     moved: bool
+    covered: NDArray[np.bool_]
 
 
 class Session:
@@ -139,6 +142,9 @@ class Session:
         placed = self._place()
         moved = placed is not self._placed
         self._placed = placed
+        if moved:
+            everywhere = np.ones(self._grid.shape, dtype=np.float32)
+            self._covered = placed.image_from_grid(everywhere) > 0
         on_grid = placed.labels_to_grid(labels[k], fill=UNLABELLED if self._open.any() else 0)
         positions = positions_in_stack(self._area.sum(axis=0))
         known = None if positions is None else float(positions[k])
@@ -153,7 +159,7 @@ class Session:
             indices=[COHERENCE.index(0, mm=k * self._spacing[0], frame=frame)],
             **request.options(card),
         )
-        return _pictures(run, placed, moved)
+        return _pictures(run, placed, moved, self._covered)
 
     def _look_at(self, frame: int, labels: NDArray) -> None:
         """Remember where a frame, (z, y, x) as stored, shows the heart."""
@@ -191,10 +197,10 @@ class Session:
 
 
 def _pictures(
-    run: Iterator[Progress | Images], placed: Placed, moved: bool
+    run: Iterator[Progress | Images], placed: Placed, moved: bool, covered: NDArray[np.bool_]
 ) -> Iterator[Progress | Picture]:
     for item in run:
         if isinstance(item, Images):
-            yield Picture(placed.image_from_grid(item.pixels[0]), moved)
+            yield Picture(placed.image_from_grid(item.pixels[0]), moved, covered)
         else:
             yield item
