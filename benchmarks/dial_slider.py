@@ -45,6 +45,7 @@ def main() -> None:
 def measure(steps: int) -> tuple[list[float], list[float], list[float]]:
     """Milliseconds of every step."""
     from napari_cmr_synth._app import open_app
+    from napari_cmr_synth._panel_bar import PanelBar
     from napari_cmr_synth.dials.widget import DialsPanel
     from napari_cmr_synth.synthesis.widget import SynthesizeWidget
 
@@ -54,6 +55,8 @@ def measure(steps: int) -> tuple[list[float], list[float], list[float]]:
     viewer.dims.set_point(0, mask.data.shape[0] // 2 * mask.scale[0])
     viewer.reset_view()
     window = viewer.window._qt_window
+    for title in ("Synthesize", "Dials"):
+        window.findChild(PanelBar).show_panel(title)
     (panel,) = window.findChildren(DialsPanel)
     (synthesize,) = window.findChildren(SynthesizeWidget)
     live = synthesize.live

@@ -96,7 +96,7 @@ def images(heart: Heart) -> Figure:
         for step in across_masks(scans, zoo.load("flow-fast"), request, slices=[k])
         if isinstance(step, Synthetic)
     ]
-    figure = Figure(figsize=(2.2 * len(chosen), 2.6), layout="constrained")
+    figure = Figure(figsize=(2.2 * len(chosen), 3.0), layout="constrained")
     for axes, title, picture in zip(figure.subplots(1, len(chosen)), chosen, made, strict=True):
         axes.imshow(picture.scan.array[k], cmap="gray", vmin=0, vmax=1)
         axes.set_title(wrapped(title), fontsize=9)

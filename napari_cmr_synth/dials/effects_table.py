@@ -8,10 +8,10 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 from cmr_synth.anatomy.dials import Effect
 
 COLUMNS = {
-    "Measurement": "Volumes by Simpson's rule; thickness along rays from the LV's centre.",
+    "": "Volumes by Simpson's rule; thickness along rays from the LV's centre.",
     "Before": "Of the mask without the dials.",
-    "Requested": "What the dials together ask for.",
-    "Measured": "Of the mask as it is now.",
+    "Asked": "What the dials together ask for.",
+    "Now": "Of the mask as it is now.",
 }
 ROW = 22  # pixels
 
@@ -37,6 +37,7 @@ class EffectsTable(QTableWidget):
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.setWordWrap(False)
         self.setMinimumHeight(5 * ROW)
 
     def show_effects(self, effects: tuple[Effect, ...]) -> None:
