@@ -18,10 +18,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cmr_synth.generators.card import Card
     from cmr_synth.generators.zoo import Model
+    from cmr_synth.judges.segmenter import Segmenter
 
 DRAWN_S = 0.2  # by when a window has drawn what a click changed, also without a GPU
 
 _models: dict[tuple[str, str, str | None], Model] = {}
+_segmenters: list[Segmenter] = []
+"""The bundled one, once it is loaded."""
+
 _takes: dict[str, frozenset[str]] = {}
 """What families take, of those whose code has been imported."""
 _lock = threading.Lock()  # two panels that ask at once shall not load twice
@@ -57,6 +61,25 @@ def loaded(name: str, device: str | None = None) -> Model:
                 _models[key] = zoo.load(name, device=device)
             _takes[card(name).family] = _models[key].generator.takes
         return _models[key]
+
+
+def segmenter() -> Segmenter:
+    """The bundled segmenter, loaded once.
+
+    Call this in a worker: the first call imports torch and MONAI and reads weights.
+
+    Raises
+    ------
+    InputError
+        If its files are damaged.
+    """
+    with _lock:
+        if not _segmenters:
+            with _beside_a_window():
+                from cmr_synth.judges.segmenter import Segmenter
+
+                _segmenters.append(Segmenter.load())
+        return _segmenters[0]
 
 
 def is_loaded(name: str, device: str | None = None) -> bool:

@@ -13,6 +13,7 @@ from cmr_synth.errors import InputError
 
 from ._layers import COLOURS
 from ._masks import OVERLAY, convention_of, mask_layers, mask_scan
+from ._models import segmenter
 from ._once import once
 from ._results import MASK, RECORD
 
@@ -152,7 +153,6 @@ def _hash(mask: Scan) -> str:
 def segmenter_and_reference() -> tuple[Segmenter, dict[str, Any] | None]:
     """The bundled segmenter, and what its card says it reaches on real pictures."""
     from cmr_synth.generators.zoo import card_of
-    from cmr_synth.judges.segmenter import Segmenter
 
     measured = card_of("segmenter").measured.adherence
-    return Segmenter.load(), None if isinstance(measured, str) else dict(measured)
+    return segmenter(), None if isinstance(measured, str) else dict(measured)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from .._layer_geometry import attributes_of
 from .._layers import scan_of_layer
 from .._mask_layer import Edit, check_editable, place, to_own, write
 from .._masks import structure_numbers
+from .._models import segmenter
 from .edits import different_grids
 from .new_mask import NewMask, add_mask
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from cmr_synth.judges.confidence import Confidence
     from cmr_synth.judges.find_heart import Found
-    from cmr_synth.judges.segmenter import Segmenter
 
 CONFIDENCE = "cmr_confidence"
 """Key of a mask's `metadata`: the segmenter's `Confidence` of what it found in it."""
@@ -106,14 +105,6 @@ def search(question: Search) -> Iterator[Step | Found]:
     steps = find_heart(question.scan, segmenter(), frames=question.frames, slices=question.slices)
     for step in steps:
         yield step if isinstance(step, Found) else Step(round(100 * step), 100)
-
-
-@lru_cache(maxsize=1)
-def segmenter() -> Segmenter:
-    """The bundled segmenter, read once."""
-    from cmr_synth.judges.segmenter import Segmenter
-
-    return Segmenter.load()
 
 
 def fitting(image: Any, masks: list[Labels]) -> list[Labels]:

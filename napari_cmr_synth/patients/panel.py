@@ -13,6 +13,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
+    QHBoxLayout,
     QHeaderView,
     QMessageBox,
     QTableWidget,
@@ -27,7 +28,7 @@ from cmr_synth.errors import InputError
 from .._canvas import guard_removal
 from .._jobs import Job
 from .._layers import LayerData
-from .._layout import button, form, narrow_combo, side_by_side, word_wrapped
+from .._layout import button, form, narrow_combo, word_wrapped
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
 from .._opening import look_at, open_paths
@@ -101,7 +102,10 @@ class PatientList(Panel):
         layout.addWidget(self.folder_button)
         layout.addWidget(self.where)
         layout.addWidget(self.table, 1)
-        layout.addWidget(side_by_side(self.previous, self.next))
+        steps = QHBoxLayout()
+        for part in (self.previous, self.next):
+            steps.addWidget(part, 1)
+        layout.addLayout(steps)
         layout.addWidget(self.to_do)
         for keys, action in ((NEXT, "go_on"), (PREVIOUS, "go_back")):
             self._viewer.bind_key(keys, _pressing(weakref.ref(self), action), overwrite=True)
