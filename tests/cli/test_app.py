@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
@@ -56,6 +57,33 @@ def test_a_display_that_is_gone_is_one_line(screen) -> None:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("cmr-synth: no window can be opened") and "xvfb-run" in line
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays of Linux")
+def test_a_display_that_does_not_answer_is_one_line() -> None:
+    """As a closed laptop's at the other end of ssh: it takes the connection, and that is all."""
+    pytest.importorskip("napari")
+    pytest.importorskip("PyQt5")
+    for number in range(70, 90):
+        silent = socket.socket()
+        try:
+            silent.bind(("127.0.0.1", 6000 + number))
+            break
+        except OSError:  # somebody's display
+            silent.close()
+    silent.listen()
+    clean = {name: value for name, value in os.environ.items() if name not in SCREENS}
+    with silent:
+        done = subprocess.run(
+            [sys.executable, "-m", "cmr_synth.cli", "app"],
+            env={**clean, "DISPLAY": f"127.0.0.1:{number}", "CMR_SYNTH_DISPLAY_SECONDS": "2"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert f"display '127.0.0.1:{number}' takes connections and has not answered for 2 s" in line
 
 
 def test_napari_absent_is_one_line_with_the_remedy() -> None:

@@ -139,15 +139,31 @@ def test_the_second_search_takes_less_than_a_second_of_work(
     assert time.process_time() - since < 2  # of all cores: machines that run tests are busy
 
 
-def test_an_archive_that_cannot_be_read_is_told(panel, viewer, synthetic, qtbot, told, tmp_path):
-    _, picture = synthetic()
+@pytest.mark.parametrize(
+    ("about", "reason"),
+    [
+        (None, "no such file"),
+        ('{"format": 99, "files": {}}', "format 99, and this version reads"),
+        ("[1, 2]", "not a readable archive"),
+    ],
+    ids=["missing", "another version", "damaged"],
+)
+def test_an_archive_that_cannot_be_read_is_told(
+    panel, viewer, drawn, qtbot, told, tmp_path, about, reason
+):
+    from cmr_synth.privacy.archive import ABOUT
+
+    _, picture = drawn()
     (tmp_path / "other").mkdir()
+    if about is not None:
+        (tmp_path / "other" / ABOUT).write_text(about)
     panel.use_archive(tmp_path / "other")
     viewer.layers.selection.active = picture
     viewer.dims.set_current_step(0, 1)
     panel.search()
     wait(panel, qtbot)
-    assert any("not a readable archive" in message for message in told)
+    (message,) = told
+    assert "not a readable archive" in message and reason in message
     assert panel.search_button.isEnabled() and panel.found is None
 
 

@@ -10,8 +10,10 @@ import sys
 from cmr_synth.errors import InputError
 
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-_OPEN = "from qtpy.QtWidgets import QApplication; QApplication([])"
-_PATIENCE_S = 60
+_OPEN = "from qtpy.QtWidgets import QApplication; print('imported', flush=True); QApplication([])"
+_PATIENCE_VARIABLE = "CMR_SYNTH_DISPLAY_SECONDS"
+_PATIENCE_S = 60.0
+"""For a display to answer, which one beside the program does at once; a far one takes seconds."""
 
 
 def app() -> None:
@@ -63,25 +65,34 @@ def _require_window() -> None:
     Raises
     ------
     InputError
-        With Qt's own reason.
+        With Qt's own reason, or that the display does not answer.
     """
     if not sys.platform.startswith("linux"):
         return
-    try:
-        probe = subprocess.run(
-            [sys.executable, "-c", _OPEN],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PATIENCE_S,
-        )
-    except subprocess.TimeoutExpired:  # slow is not broken
-        return
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or "none"
+    patience = float(os.environ.get(_PATIENCE_VARIABLE) or _PATIENCE_S)
+    with subprocess.Popen(
+        [sys.executable, "-c", _OPEN],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as probe:
+        assert probe.stdout is not None
+        probe.stdout.readline()  # reading Qt from a slow disk is not the display's fault
+        try:
+            _, said = probe.communicate(timeout=patience)
+        except subprocess.TimeoutExpired as error:
+            probe.kill()
+            raise InputError(
+                f"display {display!r} takes connections and has not answered for {patience:g} s; "
+                "log in anew (ssh -X), use xvfb-run, or make images without a window: cmr-synth "
+                "synthesize --help"
+            ) from error
     if probe.returncode == 0:
         return
-    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or "none"
-    reason = next((line.strip() for line in probe.stderr.splitlines() if line.strip()), "it aborts")
+    reason = next((line.strip() for line in said.splitlines() if line.strip()), "it aborts")
     raise InputError(
         f"no window can be opened on display {display!r} ({reason.rstrip('.')}); log in anew "
         "(ssh -X), use xvfb-run, or make images without a window: cmr-synth synthesize --help"
