@@ -27,6 +27,7 @@ PANELS = {
     "neighbours": "Nearest patients",
     "reader_study": "Reader study",
     "patients": "Patients",
+    "release": "Release",
 }
 ROOT = Path(__file__).parents[2]
 

@@ -1,0 +1,1 @@
+"""A synthetic cohort to hand over: asked for, planned, made, leafed through, passed on."""
