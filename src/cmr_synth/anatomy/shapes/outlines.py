@@ -20,6 +20,7 @@ from cmr_synth.anatomy.shapes.parameters import ShapeParameters
 ANGLES = 128
 LARGEST_MM = 150.0  # no radius or depth is larger
 LOGS = (-4.0, float(np.log(LARGEST_MM)))  # exponents are kept in
+BELOW_BASE_MM = 22.0  # at which every RV has begun: 20 at most in ACDC
 BEYOND_APEX_MM = 10.0  # by which no RV outlasts the left ventricle
 WIDEST = 0.85 * np.pi  # half the angle that an RV may take
 _DISCS = 40  # that volumes are summed of
@@ -68,10 +69,10 @@ def extent_mm(parameters: ShapeParameters, phase: str) -> tuple[float, float]:
 
 def rv_extent_mm(parameters: ShapeParameters, phase: str) -> tuple[float, float]:
     """Where the RV begins and ends, mm below the base of end-diastole."""
-    top = float(parameters.block("rv_top", phase))
-    apex = extent_mm(parameters, phase)[1]
+    base, apex = extent_mm(parameters, phase)
+    top = min(float(parameters.block("rv_top", phase)), base + BELOW_BASE_MM)
     end = top + float(_exp(parameters.block("rv_length", phase)))
-    return top, min(end, apex + BEYOND_APEX_MM)
+    return top, max(min(end, apex + BEYOND_APEX_MM), top + 1.0)
 
 
 def left_ventricle(
