@@ -100,6 +100,7 @@ docs-cli: $(ENGINE)
 docs-images: $(APP) screen
 	$(BIN)/python docs/make_architecture.py
 	$(BIN)/python docs/make_simulated.py
+	$(BIN)/python docs/make_new_hearts.py
 	$(ON_SCREEN) $(BIN)/python docs/make_images.py
 	$(ON_SCREEN) $(BIN)/python docs/make_app_images.py
 

@@ -31,7 +31,8 @@ LIMITS = (
     "closed at the base.",
     "Both ends of a stack are as ACDC's annotators drew them, in slices of 5 to 10 mm.",
     "Membership of a training patient can be told from the numbers of the model by whoever has "
-    "that patient's masks; see the figures.",
+    "that patient's masks, and a little better than by chance from many sampled hearts; see the "
+    "figures.",
 )
 
 
