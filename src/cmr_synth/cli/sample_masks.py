@@ -74,7 +74,7 @@ def sample_masks(
         Path | None,
         typer.Option(
             help="Folder of a trained mask-flow, which draws the slices anew with what outlines "
-            "cannot show; what they measure then changes by some per cent."
+            "cannot show; what they measure then is no longer exactly what was asked for."
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="For --detail: cpu, cuda or mps.")] = "cpu",

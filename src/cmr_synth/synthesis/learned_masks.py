@@ -55,7 +55,7 @@ def with_detail(heart: NewHeart, model: MaskFlow, *, seed: int) -> tuple[NewHear
     """Draw the slices of a heart anew, each with the heart's own as its guide.
 
     Neighbouring slices and both phases get noise that is alike, so that detail goes on from one to
-    the next. What the masks measure changes by a few per cent.
+    the next. What the masks measure changes with it.
 
     Parameters
     ----------
