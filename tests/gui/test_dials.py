@@ -153,7 +153,7 @@ def test_what_cannot_be_turned_is_said_and_nothing_changes(qtbot, panel, mask, h
         panel.form.sliders["hypertrophy"].setValue(50)
     assert "has no myocardium" in panel.status.text()
     assert np.array_equal(mask.data, without)
-    assert len([line for line in told if "no myocardium" in line]) == 1
+    assert not told  # the panel in view has said it
 
 
 def test_without_a_mask_there_is_nothing_to_turn(panel):
