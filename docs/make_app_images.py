@@ -2,11 +2,13 @@
 
 Run with `xvfb-run -a -s "-screen 0 1920x1200x24" python docs/make_app_images.py`, or on a screen of
 that size, in a folder with the slice set `prepared` of all cohorts. Each picture is a screen of the
-tutorial, in the order in which a user sees it.
+tutorial, in the order in which a user sees it. A panel in which something is cut or lies off the
+screen is named, and ends the program with code 1.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 IMAGES = Path(__file__).parent / "img" / "app"
-SIZE = (1760, 1000)  # pixels of the window
+SIZE = (1366, 768)  # pixels of the window: what fits a small laptop fits others
 PATIENCE_S = 180
 VENDOR, SEED = "siemens", 1
 PREPARED = Path("prepared")
@@ -29,6 +31,7 @@ def main() -> None:
 
         os.environ["CMR_SYNTH_HOME"] = folder
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
+        sys.path.insert(0, str(Path(__file__).parents[1]))  # what looks for faults is in the tests
         IMAGES.mkdir(parents=True, exist_ok=True)
         tour = Tour(Path(folder))
         for step in (
@@ -48,6 +51,8 @@ def main() -> None:
             step()
             tour.photograph(step.__name__)
         tour.viewer.close()
+        if tour.faults:
+            raise SystemExit("\n".join(tour.faults))
 
 
 class Tour:
@@ -61,10 +66,13 @@ class Tour:
 
     def __init__(self, folder: Path):
         from napari_cmr_synth._app import open_app
+        from napari_cmr_synth._panel_bar import PanelBar
 
         self.folder = folder
         self.viewer = open_app()
         self.window = self.viewer.window._qt_window
+        self.bar = self.find(PanelBar)
+        self.faults: list[str] = []
         self.window.resize(*SIZE)
         self.wait(1.5)
 
@@ -73,10 +81,9 @@ class Tour:
 
     def heart(self) -> None:
         """A drawn heart, one click away."""
-        from napari_cmr_synth._app import StartBar
-
-        self.find(StartBar).buttons["drawn_normal"].click()
+        self.bar.open_menu.samples["drawn_normal"].trigger()
         self.mask = self.viewer.layers[0]
+        self.show("Heart mask")
         self.wait(1)
 
     def paint(self) -> None:
@@ -123,6 +130,7 @@ class Tour:
         self.wait(3)
         from cmr_synth.anatomy.labels import LV
 
+        self.mask.opacity = 1.0
         z = self.viewer.dims.current_step[0]
         rows, columns = (self.mask.data[z] == LV).nonzero()
         for step in range(3):  # strokes that move the border of the LV outward, to the right
@@ -286,7 +294,7 @@ class Tour:
 
     def show(self, name: str) -> None:
         """Bring a panel's tab to the front."""
-        self.viewer.window.add_plugin_dock_widget("napari-cmr-synth", name)[0].raise_()
+        self.bar.show_panel(name)
         self.wait(0.3)
 
     def pictures(self) -> list[Any]:
@@ -324,12 +332,18 @@ class Tour:
         from napari._qt.dialogs.qt_notification import NapariQtNotification
         from PIL import Image
 
+        from tests.gui.legible import faults
+
         for message in self.window.findChildren(NapariQtNotification):
             message.close()
         self.wait(0.7)
         pixels = self.viewer.screenshot(canvas_only=False, flash=False)
         picture = Image.fromarray(pixels[..., :3])
         picture.save(IMAGES / f"{name}.png", optimize=True)
+        for title, button in self.bar.buttons.items():
+            if button.isChecked():
+                dock = self.viewer.window.add_plugin_dock_widget("napari-cmr-synth", title)[0]
+                self.faults += [f"{name}, {title}: {line}" for line in faults(dock, self.window)]
         print(IMAGES / f"{name}.png")
 
 

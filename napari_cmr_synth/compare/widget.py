@@ -29,7 +29,7 @@ from .._jobs import Job
 from .._layout import button, group, scrolled, side_by_side, stacked, word_wrapped
 from .._mask_picker import MaskPicker
 from .._masks import engine_labels, numbers_of, unwrapped
-from .._messages import show_note, show_problem
+from .._messages import show_problem
 from .._models import loaded
 from .._panel import Panel
 from .._results import AS_MADE, RECORD, add_result
@@ -242,8 +242,7 @@ class CompareWidget(Panel):
             return
         try:
             scan = real_scan(self._viewer, layer)
-        except InputError as error:
-            show_note(str(error))
+        except InputError:  # drawn, not traced on a scan
             return
         limits = tuple(scan.contrast_limits)
         real = cell(layer, scan.data, f"real {scan.name}", limits)
@@ -394,7 +393,7 @@ class CompareWidget(Panel):
         )
         self.keep_vendors = QCheckBox("Keep the pictures as layers")
         self.with_real = QCheckBox("With the real scan")
-        self.with_real.setToolTip("The scan that the mask was drawn on takes the first cell.")
+        self.with_real.setToolTip("The scan that the mask was drawn on, if there is one, takes the first cell.")
         self.with_real.setChecked(True)
         self.real_button = button(
             "Real beside synthetic",
