@@ -29,6 +29,7 @@ from cmr_synth.errors import InputError
 
 from .. import _models
 from .._conditions_form import ConditionsForm
+from .._fields import WholeNumber
 from .._jobs import Job
 from .._layout import button, form, group, narrow_combo, scrolled, side_by_side, stacked
 from .._masks import SHOWN, unwrapped
@@ -53,6 +54,7 @@ WORDS = {
 """How the queue shows each state."""
 
 COLUMNS = ("Mask", "State", "Remark")
+MOST_SEEDS = 1000
 REDRAWS = 3  # of a slice that misses its mask
 FORMATS = {
     "NIfTI": ("nifti",),
@@ -96,6 +98,14 @@ class BatchWidget(Panel):
         for shown, formats in FORMATS.items():
             self.formats.addItem(shown, formats)
         self.form = ConditionsForm(of_files=True)
+        self.every_vendor = QCheckBox("Every vendor of the model")
+        self.every_vendor.setToolTip("Each mask under one vendor after the other")
+        self.every_vendor.toggled.connect(
+            lambda on: self.form.vendor.setEnabled(not on)  # which does not count then
+        )
+        self.seeds = WholeNumber()
+        self.seeds.setRange(1, MOST_SEEDS)
+        self.seeds.setToolTip("How many seeds in a row, beginning with the one above")
         self.skip = QCheckBox("Skip masks that are done")
         self.skip.setToolTip(
             "Their images are there, made by the same model file from the same mask, with the same "
@@ -131,7 +141,17 @@ class BatchWidget(Panel):
         buttons.addWidget(self.cancel_button, 1)
         layout = QVBoxLayout(self)
         layout.addWidget(
-            scrolled(stacked(group("Files", files), self.form, self.check, self.skip)), 2
+            scrolled(
+                stacked(
+                    group("Files", files),
+                    self.form,
+                    form(("Seeds", self.seeds)),
+                    self.every_vendor,
+                    self.check,
+                    self.skip,
+                )
+            ),
+            2,
         )
         layout.addLayout(buttons)
         layout.addWidget(self.bar)
@@ -171,14 +191,16 @@ class BatchWidget(Panel):
             return
         resume = self._interrupted or self.skip.isChecked()
         formats = self.formats.currentData()
+        card, seeds = self.form.card, self.seeds.value()
+        vendors = card.conditions.vendors if card and self.every_vendor.isChecked() else ()
 
         def make() -> Iterator[Any]:
-            from cmr_synth.synthesis.batch import run_batch
+            from cmr_synth.synthesis.batches import across, run_batches
 
-            return run_batch(
+            return run_batches(
                 masks,
                 out,
-                request,
+                across(request, vendors=vendors, seeds=seeds),
                 load=lambda: _models.loaded(str(request.model), request.device),
                 resume=resume,
                 keep_going=True,
@@ -288,6 +310,8 @@ class BatchWidget(Panel):
             self.labels,
             self.formats,
             self.form,
+            self.seeds,
+            self.every_vendor,
             self.check,
             self.skip,
         ):

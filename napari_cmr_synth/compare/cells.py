@@ -97,17 +97,24 @@ def apart(like: Any, synthetic: NDArray[Any], real: NDArray[Any], name: str) -> 
     return layer
 
 
-def in_grey_values(scan: Any) -> NDArray[np.float32]:
+def in_grey_values(scan: Any, mask: Any) -> NDArray[np.float32]:
     """The pixels of a layer with the grey values that a model makes, in [0, 1].
+
+    Parameters
+    ----------
+    scan, mask : napari layers
+        Of the same shape; the brightness of the heart, where the mask shows it, is the measure.
 
     Raises
     ------
     InputError
         If there are values that are no numbers.
     """
-    from cmr_synth.imaging.normalise import percentile
+    from cmr_synth.imaging.normalise import around_heart, heart_window
 
-    return percentile(np.asarray(scan.data, dtype=np.float32))
+    heart = np.asarray(mask.data) != 0
+    rows, columns = np.asarray(mask.scale)[-2:]
+    return around_heart(np.asarray(scan.data), heart_window(heart, (float(rows), float(columns))))
 
 
 def _place(layer: Any) -> dict[str, Any]:

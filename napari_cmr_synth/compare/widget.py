@@ -254,7 +254,7 @@ class CompareWidget(Panel):
         """Scan, picture and difference, each under the mask's outlines."""
         try:
             scan = real_scan(self._viewer, layer)
-            real = in_grey_values(scan)
+            real = in_grey_values(scan, layer)
         except InputError as error:
             self.status.setText(str(error))
             show_problem(error)
@@ -393,7 +393,9 @@ class CompareWidget(Panel):
         )
         self.keep_vendors = QCheckBox("Keep the pictures as layers")
         self.with_real = QCheckBox("With the real scan")
-        self.with_real.setToolTip("The scan that the mask was drawn on, if there is one, takes the first cell.")
+        self.with_real.setToolTip(
+            "The scan that the mask was drawn on, if there is one, takes the first cell."
+        )
         self.with_real.setChecked(True)
         self.real_button = button(
             "Real beside synthetic",

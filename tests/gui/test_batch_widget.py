@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 from cmr_synth.anatomy.template import draw_slice
 
@@ -63,6 +64,25 @@ def test_the_fields_ask_for_what_they_say(widget) -> None:
     widget.form.steps.setValue(2)
     widget.labels.setCurrentIndex(widget.labels.findData("acdc"))
     assert (widget.request.steps, widget.request.labels) == (2, "acdc")
+
+
+def test_every_vendor_and_several_seeds(widget, qtbot, tmp_path: Path) -> None:
+    widget.form.steps.setValue(1)
+    widget.form.seed.setText("5")
+    widget.check.setChecked(False)
+    widget.seeds.setValue(2)
+    qtbot.mouseClick(widget.every_vendor, Qt.MouseButton.LeftButton)
+    assert not widget.form.vendor.isEnabled()
+    run(widget, qtbot)
+    vendors = widget.form.card.conditions.vendors
+    records = [json.loads(p.read_text()) for p in sorted((tmp_path / "out").glob("*.json"))]
+    made = sorted((r["mask"]["name"][:6], r["vendor"], r["seed"]) for r in records)
+    names = [f"heart{k}" for k in range(4)]
+    assert made == sorted((n, v, seed) for n in names for v in vendors for seed in (5, 6))
+    assert states(widget) == ["✓ done"] * len(made)
+    assert {f"heart0, {v}, seed 6" for v in vendors} <= {
+        widget.queue.item(row, 0).text() for row in range(len(made))
+    }
 
 
 def test_position_and_guidance_reach_the_records(widget, qtbot, tmp_path: Path) -> None:

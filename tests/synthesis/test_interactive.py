@@ -78,16 +78,15 @@ def test_the_frames_of_a_cine_are_told_apart(model: zoo.Model) -> None:
         np.testing.assert_allclose(picture.pixels, made.scan.array[frame, 1], atol=SAME, rtol=0)
 
 
-def test_z_counts_while_a_single_slice_is_labelled(model: zoo.Model) -> None:
+def test_z_that_is_given_counts_before_that_of_the_stack(model: zoo.Model) -> None:
     single = draw_stack(slices=3)
     single[[0, 2]] = 0
     session = Session(scan(single), model)
     free, base = redrawn(session, single, 1), redrawn(session, single, 1, z=0.0)
     assert np.abs(free.pixels - base.pixels).max() > 1e-3
     stack = draw_stack(slices=3)
-    assert np.array_equal(
-        redrawn(session, stack, 1).pixels, redrawn(session, stack, 1, z=0.0).pixels
-    )
+    own, given = redrawn(session, stack, 1), redrawn(session, stack, 1, z=0.0)
+    assert np.abs(own.pixels - given.pixels).max() > 1e-3
 
 
 def test_a_stroke_changes_the_picture_and_not_the_place_of_the_noise(model: zoo.Model) -> None:
