@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from cmr_synth.reports.content import Content, Picture, Plot, Section, Table
 
 PLOT_HEIGHT = 220
+SMALLEST_TYPE = 9  # points
+ROW = 17  # pixels of a line in it, with the gap to the next
+BESIDE_ROWS = 60  # pixels for the other axis and its title
 MOST_ROWS = 12  # of a table that are shown without scrolling in it
 
 _SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
@@ -189,7 +192,21 @@ def _draw(plot: Plot, canvas: Any) -> None:
     from cmr_synth.reports.plots import draw
 
     draw(plot, canvas.figure, ink=theme_colour("text"))
+    _enlarge(canvas)
     canvas.draw_idle()
+
+
+def _enlarge(canvas: Any) -> None:
+    """Let every text be read on a screen, and give each row of labels the room that it needs.
+
+    Figures are drawn for a page, where smaller type will do.
+    """
+    from matplotlib.text import Text
+
+    for text in canvas.figure.findobj(Text):
+        text.set_fontsize(max(SMALLEST_TYPE, text.get_fontsize()))
+    rows = max((len(axes.get_yticklabels()) for axes in canvas.figure.axes), default=0)
+    canvas.setFixedHeight(max(PLOT_HEIGHT, ROW * rows + BESIDE_ROWS))
 
 
 def _picture(shown: Picture) -> QLabel:

@@ -41,3 +41,26 @@ def test_every_number_of_the_json_is_in_the_panel(viewer, qtbot, tmp_path: Path)
         assert text in words
     assert frame.canvas.accessibleName() == "Two intervals."
     assert any(label.accessibleName() == "A square." for label in frame.findChildren(QLabel))
+
+
+def test_every_text_of_a_plot_can_be_read(viewer, qtbot) -> None:
+    """A plot drawn for a page, with small type and many rows."""
+    from matplotlib.text import Text
+
+    from cmr_synth.reports.content import Content, Plot
+    from napari_cmr_synth._frame import ROW, SMALLEST_TYPE, PanelFrame
+
+    names = [f"measure {n}" for n in range(20)]
+
+    def draw(figure) -> None:
+        axes = figure.subplots()
+        axes.set_yticks(range(len(names)), names, fontsize=5)
+        axes.set_title("small", fontsize=6)
+
+    frame = PanelFrame("nothing yet")
+    qtbot.addWidget(frame)
+    frame.content = Content(title="many", plots=(Plot(draw=draw, says="Twenty rows."),))
+    shown = [text for text in frame.canvas.figure.findobj(Text) if text.get_text()]
+    assert {"small", "measure 19"} <= {text.get_text() for text in shown}
+    assert min(text.get_fontsize() for text in shown) >= SMALLEST_TYPE
+    assert frame.canvas.height() >= ROW * len(names)
