@@ -17,7 +17,7 @@ from typing import Any
 
 IMAGES = Path(__file__).parent / "img" / "app"
 SIZE = (1366, 768)  # pixels of the window: what fits a small laptop fits others
-PATIENCE_S = 180
+PATIENCE_S = 600
 VENDOR, SEED = "siemens", 1
 PREPARED = Path("prepared")
 """Slice set with Sunnybrook; see `cmr-synth cohort prepare`."""

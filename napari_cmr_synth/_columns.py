@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QDockWidget, QMainWindow, QPushButton, QWidget
-from superqt.utils import QSignalDebouncer
+from superqt.utils import QSignalThrottler
 
 if TYPE_CHECKING:
     import napari
@@ -27,6 +27,7 @@ SAMPLE = 28  # pixels of the colours beside it
 CLOSE = 1  # pixel between its tools
 LINE = 13  # pixels that napari leaves between docks
 SHARE_OF_PICTURE = 0.5
+SETTLED_MS = 40  # until controls of a new layer are laid out
 
 _RIGHT = Qt.DockWidgetArea.RightDockWidgetArea
 _ACROSS = Qt.Orientation.Horizontal
@@ -51,7 +52,9 @@ class Columns(QObject):
         self._docks: list[QDockWidget] = []
         self._busy = False
         self._two = self._room_for_two()
-        self._soon = QSignalDebouncer(parent=self)  # sizes given before a layout are forgotten
+        # sizes given before a layout are forgotten; and it must not wait for the last panel
+        self._soon = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing, self)
+        self._soon.setTimeout(SETTLED_MS)
         self._soon.triggered.connect(self._fit)
         window.installEventFilter(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -189,7 +192,8 @@ def _slim(viewer: Any) -> None:
             if part.layout() is not None:
                 part.layout().invalidate()  # what is hidden does not notice
                 part.updateGeometry()
-        controls.setMinimumWidth(0)  # what its widest page needed before
-        for around in (page, controls.widget(), controls):
-            around.layout().invalidate()
-            around.updateGeometry()
+        page.updateGeometry()
+    controls.setMinimumWidth(0)  # what its widest page needed before
+    for around in (controls.widget(), controls):
+        around.layout().invalidate()
+        around.updateGeometry()
