@@ -101,8 +101,8 @@ class Session:
         k : int
             The slice to make.
         request : Request, optional
-            By default nothing is specified. Its first variant is made, and its `z` counts only
-            while a single slice is labelled; then positions follow from the labelled areas.
+            By default nothing is specified. Its first variant is made. Where it has no `z`,
+            the position follows from the labelled areas of the stack.
         frame : int
             Which frame of a cine `labels` is.
         reference : Reference, optional
