@@ -15,6 +15,7 @@ from superqt.utils import QSignalDebouncer, QSignalThrottler
 
 from cmr_synth.errors import InputError
 
+from .._canvas import guard_removal
 from .._in_view import in_view
 from .._layer_geometry import attributes_of
 from .._layers import DESCRIPTION, GRID, scan_of_layer
@@ -71,6 +72,7 @@ class LivePreview(QObject):
     ):
         super().__init__(parent)
         self._viewer = unwrapped(viewer)
+        guard_removal(self._viewer)
         self._asked = request
         self._layer: Any = None
         self._preview: Any = None
