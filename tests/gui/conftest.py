@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if str(item.path).startswith(here):
             item.add_marker(pytest.mark.gui)
+
+
+@pytest.fixture(autouse=True)
+def _earlier_windows_are_gone() -> None:
+    """Collect a window of an earlier test that waits for the collection of old objects.
+
+    napari refuses a new window while one is left, after a collection of young objects alone; one
+    that has grown old in a long test is no leak.
+    """
+    known = sys.modules.get("napari._qt.qt_viewer")
+    if known is not None and len(known.QtViewer._instances):
+        gc.collect()
 
 
 @pytest.fixture
