@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
 from cmr_synth.anatomy.beating import Plan
 from cmr_synth.anatomy.labels import ConventionGuess
-from cmr_synth.errors import InputError
 
 from .._in_view import in_view
-from .._jobs import Job
 from .._layers import labels_layer
 from .._mask_layer import to_engine
-from .._masks import ENGINE, numbers_of, structure_numbers, unwrapped
+from .._masks import ENGINE, numbers_of, structure_numbers
+from .one_job import OneJob
 
 FRAMES = 20
 FPS = 20.0  # of one beat a second
 WATCH_MS = 250  # napari starts and stops playing in a thread of its own, and by its own button
 
 
-class Cine(QObject):
-    """Lets masks beat, and plays them.
+class Cine(OneJob):
+    """Lets masks beat, and plays them; `changed` tells of playing, too.
 
     Parameters
     ----------
@@ -33,25 +32,11 @@ class Cine(QObject):
         Whose window the job works for.
     """
 
-    changed = Signal()
-    """It began or ended, or playing did."""
-
-    failed = Signal(str)
-    """Why nothing beats."""
-
     def __init__(self, viewer: Any, parent: QWidget):
-        super().__init__(parent)
-        self._viewer = unwrapped(viewer)
-        self._widget = parent
-        self._job: Job | None = None
+        super().__init__(viewer, parent)
         self._watch = QTimer(self)
         self._watch.setInterval(WATCH_MS)
         self._watch.timeout.connect(self._look)
-
-    @property
-    def running(self) -> bool:
-        """Whether a cine is being made."""
-        return self._job is not None
 
     @property
     def playing(self) -> bool:
@@ -86,12 +71,7 @@ class Cine(QObject):
 
             yield from beat_mask(Upright.of(engine), plan)
 
-        self._job = Job(
-            "Beating", run, on_result=self._receive, on_done=self._done, parent=self._widget
-        )
-        self._job.finished.connect(self._end)
-        self._job.start()
-        self.changed.emit()
+        self._start("Beating", run, self._receive)
 
     def play(self) -> None:
         """Run through the frames of the cine in view, or stop."""
@@ -107,8 +87,7 @@ class Cine(QObject):
     def stop(self) -> None:
         """Neither make nor play any more."""
         self._watch.stop()
-        if self._job is not None:
-            self._job.cancel()
+        self._cancel()
         if self.playing:
             self._dims.stop()
 
@@ -130,13 +109,3 @@ class Cine(QObject):
         z = point[-3] if len(point) >= 3 else 0.0
         self._viewer.dims.set_point(self._viewer.dims.ndim - 3, z)
         self._viewer.layers.selection.active = layer
-
-    def _done(self, cancelled: bool, error: BaseException | None) -> None:
-        if error is not None:
-            self.failed.emit(
-                str(error) if isinstance(error, InputError) else f"Failed: {type(error).__name__}."
-            )
-
-    def _end(self) -> None:
-        self._job = None
-        self.changed.emit()

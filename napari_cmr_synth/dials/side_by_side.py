@@ -6,20 +6,18 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
 from cmr_synth.anatomy.dials import Dials
-from cmr_synth.errors import InputError
 
 from .. import _settings
 from .._grid_view import GridView
 from .._in_view import in_view
-from .._jobs import Job
 from .._mask_layer import to_engine
-from .._masks import numbers_of, structure_numbers, unwrapped
+from .._masks import numbers_of, structure_numbers
 from .._models import fastest, loaded
 from .._results import add_result
+from .one_job import OneJob
 
 if TYPE_CHECKING:
     from cmr_synth.synthesis.record import Synthetic
@@ -27,8 +25,10 @@ if TYPE_CHECKING:
 SEED = 0
 
 
-class SideBySide(QObject):
+class SideBySide(OneJob):
     """Makes pictures of a mask under several dials, each into a cell of the grid.
+
+    `changed` tells that the old view is back, too.
 
     Parameters
     ----------
@@ -37,24 +37,10 @@ class SideBySide(QObject):
         Whose window the job works for.
     """
 
-    changed = Signal()
-    """It began, ended, or the old view is back."""
-
-    failed = Signal(str)
-    """Why there is no picture."""
-
     def __init__(self, viewer: Any, parent: QWidget):
-        super().__init__(parent)
-        self._viewer = unwrapped(viewer)
-        self._widget = parent
-        self._job: Job | None = None
+        super().__init__(viewer, parent)
         self.grid = GridView(self._viewer, self)
         self.grid.left.connect(self.changed)
-
-    @property
-    def running(self) -> bool:
-        """Whether pictures are being made."""
-        return self._job is not None
 
     def show(self, layer: Any, begun: Any, dials: Mapping[str, Dials]) -> None:
         """Make the pictures.
@@ -105,16 +91,8 @@ class SideBySide(QObject):
                 else:
                     yield item
 
-        self._job = Job(
-            "Diseases side by side",
-            run,
-            on_result=partial(self._receive, layer=layer, of=len(dials)),
-            on_done=self._done,
-            parent=self._widget,
-        )
-        self._job.finished.connect(self._end)
-        self._job.start()
-        self.changed.emit()
+        receive = partial(self._receive, layer=layer, of=len(dials))
+        self._start("Diseases side by side", run, receive)
 
     def leave(self) -> None:
         """Show again what was shown before; the pictures go."""
@@ -122,8 +100,7 @@ class SideBySide(QObject):
 
     def stop(self) -> None:
         """Make no more."""
-        if self._job is not None:
-            self._job.cancel()
+        self._cancel()
         self.leave()
 
     def _receive(self, found: tuple[str, Synthetic], *, layer: Any, of: int) -> None:
@@ -131,13 +108,3 @@ class SideBySide(QObject):
         picture = add_result(self._viewer, synthetic, layer, name=name)
         picture.contrast_limits = (0.0, 1.0)  # the model's own scale, the same for all
         self.grid.show(picture, of=of)
-
-    def _done(self, cancelled: bool, error: BaseException | None) -> None:
-        if error is not None:
-            self.failed.emit(
-                str(error) if isinstance(error, InputError) else f"Failed: {type(error).__name__}."
-            )
-
-    def _end(self) -> None:
-        self._job = None
-        self.changed.emit()

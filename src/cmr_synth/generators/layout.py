@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Condition
-from cmr_synth.generators.look import match_tones
+from cmr_synth.generators.look import match_tones, require_picture
 
 
 class Layout:
@@ -79,14 +79,7 @@ def _passed(shape: tuple[int, int], widths: Tensor) -> Tensor:
 def _check(condition: Condition, shape: tuple[int, int]) -> None:
     if condition.layout is None:
         return
-    given = np.asarray(condition.layout)
-    if given.shape != tuple(shape):
-        raise InputError(
-            f"layout: is of {given.shape} pixels, this model's grid of {tuple(shape)}; bring it "
-            "to that grid."
-        )
-    if not (np.isfinite(given).all() and given.min() >= 0 and given.max() <= 1):
-        raise InputError("layout: has pixels outside 0 to 1; normalise it first.")
+    require_picture("layout", condition.layout, shape)
     if not 0 < condition.layout_pixels < np.inf:
         raise InputError(
             f"layout: structures coarser than {condition.layout_pixels:g} pixels were asked for; "

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cmr_synth.errors import InputError
@@ -115,17 +116,28 @@ def match_grain(pictures: Tensor, references: Tensor) -> Tensor:
     return torch.fft.irfft2(spectra[0] * gain, s=(rows, columns))[:, None]
 
 
-def _check(condition: Condition, shape: tuple[int, int]) -> None:
-    if condition.reference is None:
-        return
-    given = np.asarray(condition.reference)
+def require_picture(what: str, pixels: NDArray[np.float32], shape: tuple[int, int]) -> None:
+    """Refuse a picture of a condition that is not on the model's grid, or not in [0, 1].
+
+    Raises
+    ------
+    InputError
+        Beginning with `what` it is.
+    """
+    given = np.asarray(pixels)
     if given.shape != tuple(shape):
         raise InputError(
-            f"reference: is of {given.shape} pixels, this model's grid of {tuple(shape)}; bring it "
+            f"{what}: is of {given.shape} pixels, this model's grid of {tuple(shape)}; bring it "
             "to that grid."
         )
     if not (np.isfinite(given).all() and given.min() >= 0 and given.max() <= 1):
-        raise InputError("reference: has pixels outside 0 to 1; normalise it first.")
+        raise InputError(f"{what}: has pixels outside 0 to 1; normalise it first.")
+
+
+def _check(condition: Condition, shape: tuple[int, int]) -> None:
+    if condition.reference is None:
+        return
+    require_picture("reference", condition.reference, shape)
     if not 0 <= condition.reference_strength <= 1:
         raise InputError(
             f"reference strength: {condition.reference_strength:g} given; give 0 (none) to 1."

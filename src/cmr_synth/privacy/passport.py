@@ -67,17 +67,7 @@ def passport(
         kept = {name: value for name, value in one.items() if name not in ("slice", "mask_of")}
         slices.append({"frame": frame, "slice": number, **kept})
     return {
-        "passport": FORMAT,
-        "cmr_synth": cmr_synth.__version__,
-        "date": date,
-        "image": {
-            "file": subject.path.name,
-            "sha256": sha256(subject.path),
-            "picture_sha256": picture_hash(subject.scan),
-            "shape": list(subject.scan.shape),
-        },
-        "origin": origin.as_dict(),
-        "mask": subject.labels_sha256 and {"labels_sha256": subject.labels_sha256},
+        **about_picture(subject, origin, date),
         "archive": {
             "sha256": archive.hash,
             "detector": archive.about["detector"],
@@ -92,6 +82,23 @@ def passport(
         "notes": [*subject.notes, *archive.remarks],
         "certificate": certificate.as_dict() if certificate else None,
         "page": {"file": page[0], "sha256": page[1]},
+    }
+
+
+def about_picture(subject: Subject, origin: Origin, date: str) -> dict[str, Any]:
+    """What a passport says before any audit: the picture, where it is from, and its mask."""
+    return {
+        "passport": FORMAT,
+        "cmr_synth": cmr_synth.__version__,
+        "date": date,
+        "image": {
+            "file": subject.path.name,
+            "sha256": sha256(subject.path),
+            "picture_sha256": picture_hash(subject.scan),
+            "shape": list(subject.scan.shape),
+        },
+        "origin": origin.as_dict(),
+        "mask": subject.labels_sha256 and {"labels_sha256": subject.labels_sha256},
     }
 
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import cmr_synth
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.events import Event
-from cmr_synth.files import sha256, write_file
+from cmr_synth.files import write_file
 from cmr_synth.imaging.masks import read_mask, stem_of
 from cmr_synth.privacy.origin import Origin, origin_of
-from cmr_synth.privacy.passport import FORMAT, passport, picture_hash
+from cmr_synth.privacy.passport import about_picture, passport
 from cmr_synth.privacy.signature import fingerprint, signed
 from cmr_synth.privacy.subject import Subject
 from cmr_synth.release.closeness import NOT_AUDITED, Closeness, audit_of
@@ -94,17 +94,7 @@ def pictures_hash(patients: Patients) -> str:
 
 def _not_audited(subject: Subject, origin: Origin, date: str) -> dict[str, Any]:
     return {
-        "passport": FORMAT,
-        "cmr_synth": cmr_synth.__version__,
-        "date": date,
-        "image": {
-            "file": subject.path.name,
-            "sha256": sha256(subject.path),
-            "picture_sha256": picture_hash(subject.scan),
-            "shape": list(subject.scan.shape),
-        },
-        "origin": origin.as_dict(),
-        "mask": {"labels_sha256": subject.labels_sha256},
+        **about_picture(subject, origin, date),
         "archive": None,
         "verdict": NOT_AUDITED,
         "inconclusive_because": NOT_AUDITED,

@@ -25,10 +25,9 @@ from cmr_synth.imaging.nifti import write_nifti
 from cmr_synth.imaging.normalise import percentile
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.synthesis.placing import Part, PlacedMask, place_mask
-from cmr_synth.synthesis.record import model_facts, versions, write_sidecar
+from cmr_synth.synthesis.record import ALTERED, model_facts, versions, write_sidecar
 from cmr_synth.synthesis.request import Request
 
-MARK = "ALTERED"
 KEEP_MM = 1.5
 
 
@@ -158,7 +157,7 @@ def write_adapted(
         Further ones for the record, such as where the mask is from.
     """
     path = folder / f"{stem}.nii.gz"
-    about = f"{MARK} image of a real patient, in other looks, cmr-synth {cmr_synth.__version__}"
+    about = f"{ALTERED} image of a real patient, in other looks, cmr-synth {cmr_synth.__version__}"
     write_nifti(adapted.scan, path, description=about)
     return write_sidecar(folder / f"{stem}.json", path, {**adapted.record, **facts})
 

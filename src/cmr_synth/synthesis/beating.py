@@ -19,8 +19,8 @@ from cmr_synth.generators.interface import Progress
 from cmr_synth.imaging.nifti import write_nifti
 from cmr_synth.imaging.orientation import apply, undo
 from cmr_synth.imaging.scan import Scan, require_same_grid
-from cmr_synth.synthesis.dialled import MARK, Upright
-from cmr_synth.synthesis.record import labels_hash, versions, write_sidecar
+from cmr_synth.synthesis.dialled import Upright
+from cmr_synth.synthesis.record import ALTERED, labels_hash, versions, write_sidecar
 
 LOWEST_RATE, HIGHEST_RATE = 30.0, 200.0
 
@@ -114,7 +114,7 @@ def write_beating(beating: Beating, folder: Path, stem: str) -> dict[str, Any]:
     """
     path = folder / f"{stem}_beat_mask.nii.gz"
     labels = scar_as_myocardium(beating.mask.array.astype(np.uint8, copy=False))
-    about = f"{MARK} heart, made to beat by cmr-synth {cmr_synth.__version__}"
+    about = f"{ALTERED} heart, made to beat by cmr-synth {cmr_synth.__version__}"
     write_nifti(beating.mask.with_array(labels), path, description=about)
     return write_sidecar(folder / f"{stem}_beat_mask.json", path, beating.record)
 

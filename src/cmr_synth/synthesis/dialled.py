@@ -34,9 +34,8 @@ from cmr_synth.imaging.nifti import write_nifti
 from cmr_synth.imaging.orientation import Orientation, apply, apply_to_spacing, undo
 from cmr_synth.imaging.scan import Scan, require_foreground, require_same_grid
 from cmr_synth.synthesis.formats import MASK_SERIES
-from cmr_synth.synthesis.record import labels_hash, versions, write_sidecar
+from cmr_synth.synthesis.record import ALTERED, labels_hash, versions, write_sidecar
 
-MARK = "ALTERED"
 """First word of the description of a scan or mask whose heart was changed."""
 
 
@@ -229,7 +228,7 @@ def write_turned(
     if lost:
         record["notes"] = [*record["notes"], f"{stem}: {what}"]
     path = folder / f"{stem}_dialled_mask.nii.gz"
-    about = f"{MARK} heart by dials of cmr-synth {cmr_synth.__version__}, see its JSON"
+    about = f"{ALTERED} heart by dials of cmr-synth {cmr_synth.__version__}, see its JSON"
     write_nifti(turned.mask.with_array(written), path, description=about)
     return write_sidecar(folder / f"{stem}_dialled_mask.json", path, record)
 
@@ -270,7 +269,7 @@ def write_altered(
         As `Turned.altered`, or if the folder cannot be written to.
     """
     path = folder / f"{stem}_altered.nii.gz"
-    about = f"{MARK} image of a real patient, by dials of cmr-synth {cmr_synth.__version__}"
+    about = f"{ALTERED} image of a real patient, by dials of cmr-synth {cmr_synth.__version__}"
     altered = turned.altered(image)
     write_nifti(altered, path, description=about)
     record = turned.record() | {"image": {"name": image.name, **facts}}

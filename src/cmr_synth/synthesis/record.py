@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cmr_synth.generators.card import Card
 
 MARK = "SYNTHETIC"  # first word of the description of every synthetic file
+ALTERED = "ALTERED"  # the same of a real patient's picture that was changed
 
 
 @dataclass(frozen=True)

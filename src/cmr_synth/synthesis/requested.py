@@ -17,8 +17,8 @@ from cmr_synth.errors import InputError
 from cmr_synth.files import sha256, write_file
 from cmr_synth.imaging.nifti import write_nifti
 from cmr_synth.imaging.orientation import undo
-from cmr_synth.synthesis.dialled import MARK, Upright
-from cmr_synth.synthesis.record import labels_hash, versions
+from cmr_synth.synthesis.dialled import Upright
+from cmr_synth.synthesis.record import ALTERED, labels_hash, versions
 from cmr_synth.text_files import read_text
 
 
@@ -78,7 +78,7 @@ def write_reached(
             continue
         path = folder / f"{stem}_requested_{phase}_mask.nii.gz"
         stored: NDArray[np.uint8] = undo(upright.orientation, scar_as_myocardium(labels))
-        about = f"{MARK} heart of a requested function by cmr-synth {cmr_synth.__version__}"
+        about = f"{ALTERED} heart of a requested function by cmr-synth {cmr_synth.__version__}"
         mask = upright.mask.with_array(stored[None] if upright.mask.is_cine else stored)
         write_nifti(mask.frame(0), path, description=about)
         files[phase], hashes[phase] = path.name, sha256(path)
