@@ -17,3 +17,7 @@ def test_a_single_hole_in_a_full_picture():
     wall = np.ones((5, 6), bool)
     wall[2, 3] = False
     assert enclosed(~wall).sum() == 1
+
+
+def test_a_box_around_nothing_encloses_nothing():
+    assert enclosed(np.ones((2, 0), bool)).shape == (2, 0)

@@ -23,6 +23,8 @@ def enclosed(outside: NDArray[Any]) -> NDArray[np.bool_]:
     """
     from scipy.ndimage import label
 
+    if not outside.size:  # a box around nothing
+        return outside.astype(bool)
     pieces, count = label(outside)
     if count < 2:  # one piece is the background itself, or there is no hole without an edge
         edge = outside[0].any() or outside[-1].any() or outside[:, 0].any() or outside[:, -1].any()
