@@ -5,7 +5,7 @@ import pytest
 
 from cmr_synth.anatomy.plausibility import is_plausible
 from cmr_synth.anatomy.plausible_pairs import pair_findings
-from cmr_synth.anatomy.reference import outside
+from cmr_synth.anatomy.reference import function_of, outside
 from cmr_synth.anatomy.shapes import ShapeModel
 from cmr_synth.anatomy.shapes import new_heart as module
 from cmr_synth.anatomy.shapes.new_heart import MOST_DRAWS, HeartGrid, new_heart
@@ -84,3 +84,17 @@ def test_a_picture_too_small_for_any_heart_is_one_line(model, monkeypatch):
     with pytest.raises(InputError, match="heart 0: none of 2 draws is a plausible heart"):
         new_heart(model, Wishes(pathology="dcm"), seed=0, grid=grid)
     assert MOST_DRAWS > 2
+
+
+def test_a_heart_may_be_cut_where_only_a_part_of_it_is_wanted(model):
+    """Base first: the same slices as of the whole heart, and what is asked for is the part's."""
+    whole = HeartGrid(spacing=(8.0, 3.0, 3.0), slices=3, shape=(64, 64))
+    with pytest.raises(InputError, match="and 3 were asked for"):
+        new_heart(model, Wishes(pathology="normal"), seed=2, grid=whole)
+    part = HeartGrid(spacing=(8.0, 3.0, 3.0), slices=3, shape=(64, 64), whole=False)
+    heart = new_heart(model, Wishes(pathology="normal", ef=0.5), seed=2, grid=part)
+    assert heart.ed.shape == (3, 64, 64)
+    assert function_of(heart.ed, heart.es, heart.spacing)["lv_ef"] == pytest.approx(0.5, abs=0.02)
+    longer, _ = model.decode(heart.parameters, spacing=heart.spacing, shape=(64, 64))
+    assert len(longer) > 3
+    assert np.array_equal(longer[:3], heart.ed)

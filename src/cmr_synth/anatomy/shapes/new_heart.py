@@ -42,11 +42,15 @@ class HeartGrid:
         By default as many as a heart needs.
     shape : (y, x), optional
         Pixels; by default a field of view of `FIELD_MM`.
+    whole : bool
+        Whether a heart that needs more than `slices` is drawn again; if not, its apex is cut off,
+        and what it measures is what is left of it.
     """
 
     spacing: tuple[float | None, float, float] = SPACING
     slices: int | None = None
     shape: tuple[int, int] | None = None
+    whole: bool = True
 
     def __post_init__(self) -> None:
         if self.spacing[0] is None and self.slices is None:
@@ -58,6 +62,11 @@ class HeartGrid:
             return self.shape
         y, x = (2 * int(np.ceil(FIELD_MM / step / 2)) for step in self.spacing[1:] if step)
         return y, x
+
+    @property
+    def cuts(self) -> bool:
+        """Whether hearts may lose their apex."""
+        return self.slices is not None and not self.whole
 
     def for_length(self, length_mm: float) -> tuple[float, float, float]:
         """The spacing for a heart of a length from base to apex."""
@@ -136,14 +145,20 @@ def new_heart(
         )
         spacing = grid.for_length(model.length_mm(drawn))
         on: dict[str, Any] = {"spacing": spacing, "shape": grid.pixels()}
-        wanted = {k: v for k, v in model.measure(drawn).items() if k in FUNCTION}
-        shape = model.with_function(drawn, grid=on, **{**wanted, **wishes.asked()})
+        wanted = wishes.asked()
+        if not grid.cuts:  # a part of a heart is not to have the volumes of all of it
+            wanted = {k: v for k, v in model.measure(drawn).items() if k in FUNCTION} | wanted
+        cut = {"slices": grid.slices} if grid.cuts else {}
+        shape = model.with_function(drawn, grid=on | cut, **wanted)
         ed, es = model.decode(shape, **on)
-        problem = _too_long(len(ed), grid.slices)
-        if grid.slices is not None and problem is None:
-            ed, es = model.decode(shape, slices=grid.slices, **on)
-        measured = function_of(ed, es, spacing) if problem is None else {}
-        problem = problem or _implausible(ed, es, spacing) or _missed(measured, wishes.asked())
+        problem = None if grid.cuts else _too_long(len(ed), grid.slices)
+        problem = problem or _implausible(ed, es, spacing)  # of all of it, wherever it is cut
+        measured: dict[str, float] = {}
+        if problem is None:
+            if grid.slices is not None:
+                ed, es = model.decode(shape, slices=grid.slices, **on)
+            measured = function_of(ed, es, spacing)
+            problem = _missed(measured, wishes.asked())
         if problem is None:
             return NewHeart(
                 number=number,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cmr_synth.anatomy.shapes import ShapeModel, ShapeParameters
+from cmr_synth.anatomy.shapes import ShapeModel
+from cmr_synth.anatomy.shapes.new_heart import HeartGrid, new_heart
 from cmr_synth.anatomy.shapes.wishes import RANGES, Wishes
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.scan import Scan
@@ -21,8 +22,6 @@ _OPTIONS = {
     "rv_edv_ml": ("rv_edv_ml", "rv_edv", 1.0),
 }
 """Of a request's measurement: name in the shape model, its option, and the factor between them."""
-TRIES = 20
-"""Hearts drawn for a patient until one beats: what is far from any patient may not."""
 
 
 class Sampled:
@@ -80,45 +79,36 @@ class Sampled:
         return []
 
     def person(self, asked: Asked) -> Person:
-        """One heart at all phases, with the function that its masks are asked to measure."""
-        request, wishes = self._request, self._wishes(asked)
-        shape = self._drawn(asked, wishes)
-        grid: dict[str, Any] = {
-            "spacing": request.spacing_mm,
-            "slices": request.slices,
-            "shape": request.shape,
-        }
-        wanted = {
-            _OPTIONS[name][0]: value * _OPTIONS[name][2] for name, value in asked.function.items()
-        }
-        if wanted:
-            # thick slices measure otherwise than outlines do: as it will be measured
-            shape = self._model.with_function(shape, grid=grid, **wanted)
-        stacks = dict(zip(("ED", "ES"), self._model.decode(shape, **grid), strict=True))
+        """One plausible heart at all phases, whose masks measure what is asked for.
+
+        Raises
+        ------
+        InputError
+            If no draw is one.
+        """
+        request, card = self._request, self._model.card
+        grid = HeartGrid(
+            spacing=request.spacing_mm, slices=request.slices, shape=request.shape, whole=False
+        )
+        try:
+            heart = new_heart(
+                self._model, self._wishes(asked), seed=asked.seed, number=asked.again, grid=grid
+            )
+        except InputError as error:
+            raise InputError(f"{asked.ident}: {error}") from error
+        stacks = {"ED": heart.ed, "ES": heart.es}
         masks: dict[str, Scan] = {
             phase: on_grid(stacks[phase], request, f"{asked.ident}_{phase}")
             for phase in request.phases
         }
-        card = self._model.card
-        record = {"source": "sampled", "shape_model": card.name, "sha256": card.sha256}
-        return Person(
-            masks, record | {"seed": [asked.seed, asked.again]}, "sampled in engine labels"
-        )
-
-    def _drawn(self, asked: Asked, wishes: Wishes) -> ShapeParameters:
-        """The first heart of the patient's seed whose ventricles eject as ventricles can."""
-        options = {option: getattr(wishes, option) for _, option, _ in _OPTIONS.values()}
-        for attempt in range(TRIES):
-            shape = self._model.sample(
-                [asked.seed, asked.again, attempt],
-                pathology=wishes.pathology,
-                severity=wishes.severity,
-                **options,
-            )
-            found = self._model.measure(shape)
-            if all(low <= found[name] <= high for name, (low, high) in RANGES.items()):
-                break
-        return shape
+        record = {
+            "source": "sampled",
+            "shape_model": card.name,
+            "sha256": card.sha256,
+            "seed": [asked.seed, asked.again],
+            "drawn_again_because": list(heart.redrawn),
+        }
+        return Person(masks, record, "sampled in engine labels")
 
     def _wishes(self, asked: Asked) -> Wishes:
         given = {
