@@ -4,8 +4,10 @@
 
 Every run is `cmr-synth app` in a process of its own. Started: from the command to a window that is
 drawn and whose event loop is free. First slice: from the click on Synthesize to its drawing, with
-torch and the weights still to be loaded (cold) and after that (warm). Blocked: the longest time
-between two events of a 5 ms timer, less these 5 ms, in the same window while pictures are made.
+torch and the weights still to be loaded (cold: clicked at once; ahead: clicked when the app has
+loaded them by itself, as it does while nobody uses it) and after that (warm). Blocked: the longest
+time between two events of a 5 ms timer, less these 5 ms, in the same window while pictures are
+made. `--trace` writes where the program stood in every block of more than 100 ms.
 """
 
 from __future__ import annotations
@@ -23,14 +25,19 @@ from contextlib import contextmanager
 from _window import until
 
 TICK_S = 0.005
+TRACED_S = 0.1
 SLICES = 12
 TITLES = {
-    "started": ("Started, to a window that answers", "s", 8.0),
-    "cold": ("First slice after the click, cold", "s", 10.0),
-    "warm": ("Slice after the click, warm", "s", 1.0),
-    "blocked_cold": ("Window blocked while torch and weights are loaded", "ms", 200),
+    "started": ("Started, to a window that answers", "s", 3.0),
+    "cold": ("First slice after the click, cold", "s", 5.0),
+    "ready": ("Ready for it, seconds after the window", "s", None),
+    "blocked_ready": ("Window blocked while the app prepares itself", "ms", 150),
+    "ahead": ("First slice after the click, ahead", "s", 5.0),
+    "warm": ("Slice after the click, warm", "s", 0.8),
+    "blocked_cold": ("Window blocked while torch and weights are loaded", "ms", 150),
+    "napari": ("Window blocked by napari adding a picture of its own", "ms", None),
     "stack": (f"{SLICES} slices after the click", "s", None),
-    "blocked": (f"Window blocked while {SLICES} slices are made", "ms", 200),
+    "blocked": (f"Window blocked while {SLICES} slices are made", "ms", 150),
 }
 
 
@@ -38,17 +45,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="starts of the app")
     parser.add_argument("--repeats", type=int, default=5, help="warm measurements in each run")
+    parser.add_argument("--trace", help="file to which the stacks of long blocks are added")
+    parser.add_argument("--ahead", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--started-at", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.started_at is not None:
-        run_app(options.started_at, options.repeats)
+        run_app(options.started_at, options.repeats, options.ahead, options.trace)
         return
     if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
         print("no display, and the app needs one; run this under xvfb-run")
         return
     measured: dict[str, list[float]] = {name: [] for name in TITLES}
-    for _ in range(options.runs):
-        for name, values in one_run(options.repeats).items():
+    for k in range(2 * options.runs):
+        for name, values in one_run(options.repeats, bool(k % 2), options.trace).items():
             measured[name] += values
     width = max(len(title) for title, _, _ in TITLES.values())
     print(f"{'':{width}}  {'median':>9}  {'least to most':>18}   n  wanted")
@@ -62,9 +71,12 @@ def main() -> None:
         )
 
 
-def one_run(repeats: int) -> dict[str, list[float]]:
+def one_run(repeats: int, ahead: bool, trace: str | None) -> dict[str, list[float]]:
     """Start this file again as the app, and read what it measured."""
-    command = [sys.executable, __file__, "--repeats", str(repeats), "--started-at"]
+    command = [sys.executable, __file__, "--repeats", str(repeats)]
+    command += ["--ahead"] if ahead else []
+    command += ["--trace", trace] if trace else []
+    command.append("--started-at")
     done = subprocess.run(
         [*command, repr(time.time())], stdout=subprocess.PIPE, text=True, timeout=600
     )
@@ -73,22 +85,31 @@ def one_run(repeats: int) -> dict[str, list[float]]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def run_app(started_at: float, repeats: int) -> None:
+def run_app(started_at: float, repeats: int, ahead: bool, trace: str | None) -> None:
     """In the app's process: its own command, and the measurement in place of its event loop."""
     import napari
 
     from cmr_synth.cli import main as command
 
-    napari.run = lambda *_, **__: print(json.dumps(measure(started_at, repeats)), flush=True)
+    def measured(*_: object, **__: object) -> None:
+        print(json.dumps(measure(started_at, repeats, ahead, trace)), flush=True)
+
+    napari.run = measured
     sys.argv = ["cmr-synth", "app"]
     command()
 
 
-def measure(started_at: float, repeats: int) -> dict[str, list[float]]:
+def measure(
+    started_at: float, repeats: int, ahead: bool, trace: str | None
+) -> dict[str, list[float]]:
     import napari
+    import numpy as np
 
     from cmr_synth.anatomy.template import draw_stack
+    from cmr_synth.generators.zoo import DEFAULT
+    from napari_cmr_synth._idle import WhileIdle
     from napari_cmr_synth._layers import labels_layer, scan_without_place
+    from napari_cmr_synth._models import is_loaded
     from napari_cmr_synth._panel_bar import PanelBar
     from napari_cmr_synth.files.sample_data import _engine_labels
     from napari_cmr_synth.synthesis.widget import SynthesizeWidget
@@ -102,6 +123,12 @@ def measure(started_at: float, repeats: int) -> dict[str, list[float]]:
     until(lambda: window.isVisible() and drawn)
     found = {"started": [time.time() - started_at]}
 
+    if ahead:
+        begin = time.perf_counter()
+        (idle,) = window.findChildren(WhileIdle)
+        with longest_block(trace) as block:
+            until(lambda: not idle.active and is_loaded(DEFAULT))
+        found |= {"ready": [time.perf_counter() - begin], "blocked_ready": [1000 * block[0]]}
     bar = window.findChild(PanelBar)
     bar.show_panel("Synthesize")
     (widget,) = window.findChildren(SynthesizeWidget)
@@ -120,7 +147,7 @@ def measure(started_at: float, repeats: int) -> dict[str, list[float]]:
         form.dice.click()
         rest()
         layers = len(viewer.layers)
-        with longest_block() as block:
+        with longest_block(trace) as block:
             begin = time.perf_counter()
             widget.start_button.click()
             until(lambda: len(viewer.layers) > layers)
@@ -131,9 +158,20 @@ def measure(started_at: float, repeats: int) -> dict[str, list[float]]:
         viewer.layers.remove(viewer.layers[0])  # the picture: it lies below its mask
         return seconds, 1000 * block[0]
 
+    def napari_alone() -> float:
+        """Longest block in ms when napari adds a picture, with none of our work beside it."""
+        rest()
+        with longest_block() as block:
+            shown = len(drawn)
+            layer = viewer.add_image(np.zeros((SLICES, 128, 128), np.float32), name="plain")
+            until(lambda: len(drawn) > shown)
+        viewer.layers.remove(layer)
+        return 1000 * block[0]
+
     seconds, block = make("slice")
-    found |= {"cold": [seconds], "blocked_cold": [block]}
+    found |= {"ahead": [seconds]} if ahead else {"cold": [seconds], "blocked_cold": [block]}
     found["warm"] = [make("slice")[0] for _ in range(repeats)]
+    found["napari"] = [napari_alone() for _ in range(repeats)]
     stacks = [make("stack") for _ in range(repeats)]
     found["stack"], found["blocked"] = (list(values) for values in zip(*stacks, strict=True))
     viewer.close()
@@ -141,13 +179,19 @@ def measure(started_at: float, repeats: int) -> dict[str, list[float]]:
 
 
 @contextmanager
-def longest_block() -> Iterator[list[float]]:
+def longest_block(trace: str | None = None) -> Iterator[list[float]]:
     """Seconds by which a timer was late at most, in a list that is filled meanwhile."""
+    import faulthandler
+
     from qtpy.QtCore import Qt, QTimer
 
     longest, last = [0.0], [time.perf_counter()]
 
+    stacks = open(trace, "a") if trace else None
+
     def tick() -> None:
+        if stacks is not None:
+            faulthandler.dump_traceback_later(TRACED_S, file=stacks)
         now = time.perf_counter()
         longest[0] = max(longest[0], now - last[0] - TICK_S)
         last[0] = now
@@ -158,6 +202,9 @@ def longest_block() -> Iterator[list[float]]:
     timer.start(round(1000 * TICK_S))
     yield longest
     timer.stop()
+    if stacks is not None:
+        faulthandler.cancel_dump_traceback_later()
+        stacks.close()
 
 
 def rest() -> None:

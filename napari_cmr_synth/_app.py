@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 
 from ._canvas import guard_removal
+from ._idle import WhileIdle
+from ._models import load_ahead
 from ._panel_bar import PanelBar
 from ._pictures import tell_of_pictures
 from ._welcome import StartHere
@@ -20,7 +23,7 @@ SHARE_OF_SCREEN = 0.95
 
 
 def open_app() -> napari.viewer.Viewer:
-    """Open the window; nothing heavy is loaded before it is used.
+    """Open the window; what is heavy is loaded behind it, or when it is used.
 
     Returns
     -------
@@ -42,6 +45,7 @@ def open_app() -> napari.viewer.Viewer:
     viewer.window._qt_window.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
     bar.start()
     StartHere(viewer, bar.show_panel)
+    WhileIdle(chain(bar.rest(), [load_ahead]), bar)
     return viewer
 
 

@@ -23,6 +23,8 @@ from ._activity import bar_in_the_dock
 from ._messages import show_problem
 
 REDRAW_S = 0.05  # progress is drawn at most this often; every drawing costs the window a moment
+SHOWN_AFTER_S = 0.7
+"""A bar in the dock is for work that takes longer: to make one holds the window for 0.1 s."""
 PATIENCE_MS = 20_000  # for a running step when the program ends
 
 T = TypeVar("T")
@@ -88,6 +90,8 @@ class Job(QObject):
         self._stepped = (0, 0)
         self._first = (0.0, 0)  # when the first progress came, and its step
         self._drawn = 0.0
+        self._started = 0.0
+        self._bar_due = False
 
     @property
     def running(self) -> bool:
@@ -112,6 +116,7 @@ class Job(QObject):
         if self.running:
             return
         self._error, self._stepped, self._first, self._drawn = None, (0, 0), (0.0, 0), 0.0
+        self._started = time.monotonic()
         self._worker = worker = _Worker(self._make)
         worker.item.connect(self._receive)
         worker.failed.connect(self._fail)
@@ -157,8 +162,10 @@ class Job(QObject):
         self.progressed.emit(step, steps)
         if first:
             self._first = (now, step)
-            if self._show_progress:
-                self._show_bar(step, steps)
+            self._bar_due = self._show_progress
+        if self._bar_due and now - self._started >= SHOWN_AFTER_S:
+            self._bar_due = False  # first, for this is called again while it is made
+            self._show_bar(step, steps)
         elif self._bar is not None and now - self._drawn >= REDRAW_S:
             self._drawn = now
             self._bar.update(step - self._bar.n)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QDockWidget, QToolBar, QToolButton, QWidget
 
 from ._columns import Columns
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
 
 LETTERS = 12  # of a name in one line below its picture
 ICON = 20  # pixels
-UNTIL_THE_REST_MS = 50
-"""Between two panels that are made ahead of need, for what the user does meanwhile."""
-
 STYLE = """
 QToolBar {{ background: {background}; border: none; padding: 1px 4px; spacing: 1px; }}
 QToolButton {{ font-size: 9pt; color: {text}; background: transparent; border: none;
@@ -39,8 +38,8 @@ ROLES = ("background", "text", "foreground", "current", "primary")
 class PanelBar(QToolBar):
     """Shows a panel at a click, and takes it away at another one.
 
-    The first panel is made at once. The others are made when they are asked for, or one after the
-    other once the window has been drawn, so that nobody waits for them.
+    The first panel is made at once. The others are made when they are asked for, or by `rest` one
+    after the other.
 
     Parameters
     ----------
@@ -73,16 +72,18 @@ class PanelBar(QToolBar):
             button.setIconSize(QSize(ICON, ICON))
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # the keys stay with the picture
         self._paint()
-        self._rest = QTimer(self)
-        self._rest.setInterval(UNTIL_THE_REST_MS)
-        self._rest.timeout.connect(self._open_another)
 
     def start(self) -> None:
-        """Show the first panel, and the one beside it, if there is room for one; then the rest."""
+        """Show the first panel, and the one beside it, if there is room for one."""
         titles = list(self.buttons)
         for title in [*self.columns.besides(titles), *titles[:1]]:
             self.show_panel(title)
-        self._rest.start()
+
+    def rest(self) -> Iterator[Callable[[], object]]:
+        """What makes each of the other panels, behind those in front."""
+        for title in self.buttons:
+            if title not in self._docks:
+                yield partial(self._open, title)
 
     def show_panel(self, title: str) -> QDockWidget | None:
         """Bring a panel to the front of its column.
@@ -106,12 +107,11 @@ class PanelBar(QToolBar):
         """Make every panel now that is not there yet; what is in front stays so."""
         for title in self.buttons:
             self._open(title)
-        self._rest.stop()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
         """Paint again in the colours of another theme."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_rest"):
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_docks"):
             self._paint()
 
     def _add(self, panel: Offered) -> None:
@@ -162,13 +162,6 @@ class PanelBar(QToolBar):
             window.setUpdatesEnabled(True)
         self._docks[title] = dock
         return dock
-
-    def _open_another(self) -> None:
-        for title in self.buttons:
-            if title not in self._docks:
-                self._open(title)
-                return
-        self._rest.stop()
 
     def _mark(self) -> None:
         """Press the buttons of those that are shown."""

@@ -14,21 +14,30 @@ pytest.importorskip("napari", reason="napari is not installed; the extra [app] b
 
 OPENED = """
 import sys
+import threading
 from qtpy.QtWidgets import QDockWidget
 from qtpy.QtTest import QTest
+from cmr_synth.generators.zoo import DEFAULT
 from napari_cmr_synth._app import open_app
+from napari_cmr_synth._idle import WhileIdle
+from napari_cmr_synth._models import is_loaded
 from napari_cmr_synth._panel_bar import PanelBar
 
 viewer = open_app()
 window = viewer.window._qt_window
 bar = window.findChild(PanelBar)
 made = len(window.findChildren(QDockWidget))
-while bar._rest.isActive():
+heavy = [name for name in ("torch", "diffusers", "monai") if name in sys.modules]
+(idle,) = window.findChildren(WhileIdle)
+while idle.active:
     QTest.qWait(20)
 print("later", len(window.findChildren(QDockWidget)) > made)
 print("visible", window.isVisible())
 print("docks", ", ".join(dock.windowTitle() for dock in window.findChildren(QDockWidget)))
-print("heavy", [name for name in ("torch", "diffusers", "monai") if name in sys.modules])
+print("heavy", heavy)
+(ahead,) = [one for one in threading.enumerate() if one.name == "load the default model"]
+ahead.join()
+print("loaded", is_loaded(DEFAULT))
 viewer.close()
 """
 
@@ -67,6 +76,7 @@ def test_the_window_opens_with_every_panel_and_without_torch() -> None:
     assert set(panels()) <= set(said["docks"].split(", "))
     assert said["later"] == "True", "nobody waits for panels that are not in front"
     assert said["heavy"] == "[]"
+    assert said["loaded"] == "True", "nor for the default model"
 
 
 def test_every_sample_is_in_the_menu(start) -> None:

@@ -149,8 +149,11 @@ def test_the_activity_dock_shows_it_with_time_left_and_cancels_it(viewer, qtbot)
 
     watched = Watched(Work())
     watched.job.start()
-    qtbot.waitUntil(lambda: len(watched.results) > 20)
+    qtbot.waitUntil(lambda: len(watched.results) > 5)
     dialog = viewer.window._qt_window._activity_dialog
+    assert not dialog.findChildren(QtLabeledProgressBar), "what is soon done needs no bar"
+    qtbot.waitUntil(lambda: bool(dialog.findChildren(QtLabeledProgressBar)))
+    qtbot.waitUntil(lambda: "left" in dialog.findChildren(QtLabeledProgressBar)[0].eta_label.text())
     (bar,) = dialog.findChildren(QtLabeledProgressBar)
     assert bar.description_label.text() == "Work: "
     assert f"of {STEPS}" in bar.eta_label.text() and "left" in bar.eta_label.text()
