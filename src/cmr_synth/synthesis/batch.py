@@ -229,7 +229,7 @@ def finished(
     return tuple(records)
 
 
-_WITHOUT_WORDS = {"spacing": None, "mirror": "no", "phenotypes": {}}
+_WITHOUT_WORDS: dict[str, Any] = {"spacing": None, "mirror": "no", "phenotypes": {}}
 """What older programs meant, who knew no others."""
 
 
