@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QDockWidget, QMainWindow, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QDockWidget, QMainWindow, QPushButton, QStackedWidget, QWidget
 from superqt.utils import QSignalThrottler
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ WIDEST = 440  # pixels of a column; more makes a panel no better
 LAYERS = 288  # pixels of napari's own column, enough for its row of eight tools
 CHOICE = 100  # pixels of a choice in it, "translucent"
 SAMPLE = 28  # pixels of the colours beside it
+GAP = 6  # pixels between both
+SLIM = "cmr_slim"  # property of controls that were made narrow
 CLOSE = 1  # pixel between its tools
 LINE = 13  # pixels that napari leaves between docks
 SHARE_OF_PICTURE = 0.5
@@ -57,7 +59,9 @@ class Columns(QObject):
         self._soon.setTimeout(SETTLED_MS)
         self._soon.triggered.connect(self._fit)
         window.installEventFilter(self)
-        viewer.layers.events.inserted.connect(self._on_inserted)
+        layers = viewer.layers
+        for emitter in (layers.events.inserted, layers.selection.events.changed):
+            emitter.connect(self._on_layers)
 
     def add(self, dock: QDockWidget) -> None:
         """Take a dock in, hidden until it is shown."""
@@ -123,8 +127,9 @@ class Columns(QObject):
         alone = dock.windowTitle() == OF_ITS_OWN
         return [other for other in ours if (other.windowTitle() == OF_ITS_OWN) == alone]
 
-    def _on_inserted(self, _event: Any = None) -> None:
-        self._soon.throttle()  # a layer of another kind brings wider controls with it
+    def _on_layers(self, _event: Any = None) -> None:
+        if isalive(self):
+            self._soon.throttle()  # layers of another kind, or several, bring wider controls
 
     def _place(self) -> None:
         """Put each dock into its column; what is shown stays so, as far as a column shows one."""
@@ -177,17 +182,20 @@ def _slim(viewer: Any) -> None:
     A choice is as wide as its longest entry otherwise, "translucent_no_depth", and takes 50 pixels
     from the picture; the one that is chosen is nearly always shorter. Tools stand close together.
     """
-    from napari._qt.layer_controls.qt_layer_controls_base import QtLayerControls
-
     controls = viewer.dockLayerControls
-    for page in controls.findChildren(QtLayerControls):
-        if page.button_grid.spacing() == CLOSE:
+    stack = controls.findChild(QStackedWidget)
+    for page in () if stack is None else map(stack.widget, range(stack.count())):
+        if page.property(SLIM):
             continue
-        page.button_grid.setSpacing(CLOSE)
+        page.setProperty(SLIM, True)
+        if hasattr(page, "button_grid"):
+            page.button_grid.setSpacing(CLOSE)
         for combo in page.findChildren(QComboBox):
             combo.setMinimumWidth(CHOICE)
         for sample in page.findChildren(QPushButton, "colorbar"):
             sample.setMinimumWidth(SAMPLE)
+            for combo in sample.parentWidget().findChildren(QComboBox):
+                combo.setMinimumWidth(CHOICE - SAMPLE - GAP)
         for part in (*page.findChildren(QWidget), page):
             if part.layout() is not None:
                 part.layout().invalidate()  # what is hidden does not notice

@@ -223,7 +223,7 @@ def _picture(shown: Picture) -> QLabel:
 
 
 def _text(text: str, style: str = "") -> QLabel:
-    label = word_wrapped(text)  # a long hash has no place to break at, and must not widen the dock
+    label = word_wrapped(text)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(_SELECTABLE)
     if style:
@@ -248,9 +248,7 @@ def _facts(part: Section) -> QGridLayout:
     grid.setColumnStretch(1, 1)
     for row, (name, value) in enumerate(part.facts):
         grid.addWidget(QLabel(name), row, 0, Qt.AlignmentFlag.AlignTop)
-        # zero-width spaces let a hash break
-        words = (w if len(w) < 24 else "\u200b".join(w) for w in value.split(" "))
-        grid.addWidget(_text(" ".join(words)), row, 1)
+        grid.addWidget(_text(value), row, 1)
     return grid
 
 

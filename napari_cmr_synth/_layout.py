@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,8 +24,13 @@ from qtpy.QtWidgets import (
 
 from ._fields import Choice
 
+BREAK = "\u200b"  # a space of no width
 LOWEST_VIEW = 120  # pixels of what scrolls
 BESIDE_TEXT = 16  # pixels that the frame of a button takes on both sides
+
+_MOST = 20  # letters that any panel has room for
+_LONG_WORD = re.compile(rf"\S{{{_MOST + 1},}}")
+_BETWEEN = re.compile(r"(?<=[/\\_.,:=-])")
 
 
 def narrow_combo(parent: QWidget | None = None) -> Choice:
@@ -36,12 +42,39 @@ def narrow_combo(parent: QWidget | None = None) -> Choice:
     return combo
 
 
+class Wrapped(QLabel):
+    """A label that grows downward instead of sideways.
+
+    Paths and hashes have no place to break at for Qt, which would cut them at the edge of the
+    panel; they break after a sign between words, or anywhere if there is none.
+
+    Parameters
+    ----------
+    text : str
+    parent : QWidget, optional
+    """
+
+    def __init__(self, text: str = "", parent: QWidget | None = None):
+        super().__init__(parent)
+        self._said = ""
+        self.setWordWrap(True)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.setText(text)
+
+    def setText(self, text: str) -> None:  # noqa: N802 (Qt's name)
+        """Show a text."""
+        self._said = text
+        rich = self.textFormat() == Qt.TextFormat.RichText or Qt.mightBeRichText(text)
+        super().setText(text if rich else _LONG_WORD.sub(_breakable, text))
+
+    def text(self) -> str:
+        """As it was set."""
+        return self._said
+
+
 def word_wrapped(text: str) -> QLabel:
     """A label that grows downward instead of sideways."""
-    label = QLabel(text)
-    label.setWordWrap(True)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    return label
+    return Wrapped(text)
 
 
 def button(text: str, tip: str, pressed: Callable[[], object]) -> QPushButton:
@@ -130,3 +163,8 @@ def scrolled(inside: QWidget, parent: QWidget | None = None) -> QScrollArea:
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # a click beside a field leaves the keys alone
     area.setWidget(inside)
     return area
+
+
+def _breakable(word: re.Match[str]) -> str:
+    parts = _BETWEEN.split(word[0])
+    return BREAK.join(part if len(part) <= _MOST else BREAK.join(part) for part in parts)

@@ -25,18 +25,20 @@ class NumbersForm(QWidget):
     Parameters
     ----------
     parent : QWidget, optional
+    tip : str
+        What a field says under the mouse, with ``{name}`` for the structure.
     """
 
     said = Signal(str)
     """Numbers of the structures, as `read_numbers` reads them, once they make sense."""
 
-    def __init__(self, parent: QWidget | None = None):
+    def __init__(self, parent: QWidget | None = None, *, tip: str = TIP):
         super().__init__(parent)
         self.fields: dict[str, QLineEdit] = {}
         row = QHBoxLayout()
         for name in STRUCTURES:
             field = QLineEdit()
-            field.setToolTip(TIP.format(name=name))
+            field.setToolTip(tip.format(name=name))
             field.setMinimumWidth(30)
             field.returnPressed.connect(self._forget)  # agrees to what is shown
             field.editingFinished.connect(self._on_entry)
@@ -59,6 +61,16 @@ class NumbersForm(QWidget):
             for name, field in self.fields.items()
             if field.text().strip()
         )
+
+    def read(self) -> str:
+        """Numbers of the structures, as `read_numbers` reads them.
+
+        Raises
+        ------
+        InputError
+            If they make no sense, or there are none.
+        """
+        return write_numbers(read_numbers(self.text))
 
     def show_mask(self, found: Sequence[int], convention: str | None) -> None:
         """Fill the fields with what is known of a mask.
@@ -87,7 +99,7 @@ class NumbersForm(QWidget):
             return  # a field was left unchanged, or for one that is still to be filled
         self._shown = self.text
         try:
-            said = write_numbers(read_numbers(self.text))
+            said = self.read()
         except InputError as error:
             self.problem.setText(str(error))
             self.problem.show()

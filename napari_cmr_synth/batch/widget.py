@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
@@ -31,9 +30,21 @@ from .. import _models
 from .._conditions_form import ConditionsForm
 from .._fields import WholeNumber
 from .._jobs import Job
-from .._layout import button, form, group, narrow_combo, scrolled, side_by_side, stacked
+from .._layout import (
+    button,
+    form,
+    group,
+    narrow_combo,
+    scrolled,
+    show_row,
+    side_by_side,
+    stacked,
+    word_wrapped,
+)
+from .._mask_picker import OWN, OWN_NUMBERS
 from .._masks import SHOWN, unwrapped
 from .._messages import show_problem
+from .._numbers_form import NumbersForm
 from .._panel import Panel
 
 if TYPE_CHECKING:
@@ -54,6 +65,10 @@ WORDS = {
 """How the queue shows each state."""
 
 COLUMNS = ("Mask", "State", "Remark")
+NUMBERS_TIP = (
+    "Number of {name} in every mask of the folder; several with a plus, such as 2+4. Left empty, "
+    "the masks do not show it."
+)
 MOST_SEEDS = 1000
 REDRAWS = 3  # of a slice that misses its mask
 FORMATS = {
@@ -90,6 +105,9 @@ class BatchWidget(Panel):
         self.labels.addItem("told by topology, mask by mask", None)
         for convention, shown in SHOWN.items():
             self.labels.addItem(shown, convention)
+        self.labels.addItem(OWN, OWN_NUMBERS)
+        self.labels.currentIndexChanged.connect(self._show_numbers)
+        self.numbers = NumbersForm(tip=NUMBERS_TIP)
         self.formats = narrow_combo()
         self.formats.setToolTip(
             "DICOM: a derived MR series for each image, marked as synthetic, and its mask as a "
@@ -125,8 +143,7 @@ class BatchWidget(Panel):
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.clicked.connect(self.cancel)
         self.bar = QProgressBar()
-        self.summary = QLabel()
-        self.summary.setWordWrap(True)
+        self.summary = word_wrapped("")
         self.queue = _queue()
         self.queue.cellDoubleClicked.connect(lambda row, column: self.open_row(row))
 
@@ -134,6 +151,7 @@ class BatchWidget(Panel):
             ("Masks", self._with_button(self.masks, "Folder of masks")),
             ("Data set", self._with_button(self.out, "Folder for the data set")),
             ("Labels", self.labels),
+            ("", self.numbers),
             ("Written as", self.formats),
         )
         buttons = QHBoxLayout()
@@ -158,6 +176,7 @@ class BatchWidget(Panel):
         layout.addWidget(self.queue, 1)
         layout.addWidget(self.summary)
 
+        self._show_numbers()
         for edit in (self.masks, self.out):
             edit.textChanged.connect(self._forget_interruption)
         self._refresh()
@@ -174,9 +193,13 @@ class BatchWidget(Panel):
         Raises
         ------
         InputError
-            If the seed is no whole number or there is no model.
+            If the seed is no whole number, there is no model, or the numbers of the structures
+            make no sense.
         """
-        request = self.form.request(labels=self.labels.currentData(), single=True)
+        labels = self.labels.currentData()
+        if labels == OWN_NUMBERS:
+            labels = self.numbers.read()
+        request = self.form.request(labels=labels, single=True)
         return replace(request, redraws=REDRAWS if self.check.isChecked() else None)
 
     def start(self) -> None:
@@ -239,6 +262,9 @@ class BatchWidget(Panel):
     @property
     def _running(self) -> bool:
         return self._job is not None and self._job.running
+
+    def _show_numbers(self, *_: object) -> None:
+        show_row(self.numbers, self.labels.currentData() == OWN_NUMBERS)
 
     def _with_button(self, edit: QLineEdit, title: str) -> QWidget:
         def choose() -> None:
@@ -308,6 +334,7 @@ class BatchWidget(Panel):
             self.masks,
             self.out,
             self.labels,
+            self.numbers,
             self.formats,
             self.form,
             self.seeds,

@@ -31,7 +31,7 @@ from .._build_archive import BuildArchive
 from .._grid_view import GridView
 from .._in_view import in_view
 from .._jobs import Job
-from .._layout import side_by_side
+from .._layout import scrolled, side_by_side, word_wrapped
 from .._masks import unwrapped
 from .._messages import show_note, show_problem
 from .._once import once
@@ -98,8 +98,7 @@ class NeighboursPanel(Panel):
         self.grid_view.left.connect(self._refresh)
 
         self.picker = SyntheticPicker(self._viewer, "Searches with", self)
-        self.archive_label = QLabel()
-        self.archive_label.setWordWrap(True)
+        self.archive_label = word_wrapped("")
         self.archive_button = QPushButton("Choose archive...")
         self.archive_button.setToolTip("A folder made with `cmr-synth archive build`")
         self.archive_button.clicked.connect(self._choose)
@@ -112,12 +111,10 @@ class NeighboursPanel(Panel):
         self.all_button.setToolTip("Of pictures without a copy, one in ten at most has a red frame")
         self.all_button.clicked.connect(self.search_all)
         self.follow_box = QCheckBox("Search again when the slice changes")
-        self.verdict_label = QLabel(EMPTY)
-        self.verdict_label.setWordWrap(True)
+        self.verdict_label = word_wrapped(EMPTY)
         self.verdict_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.verdict_label.setToolTip(EXPLAINED)
-        self.percent_label = QLabel(EXPLAINED)
-        self.percent_label.setWordWrap(True)
+        self.percent_label = word_wrapped(EXPLAINED)
         self.nearest_list = QListWidget(self)
         as_thumbnails(self.nearest_list)
         self.nearest_list.itemClicked.connect(self._clicked)
@@ -128,21 +125,25 @@ class NeighboursPanel(Panel):
         self.back_button = QPushButton("Back to one view")
         self.back_button.clicked.connect(self.back)
 
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.picker)
-        layout.addWidget(self.archive_label)
-        layout.addWidget(side_by_side(self.archive_button, self.build_button))
         buttons = QHBoxLayout()
         buttons.addWidget(self.search_button)
         buttons.addWidget(self.all_button)
-        layout.addLayout(buttons)
-        layout.addWidget(self.follow_box)
-        layout.addWidget(self.verdict_label)
-        layout.addWidget(self.nearest_list, 3)
-        layout.addWidget(self.percent_label)
-        layout.addWidget(self.back_button)
-        layout.addWidget(self.slices_title)
-        layout.addWidget(self.slices_list, 2)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.addWidget(self.picker)
+        column.addWidget(self.archive_label)
+        column.addWidget(side_by_side(self.archive_button, self.build_button))
+        column.addLayout(buttons)
+        column.addWidget(self.follow_box)
+        column.addWidget(self.verdict_label)
+        column.addWidget(self.nearest_list, 3)
+        column.addWidget(self.percent_label)
+        column.addWidget(self.back_button)
+        column.addWidget(self.slices_title)
+        column.addWidget(self.slices_list, 2)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scrolled(content))
 
         self.picker.layer_changed.connect(self._follow)
         self._viewer.dims.events.current_step.connect(self._moved)

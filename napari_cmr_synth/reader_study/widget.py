@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
@@ -25,7 +24,7 @@ from superqt import QCollapsible
 from cmr_synth.errors import InputError
 
 from .._jobs import Job
-from .._layout import as_narrow_as_its_text, scrolled
+from .._layout import as_narrow_as_its_text, scrolled, word_wrapped
 from .._long_work import path_in
 from .._masks import unwrapped
 from .._messages import show_problem
@@ -92,8 +91,7 @@ class ReaderStudyWidget(Panel):
         self.qualities = _row(self, ["1 poor", "2", "3", "4", "5 excellent"])
         self.back_button = QPushButton("Back")
         self.back_button.clicked.connect(self.back)
-        self.words = QLabel(HELP)
-        self.words.setWordWrap(True)
+        self.words = word_wrapped(HELP)
 
         self.make = MakeStudy(self)
         self.make.made.connect(self.folder.setText)

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from cmr_synth.anatomy.template import draw_slice, draw_stack
+
+from . import mouse
 
 SPACING = (8.0, 1.5, 1.5)  # mm (z, y, x)
 LONG_MS = 60_000  # for a first synthesis on a busy machine: torch is imported, weights are read
@@ -168,56 +171,9 @@ def oblique_affine() -> np.ndarray:
 
 
 @pytest.fixture
-def stroke(viewer: Any, qtbot: Any) -> Callable[..., None]:
+def stroke(viewer: Any) -> Callable[..., None]:
     """Drag the mouse over the canvas through points given in a layer's own (y, x) pixels."""
-    from qtpy.QtCore import QPoint, Qt
-    from qtpy.QtTest import QTest
-
-    def drag(layer: Any, points: Any) -> None:
-        canvas = viewer.window._qt_viewer.canvas
-        native = canvas.native
-        on_canvas = [QPoint(*canvas_position(viewer, layer, point)) for point in points]
-        QTest.mouseMove(native, on_canvas[0])
-        QTest.mousePress(native, Qt.MouseButton.LeftButton, pos=on_canvas[0])
-        for point in on_canvas[1:]:
-            send_move(native, point)
-            qtbot.wait(12)  # vispy drops moves that come faster than every 10 ms
-        QTest.mouseRelease(native, Qt.MouseButton.LeftButton, pos=on_canvas[-1])
-        qtbot.wait(1)
-
-    return drag
-
-
-def canvas_position(viewer: Any, layer: Any, point: Any) -> tuple[int, int]:
-    """Place on the canvas, (x, y) in its pixels, of a layer's (y, x) pixel in view."""
-    canvas = viewer.window._qt_viewer.canvas
-    z = layer.world_to_data(viewer.dims.point)[:-2]
-    y, x = layer.data_to_world((*z, *point))[-2:]
-    centre = np.asarray(viewer.camera.center)[-2:]
-    height, width = canvas.size
-    zoom = viewer.camera.zoom
-    return (
-        round((x - centre[1]) * zoom + width / 2),
-        round((y - centre[0]) * zoom + height / 2),
-    )
-
-
-def send_move(native: Any, point: Any) -> None:
-    """Move the mouse with its left button held, which QTest's own move leaves out."""
-    from qtpy.QtCore import QEvent, QPointF, Qt
-    from qtpy.QtGui import QMouseEvent
-    from qtpy.QtWidgets import QApplication
-
-    position = QPointF(point)
-    event = QMouseEvent(
-        QEvent.Type.MouseMove,
-        position,
-        QPointF(native.mapToGlobal(point)),
-        Qt.MouseButton.NoButton,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    QApplication.sendEvent(native, event)
+    return partial(mouse.stroke, viewer)
 
 
 @pytest.fixture

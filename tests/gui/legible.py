@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cmr_synth._fields import Choice
+from napari_cmr_synth._layout import BREAK
 
 LOWEST_VIEW = 120  # pixels of what scrolls: enough for a heading and two fields
 SPARE = 1  # pixel of rounding
@@ -71,7 +72,8 @@ def _cut(widget: QWidget, name: str) -> Iterator[str]:
             page.setTextWidth(widget.width())
             widest = round(page.size().width())
         elif widget.wordWrap():
-            widest = max(map(advance, widget.text().split()))
+            shown = QLabel.text(widget)  # with the places where a long word breaks
+            widest = max(map(advance, shown.replace(BREAK, " ").split()))
         else:
             widest = max(map(advance, widget.text().splitlines()))
         if widget.width() < widest - SPARE:

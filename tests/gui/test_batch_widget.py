@@ -11,8 +11,11 @@ import pytest
 from qtpy.QtCore import Qt
 
 from cmr_synth.anatomy.template import draw_slice
+from napari_cmr_synth._mask_picker import OWN
 
 pytest.importorskip("napari", reason="napari is not installed; the extra [app] brings it")
+
+from .hands import click  # noqa: E402
 
 LONG_MS = 60_000
 
@@ -53,6 +56,31 @@ def run(widget, qtbot) -> None:
         pass
 
 
+def test_masks_of_another_program_are_made_by_their_own_numbers(
+    widget, masks: Path, tmp_path: Path, qtbot, told
+) -> None:
+    """RV 60, LV 50, wall 20 in three of four files; the fourth follows a convention."""
+    theirs = np.zeros(256, np.int16)
+    theirs[[1, 2, 3]] = 50, 20, 60
+    for path in sorted(masks.iterdir())[:3]:
+        image = nib.load(path)
+        nib.save(nib.Nifti1Image(theirs[np.asarray(image.dataobj)], image.affine), path)
+    assert not widget.numbers.isVisible()
+    widget.labels.setFocus()
+    qtbot.keyClick(widget.labels, Qt.Key.Key_End)
+    assert widget.labels.currentText() == OWN and widget.numbers.isVisible()
+    widget.start_button.click()
+    assert widget.job is None and "no structure is named" in told[-1]
+    for name, number in (("LV", "50"), ("MYO", "20"), ("RV", "60")):
+        field = widget.numbers.fields[name]
+        field.setFocus()
+        qtbot.keyClicks(field, number)
+    run(widget, qtbot)
+    assert states(widget) == ["✓ done"] * 3 + ["✗ failed"]
+    record = json.loads(next((tmp_path / "out").rglob("heart0*.json")).read_text())
+    assert "LV=50,MYO=20,RV=60" in record["mask"]["labels"]
+
+
 def test_the_fields_ask_for_what_they_say(widget) -> None:
     widget.form.vendor.setCurrentIndex(widget.form.vendor.findData("ge"))
     widget.form.phase.setCurrentIndex(widget.form.phase.findData("ES"))
@@ -71,7 +99,7 @@ def test_every_vendor_and_several_seeds(widget, qtbot, tmp_path: Path) -> None:
     widget.form.seed.setText("5")
     widget.check.setChecked(False)
     widget.seeds.setValue(2)
-    qtbot.mouseClick(widget.every_vendor, Qt.MouseButton.LeftButton)
+    click(widget.every_vendor)
     assert not widget.form.vendor.isEnabled()
     run(widget, qtbot)
     vendors = widget.form.card.conditions.vendors

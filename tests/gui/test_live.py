@@ -142,7 +142,7 @@ def test_a_long_stroke_is_drawn_before_the_brush_is_lifted(
     from qtpy.QtCore import QPoint, Qt
     from qtpy.QtTest import QTest
 
-    from .conftest import canvas_position, send_move
+    from .mouse import canvas_position, send_move
 
     mask = add_mask(slice_mask)
     viewer.reset_view()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QComboBox, QStackedWidget
 
 from napari_cmr_synth import _app
 from napari_cmr_synth._columns import OF_ITS_OWN, TWO_COLUMNS
@@ -79,6 +80,22 @@ def test_every_panel_fits_on_every_screen(app) -> None:
         for line in faulty
     ]
     assert not lines, "\n".join(lines)
+
+
+def test_controls_of_napari_are_whole_beside_the_picture(app) -> None:
+    """Ours is the width of their column, and the picture's half whatever is selected in it."""
+    window, layers = app.window._qt_window, app.layers
+    window.resize(1280, 800)
+    canvas = app.window._qt_viewer.canvas.native
+    controls = app.window._qt_viewer.dockLayerControls.findChild(QStackedWidget)
+    for selected in ({layers[0]}, {layers[1]}, set(layers)):
+        layers.selection = selected
+        QTest.qWait(200)
+        page = controls.currentWidget()
+        for combo in page.findChildren(QComboBox):
+            right = combo.mapTo(page, combo.rect().bottomRight()).x()
+            assert not combo.isVisible() or right < page.width(), combo.currentText()
+        assert 2 * canvas.width() >= window.width(), selected
 
 
 SHARP = """

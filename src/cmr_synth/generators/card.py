@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256, write_file
 from cmr_synth.generators import exact_yaml
-from cmr_synth.generators.phenotypes import Phenotype
 
 if TYPE_CHECKING:
     from cmr_synth.cohorts.slices import SliceSet
@@ -45,7 +44,6 @@ class KnownConditions(_Frozen):
     pathologies: tuple[str, ...] = ()
     cohorts: tuple[str, ...] = ()
     contrast: str = "cine"
-    phenotypes: tuple[Phenotype, ...] = ()
 
 
 class CohortUse(_Frozen):
@@ -245,7 +243,6 @@ def draft_card(
             pathologies=known("pathology", config.get("pathologies", ())),
             cohorts=known("cohort", config.get("cohorts", ())),
             contrast=contrast,
-            phenotypes=config.get("phenotypes", ()),
         ),
         training=TrainingFacts(
             cohorts=tuple(uses),

@@ -28,8 +28,7 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
     network_kind = FlowNetwork
     takes = frozenset(
         {
-            *("mask", "vendor", "phase", "pathology", "cohort", "z", "phenotypes"),
-            *("reference", "layout"),
+            *("mask", "vendor", "phase", "pathology", "cohort", "z", "reference", "layout"),
             *("steps", "guidance", "sampler"),
         }
     )
