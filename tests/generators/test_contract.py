@@ -123,6 +123,17 @@ TINY = {
         LATENT,
         **{"decoder.out.weight": 0.01},
     ),
+    "maskgit": standard(
+        "maskgit.network:MaskgitModel",
+        "maskgit.network:MaskgitConfig",
+        {
+            "width": 16,
+            "depth": 2,
+            "head_width": 8,
+            "autoencoder": {**LATENT["autoencoder"], "bottleneck": "vq", "codes": 32},
+        },
+        **{"decoder.out.weight": 0.01},
+    ),
     "dcgan": standard(
         "dcgan.build:make_generator",
         "dcgan.network:DcganConfig",

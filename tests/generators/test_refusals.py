@@ -16,6 +16,7 @@ GIVEN = {
     "pathology": "hcm",
     "cohort": "acdc",
     "z": 0.0,  # the base, and no matter of truth
+    "phenotypes": {"ef": 35.0},
     "reference": np.zeros((4, 4), np.float32),
     "prompt": "a heart",
 }

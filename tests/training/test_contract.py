@@ -66,6 +66,10 @@ TINY: dict[str, dict[str, Any]] = {
     "mask-flow": {"model": {**UNET, "pathologies": ["normal"]}},
     "autoencoder": {"model": CODER, "loss": DISCRIMINATOR},
     "latent": {"model": {**UNET, "vendors": VENDORS}, "initialize_from": "autoencoder"},
+    "maskgit": {
+        "model": {"width": 16, "depth": 2, "head_width": 8, "vendors": VENDORS},
+        "initialize_from": "tokenizer",
+    },
     "latent-control": {"initialize_from": "latent"},
     "dcgan": {
         "model": {
@@ -84,7 +88,7 @@ PRIVATE = {"flow", "diffusion", "spade-gan", "cvae"}
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory, tiny_model) -> Path:
-    """Folder of what some families start from: a flow, an autoencoder, a latent model."""
+    """Folder of what some families start from: a flow, two autoencoders, a latent model."""
     root = tmp_path_factory.mktemp("earlier")
     shutil.copytree(tiny_model, root / "tiny")
     stated = {**UNET, "vendors": VENDORS, "autoencoder": CODER}
@@ -93,11 +97,14 @@ def earlier(tmp_path_factory, tiny_model) -> Path:
         torch.manual_seed(0)
         written.append(("autoencoder", Autoencoder(AutoencoderConfig.model_validate(CODER))))
         written.append(("latent", LatentModel(LatentConfig.model_validate(stated))))
-    for family, network in written:
-        (root / family).mkdir()
-        save_weights(root / family / "weights.safetensors", state_of(network), bits=16)
+        tokenizer = AutoencoderConfig.model_validate({**CODER, "bottleneck": "vq", "codes": 16})
+        written.append(("tokenizer", Autoencoder(tokenizer)))
+    for name, network in written:
+        (root / name).mkdir()
+        save_weights(root / name / "weights.safetensors", state_of(network), bits=16)
+        family = "autoencoder" if name == "tokenizer" else name
         about = {"family": family, "config": network.config.model_dump(mode="json")}
-        (root / family / "config.json").write_text(json.dumps(about))
+        (root / name / "config.json").write_text(json.dumps(about))
     return root
 
 

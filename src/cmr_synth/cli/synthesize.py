@@ -84,6 +84,14 @@ def synthesize(
     contrast: Annotated[
         str | None, typer.Option(help="Such as cine or lge; a model of another one refuses.")
     ] = None,
+    phenotype: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="What the heart shall measure, such as ef=35 or edv=180; may be repeated. For "
+            "models trained with it.",
+        ),
+    ] = None,
     n: Annotated[int, typer.Option("--n", help="Different images of each mask.")] = 1,
     seed: Annotated[int, typer.Option(help="Same seed, same images.")] = 0,
     steps: Annotated[
@@ -181,6 +189,7 @@ def synthesize(
     if not masks and not unconditional:
         raise typer.BadParameter("name a MASK or a folder of masks, or give --unconditional.")
 
+    from cmr_synth.anatomy.phenotypes import read_phenotype
     from cmr_synth.imaging.spacing import spacing_of
     from cmr_synth.processes import EndedElsewhere, joined
     from cmr_synth.synthesis.request import Request
@@ -197,6 +206,7 @@ def synthesize(
         cohort=cohort.lower() if cohort else None,
         contrast=contrast.lower() if contrast else None,
         z=slice_position,
+        phenotypes=tuple(read_phenotype(one) for one in phenotype or ()),
         n=n,
         seed=seed,
         steps=steps,
@@ -211,6 +221,7 @@ def synthesize(
         batch=batch,
     )
     names = [chosen.value for chosen in formats]
+    _say_beyond(request)
     try:
         with joined() as group:
             if not masks:
@@ -226,6 +237,15 @@ def synthesize(
     records = [record for number in sorted(made) for record in made[number]]
     there = f", {skipped} of them from before" if skipped else ""
     _tell(records, out, there, as_json)
+
+
+def _say_beyond(request: Request) -> None:
+    """Say what is asked for that no training patient had."""
+    if request.phenotypes:
+        from cmr_synth.generators import zoo
+
+        for line in request.remarks(zoo.card_of(request.model)):
+            remark(line)
 
 
 def _tell(records: Sequence[dict[str, Any]], out: Path, remark: str, as_json: bool) -> None:

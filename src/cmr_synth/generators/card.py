@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256, write_file
 from cmr_synth.generators import exact_yaml
+from cmr_synth.generators.phenotypes import Phenotype
 
 if TYPE_CHECKING:
     from cmr_synth.cohorts.slices import SliceSet
@@ -44,6 +45,7 @@ class KnownConditions(_Frozen):
     pathologies: tuple[str, ...] = ()
     cohorts: tuple[str, ...] = ()
     contrast: str = "cine"
+    phenotypes: tuple[Phenotype, ...] = ()
 
 
 class CohortUse(_Frozen):
@@ -243,6 +245,7 @@ def draft_card(
             pathologies=known("pathology", config.get("pathologies", ())),
             cohorts=known("cohort", config.get("cohorts", ())),
             contrast=contrast,
+            phenotypes=config.get("phenotypes", ()),
         ),
         training=TrainingFacts(
             cohorts=tuple(uses),

@@ -14,6 +14,8 @@ from torch.nn import functional
 from cmr_synth.anatomy.labels import BACKGROUND, RV, SCAR, UNLABELLED, scar_as_myocardium
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Condition
+from cmr_synth.generators.measures import Measures
+from cmr_synth.generators.phenotypes import Phenotype
 from cmr_synth.generators.vocabulary import WORDS, Vocabulary
 
 CLASSES = 4  # of masks without scar
@@ -22,7 +24,7 @@ TABLES = "tables"
 
 
 class Conditions(nn.Module):
-    """One vector for vendor, phase, pathology, cohort and slice position; each may be unspecified.
+    """One vector for words, slice position and phenotypes; each may be unspecified.
 
     Training tells augmented pictures from the scanner's own by a vector of their own, so that
     interpolation does not leak into what is sampled (Karras et al. 2022, arXiv:2206.00364, sec. 5).
@@ -37,9 +39,15 @@ class Conditions(nn.Module):
         )
         self.augmented = nn.Parameter(torch.zeros(width))
         self.position = nn.Sequential(nn.Linear(9, width), nn.SiLU(), nn.Linear(width, width))
+        self.measures = Measures(vocabulary.phenotypes, width) if vocabulary.phenotypes else None
+
+    def know(self, phenotypes: Sequence[Phenotype]) -> None:
+        """Take over what the training patients had, of the same phenotypes in the same order."""
+        if self.measures is not None:
+            self.measures.phenotypes = tuple(phenotypes)
 
     def forward(self, conditions: Sequence[dict[str, Any]]) -> Tensor:
-        """(n, width) from mappings of words, z and augmented; what is not known is open."""
+        """(n, width) from mappings of words, z, phenotypes and augmented; the unknown is open."""
         device = next(self.parameters()).device
         total = torch.zeros((), device=device)
         for name, words in self.words.items():
@@ -54,7 +62,8 @@ class Conditions(nn.Module):
         angles = z[:, None] * torch.pi * torch.tensor([0.5, 1.0, 2.0, 4.0])
         waves = torch.cat([angles.sin(), angles.cos(), torch.ones(len(z), 1)], dim=1)
         waves = (waves * torch.tensor(known)[:, None]).to(device)
-        return total + self.position(waves)
+        total = total + self.position(waves)
+        return total if self.measures is None else total + self.measures(conditions)
 
 
 def with_new_words(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -157,4 +166,19 @@ def _mapping(condition: Condition, vocabulary: Vocabulary) -> dict[str, Any]:
                 f"{'choose one of them or ' if known else ''}leave it unspecified."
             )
         mapping[name] = given
+    if condition.phenotypes:
+        mapping["phenotypes"] = _known_phenotypes(condition.phenotypes, vocabulary)
     return mapping
+
+
+def _known_phenotypes(asked: Mapping[str, float], vocabulary: Vocabulary) -> dict[str, float]:
+    known = [one.name for one in vocabulary.phenotypes]
+    for name, value in asked.items():
+        if name not in known:
+            raise InputError(
+                f"phenotype {name!r}: this model knows {', '.join(known) or 'none'}; "
+                f"{'choose among them or ' if known else ''}leave it open."
+            )
+        if not np.isfinite(value):
+            raise InputError(f"phenotype {name!r}: {value:g} is no number; give one.")
+    return dict(asked)

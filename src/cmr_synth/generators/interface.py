@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +23,7 @@ TAKES = {
     "pathology": "it knows pathologies",
     "cohort": "it knows data sets, whose patients and hospitals it can be asked for",
     "z": "it knows where between base and apex a slice lies",
+    "phenotypes": "it knows measurements of hearts, such as the ejection fraction",
     "reference": "it takes over the look of a picture",
     "layout": "it keeps the layout of a picture",
     "prompt": "it reads text",
@@ -48,6 +49,9 @@ class Condition:
         Among those the model knows.
     z : float, optional
         Slice position, 0 at the base and 1 at the apex.
+    phenotypes : mapping, optional
+        Of the heart that is shown: keys of `cmr_synth.anatomy.phenotypes.PHENOTYPES` to numbers in
+        their units, such as ``{"ef": 35}``; those that are not named are open.
     reference : (rows, columns) float32 array in [0, 1], optional
         A real picture on the model's working grid. Its look (contrast, brightness, grain) is taken
         over without training; the anatomy stays that of the mask.
@@ -68,6 +72,7 @@ class Condition:
     pathology: str | None = None
     cohort: str | None = None
     z: float | None = None
+    phenotypes: Mapping[str, float] | None = None
     reference: NDArray[np.float32] | None = None
     reference_strength: float = 0.5
     layout: NDArray[np.float32] | None = None
@@ -87,6 +92,7 @@ class Condition:
         """Words of `TAKES` that are specified."""
         names = ("mask", "vendor", "phase", "pathology", "cohort", "z", "reference", "layout")
         given = [name for name in names if getattr(self, name) is not None]
+        given += ["phenotypes"] if self.phenotypes else []
         return (*given, "prompt") if self.prompt else tuple(given)
 
 

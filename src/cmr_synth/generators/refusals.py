@@ -14,6 +14,7 @@ HAS_NONE = {
     "pathology": "know none; leave it out or choose another family",
     "cohort": "know none; leave it out or choose another family",
     "z": "know no positions of slices; leave it out or choose another family",
+    "phenotypes": "know no measurements of hearts; leave them out or choose another family",
     "reference": "take over no look; leave it out or choose another family",
     "layout": "keep the layout of no picture; leave it out or choose another family",
     "prompt": "read no text; use vendor, phase and pathology instead",

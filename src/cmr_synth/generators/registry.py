@@ -19,6 +19,7 @@ BUILT_IN = {
     "diffusion": "cmr_synth.generators.diffusion.generator:DiffusionGenerator",
     "latent": "cmr_synth.generators.latent.generator:LatentGenerator",
     "latent-control": "cmr_synth.generators.latent_control.generator:LatentControlGenerator",
+    "maskgit": "cmr_synth.generators.maskgit.generator:MaskgitGenerator",
     "cvae": "cmr_synth.generators.cvae.generator:CvaeGenerator",
     "dcgan": "cmr_synth.generators.dcgan.generator:DcganGenerator",
     "stable-diffusion": "cmr_synth.generators.stable_diffusion.generator:StableDiffusionGenerator",

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from cmr_synth.anatomy.labels import SCAR
 from cmr_synth.cohorts.examination import CINE, CONTRASTS, PATHOLOGIES, PHASES, VENDORS
+from cmr_synth.generators.phenotypes import Phenotype
 
 WORDS = ("vendor", "phase", "pathology", "cohort")
 """Conditions that are words."""
@@ -28,6 +29,9 @@ class Vocabulary(BaseModel):
     structures : tuple of str
         What its masks tell apart; scar is myocardium to a model that does not know it, and to one
         that knows no RV the RV is part of what is left open.
+    phenotypes : tuple of Phenotype
+        Measurements of a heart that the model can be asked for; a recipe names them, and the
+        training adds what its patients had.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -39,6 +43,7 @@ class Vocabulary(BaseModel):
     cohorts: tuple[str, ...] = ()
     contrast: str = CINE
     structures: tuple[Literal["LV", "MYO", "RV", "infarct", "no-reflow"], ...] = ("LV", "MYO", "RV")
+    phenotypes: tuple[Phenotype, ...] = ()
 
     @field_validator("contrast")
     @classmethod
@@ -46,6 +51,14 @@ class Vocabulary(BaseModel):
         if contrast not in CONTRASTS:
             raise ValueError(f"{contrast!r} is none of {', '.join(CONTRASTS)}")
         return contrast
+
+    @field_validator("phenotypes")
+    @classmethod
+    def _named_once(cls, phenotypes: tuple[Phenotype, ...]) -> tuple[Phenotype, ...]:
+        names = [one.name for one in phenotypes]
+        if len(set(names)) < len(names):
+            raise ValueError(f"{', '.join(names)}: name each once")
+        return phenotypes
 
     @property
     def classes(self) -> int:

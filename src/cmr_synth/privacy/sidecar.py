@@ -52,6 +52,7 @@ class _Record(_Stated):
     slice_positions: dict[str, Share] | None = None
     only: _Part | None = None
     z: Share | None = None
+    phenotypes: dict[Text, float] | None = None
     steps: Annotated[int, Field(ge=1)] | None = None
     guidance: float | None = None
     sampler: Text | None = None

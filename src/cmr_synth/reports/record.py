@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cmr_synth.anatomy.labels import STRUCTURES
+from cmr_synth.anatomy.phenotypes import in_words
 from cmr_synth.reports.content import Content, Line, Plot, Table
 from cmr_synth.reports.numbers import interval_in_words, show
 from cmr_synth.reports.sheet import COLOURS, NAMES
@@ -103,6 +104,8 @@ def _mask(mask: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
 def _choices(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """What most pictures are made without."""
     told = [(name.capitalize(), str(record[name])) for name in _RARE if record.get(name)]
+    if asked := record.get("phenotypes"):
+        told.append(("Asked for", ", ".join(in_words(*one) for one in asked.items())))
     reference = record.get("reference")
     if reference:
         where = f"slice {reference['slice']} of {reference['name']}"

@@ -229,7 +229,8 @@ def finished(
     return tuple(records)
 
 
-_WITHOUT_WORDS = {"spacing": None, "mirror": "no"}  # what older programs meant, who knew no others
+_WITHOUT_WORDS: dict[str, Any] = {"spacing": None, "mirror": "no", "phenotypes": {}}
+"""What older programs meant, who knew no others."""
 
 
 @dataclass(frozen=True, kw_only=True)

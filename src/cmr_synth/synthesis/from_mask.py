@@ -96,6 +96,7 @@ def synthesize(
     )
     record = _record(placed, card) | {"noise": asdict(coherence)} | request.record(card, reference)
     record["device"] = str(model.generator.device)
+    record["notes"] = [*record["notes"], *request.remarks(card)]
     making = _Making(model, placed, request, reference, coherence)
     return _run(making, record, first)
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.anatomy.phenotypes import beyond, require_known
 from cmr_synth.errors import InputError
 from cmr_synth.generators.card import Card
 from cmr_synth.generators.interface import Condition
@@ -56,6 +58,9 @@ class Request:
         Slice position, 0 at the base and 1 at the apex, of a mask with one labelled slice or of the
         one slice that is made. Else the positions follow from the labelled areas of the stack; a
         single slice is left open.
+    phenotypes : tuple of (str, float)
+        Measurements of the heart, such as ``(("ef", 35.0), ("edv", 180.0))``, among those on the
+        model's card; those that are not named are open.
     n : int
         Variants: different images of the same mask and conditions.
     seed : int
@@ -98,6 +103,7 @@ class Request:
     cohort: str | None = None
     contrast: str | None = None
     z: float | None = None
+    phenotypes: tuple[tuple[str, float], ...] = ()
     n: int = 1
     seed: int = 0
     steps: int | None = None
@@ -136,6 +142,13 @@ class Request:
             raise InputError(f"spacing {self.spacing}: give three positive numbers of mm.")
         if self.z is not None and not 0 <= self.z <= 1:
             raise InputError(f"slice position {self.z} is outside 0 (base) to 1 (apex).")
+        for name, value in self.phenotypes:
+            if not (isfinite(value) and value > 0):
+                raise InputError(
+                    f"phenotype {require_known(name)} {value:g}: give a number above 0."
+                )
+        if len(dict(self.phenotypes)) < len(self.phenotypes):
+            raise InputError("phenotypes: one is asked for twice; name each once.")
 
     @classmethod
     def from_record(
@@ -188,6 +201,7 @@ class Request:
                 spacing=None if record.get("spacing") is None else tuple(record["spacing"]),
                 mirror=record.get("mirror", "no"),  # older programs turned nothing
                 z=record["z"],
+                phenotypes=tuple((record.get("phenotypes") or {}).items()),
                 n=record["variant"] + 1,
                 seed=record["seed"],
                 steps=record["steps"],
@@ -233,6 +247,19 @@ class Request:
                     f"{', '.join(among) or 'none'}; choose one of them or leave it unspecified."
                 )
 
+        of_model = [one.name for one in known.phenotypes]
+        for name, _ in self.phenotypes:
+            if require_known(name) not in of_model:
+                raise InputError(
+                    f"phenotype {name!r}: model {card.name!r} was trained with "
+                    f"{', '.join(of_model) or 'none'}; choose among them or leave it out."
+                )
+
+    def remarks(self, card: Card) -> list[str]:
+        """What is to be said of the request before anything is made, a line each."""
+        ranges = {one.name: (one.low, one.high, one.sd) for one in card.conditions.phenotypes}
+        return beyond({n: v for n, v in self.phenotypes if n in ranges}, ranges)
+
     def options(self, card: Card) -> dict[str, Any]:
         """Options of `Generator.sample`; what was not asked for stands on the card."""
         asked: dict[str, Any] = {
@@ -272,6 +299,7 @@ class Request:
             pathology=self.pathology,
             cohort=self.cohort,
             z=z if "z" in takes or self.z is not None else None,
+            phenotypes=dict(self.phenotypes) or None,
             reference=None if reference is None else reference.pixels,
             reference_strength=self.reference_strength,
             prompt=self.prompt,
@@ -286,6 +314,7 @@ class Request:
             "spacing": None if self.spacing is None else list(self.spacing),
             "mirror": self.mirror,
             "z": self.z,
+            "phenotypes": dict(self.phenotypes),
             "steps": options["steps"],
             "guidance": options["guidance"],
             "sampler": self.sampler,
@@ -297,6 +326,7 @@ class Request:
     def stem(self, mask_stem: str, variant: int) -> str:
         """File name of one image, without ending."""
         words = [self.vendor or "any", *filter(None, (self.phase, self.pathology, self.cohort))]
+        words += [f"{name}{value:g}" for name, value in self.phenotypes]
         return "_".join([mask_stem, *words, f"seed{self.seed}", f"{variant:03d}"])
 
     def read_reference(self, card: Card) -> Reference | None:

@@ -74,6 +74,7 @@ def synthesize_unconditional(
         "slice_positions": None if request.z is None else {"0": round(request.z, 4)},
         **request.record(card, reference),
         "device": str(model.generator.device),
+        **({"notes": notes} if (notes := request.remarks(card)) else {}),
         "versions": versions(),
     }
     return _run(model, record, request, reference, first)

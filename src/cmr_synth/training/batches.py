@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from cmr_synth.anatomy.labels import UNLABELLED
-from cmr_synth.cohorts.slices import SliceRow, SliceSet
+from cmr_synth.cohorts.phenotypes import slice_phenotypes
+from cmr_synth.cohorts.slices import SliceRow, SliceSet, persons_of
 from cmr_synth.errors import InputError
 from cmr_synth.training.looks import with_look_of
 from cmr_synth.training.recipe import Augmentation
@@ -40,8 +42,8 @@ class Batch:
     covered : (n, 1, rows, columns) float tensor
         1 inside the scan's field of view, 0 where pixels are made up.
     conditions : one mapping an image
-        Vendor, phase, pathology, cohort (text, empty where unknown), z, and whether it was
-        augmented.
+        Vendor, phase, pathology, cohort (text, empty where unknown), z, whether it was augmented,
+        and its patient's phenotypes where they are wanted.
     draws : one random generator an image
         For noise and dropped conditions.
     """
@@ -49,7 +51,7 @@ class Batch:
     images: Tensor
     labels: Tensor
     covered: Tensor
-    conditions: tuple[dict[str, str | float | bool], ...]
+    conditions: tuple[dict[str, Any], ...]
     draws: tuple[np.random.Generator, ...]
 
     def __len__(self) -> int:
@@ -87,6 +89,8 @@ class Batches:
         By default one, of all slices of `split` and `cohorts`.
     style : Style, optional
         Changes every picture once it is augmented.
+    phenotypes : sequence of str
+        Those of each patient that are told with its pictures, where they could be measured.
     """
 
     def __init__(
@@ -101,8 +105,9 @@ class Batches:
         shape: tuple[int, int] | None = None,
         streams: Sequence[NDArray[np.int64]] | None = None,
         style: Style | None = None,
+        phenotypes: Sequence[str] = (),
     ):
-        self.slices, self.style = slices, style
+        self.slices, self.style, self.phenotypes = slices, style, tuple(phenotypes)
         self.streams = streams or [slices.where(split=split, cohorts=cohorts, contrast=contrast)]
         self.index = np.concatenate(self.streams)
         if self.index.size == 0:
@@ -152,6 +157,7 @@ class Batches:
         )
         grid = functional.affine_grid(theta, [len(images), 1, *self.shape], align_corners=False)
         rows = [self.slices.rows[i] for i in chosen]
+        measured = [self._measured.get(int(i), {}) for i in chosen]
         for k, (draw, is_changed) in enumerate(zip(draws, changed, strict=True)):
             if not is_changed:
                 continue
@@ -159,6 +165,7 @@ class Batches:
                 images[k, 0], rows[k] = self._in_another_look(images[k, 0], int(chosen[k]), draw)
             if self.augmentation.shapes and draw.random() < self.augmentation.shapes:
                 grid[k], rows[k] = _bent(grid[k], labels[k], rows[k], draw)
+                measured[k] = {}  # it is another heart now
         images, labels, covered = warp(images, labels, covered, grid)
         images = torch.stack(
             [
@@ -177,8 +184,9 @@ class Batches:
                 "cohort": r.cohort,
                 "z": r.z,
                 "augmented": c,
+                **({"phenotypes": m} if m else {}),
             }
-            for r, c in zip(rows, changed, strict=True)
+            for r, c, m in zip(rows, changed, measured, strict=True)
         )
         return Batch(images, labels, covered, conditions, tuple(draws))
 
@@ -198,6 +206,26 @@ class Batches:
             self.slices.labels[like],
         )
         return torch.from_numpy(seen), replace(own, vendor=self.slices.rows[like].vendor)
+
+    def values_of(self, phenotype: str) -> list[float]:
+        """A phenotype of the people trained on, one value each of those that could be measured."""
+        persons = persons_of(self.slices.rows)
+        found = {
+            str(persons[i]): self._measured[int(i)][phenotype]
+            for i in self.index
+            if phenotype in self._measured.get(int(i), {})
+        }
+        return list(found.values())
+
+    @cached_property
+    def _measured(self) -> dict[int, dict[str, float]]:
+        """The phenotypes wanted, by slice."""
+        if not self.phenotypes:
+            return {}
+        return {
+            i: {name: found[name] for name in self.phenotypes if name in found}
+            for i, found in slice_phenotypes(self.slices, self.index).items()
+        }
 
     @cached_property
     def _of_vendor(self) -> dict[str, NDArray[np.int64]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
@@ -22,6 +24,11 @@ class Dropping(BaseModel):
     drop_cohort: float = Field(0.5, ge=0, le=1)
     drop_mask: float = Field(
         0.08, ge=0, le=1, description="drops every condition too, for guidance"
+    )
+    drop_phenotype: float = Field(0.3, ge=0, le=1, description="each by itself")
+    drop_all_phenotypes: float = Field(0.2, ge=0, le=1)
+    drop_mask_alone: float = Field(
+        0.0, ge=0, le=1, description="leaves the anatomy to the words and phenotypes"
     )
 
 
@@ -46,5 +53,23 @@ def dropped(batch: Batch, shares: Dropping) -> tuple[Tensor, list[dict[str, Any]
         if chance[4] < shares.drop_mask:
             labels[i] = UNLABELLED
             kept = {"augmented": given.get("augmented")}
+        elif shares.drop_mask_alone and draw.random() < shares.drop_mask_alone:
+            labels[i] = UNLABELLED
+        if known := kept.get("phenotypes"):
+            kept["phenotypes"] = _some(known, shares, draw)
         conditions.append(kept)
     return labels, conditions
+
+
+def _some(
+    known: Mapping[str, float], shares: Dropping, draw: np.random.Generator
+) -> dict[str, float]:
+    """The phenotypes that are not left open."""
+    if draw.random() < shares.drop_all_phenotypes:
+        return {}
+    chances = draw.random(len(known))
+    return {
+        name: value
+        for (name, value), u in zip(known.items(), chances, strict=True)
+        if u >= shares.drop_phenotype
+    }

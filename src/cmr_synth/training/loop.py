@@ -88,9 +88,12 @@ def train(
             seed=recipe.seed,
             cohorts=recipe.cohorts,
             contrast=getattr(task, "contrast", "cine"),
+            phenotypes=getattr(task, "phenotypes", ()),
         )
     _require_grid(task, recipe, batches)
     _require_known(task.words, (batches.slices.rows[i] for i in batches.index))
+    if begin := getattr(task, "begin", None):
+        begin(batches)
     _make_folder(out)
     parallel = Parallel(recipe)
     stepper = Stepper(task, recipe, batches, parallel)

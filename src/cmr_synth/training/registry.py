@@ -24,6 +24,7 @@ BUILT_IN = {
     "autoencoder": "cmr_synth.training.families.autoencoder:AutoencoderTask",
     "latent": "cmr_synth.training.families.latent:LatentTask",
     "latent-control": "cmr_synth.training.families.latent_control:LatentControlTask",
+    "maskgit": "cmr_synth.training.families.maskgit:MaskgitTask",
     "cvae": "cmr_synth.training.families.cvae:CvaeTask",
     "mask-flow": "cmr_synth.training.families.mask_flow:MaskFlowTask",
     "dcgan": "cmr_synth.training.families.dcgan:DcganTask",

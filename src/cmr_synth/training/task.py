@@ -28,6 +28,11 @@ class Task(Protocol):
     contrast : str, optional
         Of the slices that it learns from, a key of `cmr_synth.cohorts.examination.CONTRASTS`; a
         task that does not say learns from cine.
+    phenotypes : tuple of str, optional
+        Those of each patient that its batches tell, of `cmr_synth.anatomy.phenotypes.PHENOTYPES`.
+    begin : callable, optional
+        Called with the `Batches` before the first step, of a resumed training too: for what a
+        network has to know of all patients.
     """
 
     networks: dict[str, nn.Module]

@@ -28,7 +28,8 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
     network_kind = FlowNetwork
     takes = frozenset(
         {
-            *("mask", "vendor", "phase", "pathology", "cohort", "z", "reference", "layout"),
+            *("mask", "vendor", "phase", "pathology", "cohort", "z", "phenotypes"),
+            *("reference", "layout"),
             *("steps", "guidance", "sampler"),
         }
     )

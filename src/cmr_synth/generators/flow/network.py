@@ -23,6 +23,7 @@ from torch.nn import functional
 from cmr_synth.generators.backbones.config import BackboneConfig
 from cmr_synth.generators.backbones.made import make_backbone
 from cmr_synth.generators.conditioning import Conditions
+from cmr_synth.generators.phenotypes import Phenotype
 
 FOLD = 4
 
@@ -129,6 +130,11 @@ class FlowNetwork(nn.Module):
         stacked = torch.cat(seen, dim=1).contiguous(memory_format=torch.channels_last)
         raw = self.unet(stacked, 1000 * time, class_labels=self.conditions(conditions)).sample
         return functional.pixel_shuffle(raw.float(), FOLD)
+
+    def know(self, phenotypes: tuple[Phenotype, ...]) -> None:
+        """Take over what the training patients had; see `Conditions.know`."""
+        self.config = self.config.model_copy(update={"phenotypes": phenotypes})
+        self.conditions.know(phenotypes)
 
     def input_scale(self, time: Tensor) -> Tensor:
         """Factor that gives x_t unit variance at the times given, (n, 1, 1, 1)."""

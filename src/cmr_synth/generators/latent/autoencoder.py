@@ -135,6 +135,16 @@ class Autoencoder(nn.Module):
         pictures: Tensor = self.decoder(own, mask)
         return pictures
 
+    def tokens(self, pictures: Tensor) -> Tensor:
+        """Entries of the codebook, (n, y / 4, x / 4) int64, that stand for pictures."""
+        mean, _ = self.encoder(pictures)
+        return self._entries(mean)
+
+    def of_tokens(self, tokens: Tensor) -> Tensor:
+        """Latents as `encode` gives them, of entries of the codebook (n, y / 4, x / 4)."""
+        assert self.codebook is not None
+        return self._scaled(self.codebook(tokens).permute(0, 3, 1, 2))
+
     def _scaled(self, latents: Tensor) -> Tensor:
         deviation = self.deviation.clamp(min=1e-6) / self.config.spread
         return (latents - self.mean.view(1, -1, 1, 1)) / deviation.view(1, -1, 1, 1)
@@ -142,10 +152,14 @@ class Autoencoder(nn.Module):
     def _nearest(self, latents: Tensor) -> Tensor:
         """The codebook's entry nearest to each position."""
         assert self.codebook is not None
+        nearest: Tensor = self.codebook(self._entries(latents))
+        return nearest.permute(0, 3, 1, 2)
+
+    def _entries(self, latents: Tensor) -> Tensor:
+        assert self.codebook is not None
         flat = latents.permute(0, 2, 3, 1)  # (n, c, y, x) -> (n, y, x, c)
         distance = torch.cdist(flat.flatten(0, 2)[None], self.codebook.weight[None])[0]
-        nearest: Tensor = self.codebook(distance.argmin(dim=1)).view_as(flat)
-        return nearest.permute(0, 3, 1, 2)
+        return distance.argmin(dim=1).view(flat.shape[:3])
 
     @torch.no_grad()
     def _learn_spread(self, latents: Tensor, share: float) -> None:

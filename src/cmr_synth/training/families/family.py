@@ -12,8 +12,12 @@ from torch import Tensor, nn
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import with_new_inputs, with_new_words
+from cmr_synth.generators.measures import with_new_measures
+from cmr_synth.generators.phenotypes import Phenotype
+from cmr_synth.generators.vocabulary import Vocabulary
 from cmr_synth.networks.folder import save_model
 from cmr_synth.networks.weights import load_weights, set_state, state_of
+from cmr_synth.training.batches import Batches
 from cmr_synth.training.recipe import Recipe, Settings, checked
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -34,6 +38,8 @@ class FamilyTask:
     bits: ClassVar[int] = 8
     contrasts: ClassVar[tuple[str, ...]] = ("cine",)  # that the family can be trained on
     contrast: str = "cine"
+    knows_phenotypes: ClassVar[bool] = False  # whether its networks read them
+    phenotypes: tuple[str, ...] = ()
     networks: dict[str, nn.Module]
     rates: dict[str, float]
     words: Mapping[str, Sequence[str]]
@@ -60,7 +66,26 @@ class FamilyTask:
                 f"the family {self.recipe.family!r} makes {', '.join(self.contrasts)}; choose it, "
                 "or the family flow.",
             )
+        named = getattr(settings, "phenotypes", ())
+        if named and not self.knows_phenotypes:
+            raise self.wrong(
+                "model.phenotypes",
+                f"the family {self.recipe.family!r} reads none; leave it out, or choose the family "
+                "flow.",
+            )
         return settings
+
+    def measured(self, config: Vocabulary, batches: Batches) -> tuple[Phenotype, ...]:
+        """The phenotypes of a configuration with what the training patients had.
+
+        Raises
+        ------
+        InputError
+            Naming one that was measured on too few.
+        """
+        return tuple(
+            Phenotype.of(one.name, batches.values_of(one.name)) for one in config.phenotypes
+        )
 
     def wrong(self, field: str, why: str) -> InputError:
         """The error that a field of the recipe is at fault, to be raised."""
@@ -73,7 +98,8 @@ class FamilyTask:
         if self.recipe.initialize_from:
             state = load_weights(Path(self.recipe.initialize_from))
             own = state_of(network)
-            set_state(network, with_new_words(with_new_inputs(state, own), own))
+            state = with_new_measures(with_new_inputs(state, own), own)
+            set_state(network, with_new_words(state, own))
         return network
 
     def unaccounted(self) -> str:

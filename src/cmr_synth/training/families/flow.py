@@ -29,7 +29,7 @@ from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
 from cmr_synth.generators.flow.sampler import euler, time_grid
 from cmr_synth.networks.weights import load_weights, state_of
 from cmr_synth.training.adversarial import spectrum_difference
-from cmr_synth.training.batches import Batch
+from cmr_synth.training.batches import Batch, Batches
 from cmr_synth.training.detail import DetailDiscriminator
 from cmr_synth.training.dropping import Dropping, dropped
 from cmr_synth.training.families.family import FamilyTask
@@ -104,6 +104,7 @@ class FlowTask(FamilyTask):
 
     family = FAMILY
     contrasts = tuple(CONTRASTS)
+    knows_phenotypes = True
 
     def __init__(self, recipe: Recipe):
         super().__init__(recipe)
@@ -118,6 +119,7 @@ class FlowTask(FamilyTask):
         self.networks = {"flow": self.network}
         self.rates = {"flow": 1.0}
         self.words = self.network.conditions.words
+        self.phenotypes = tuple(one.name for one in config.phenotypes)
         if self.loss.adversarial.weight:
             self.networks["discriminator"] = discriminator_of_times(
                 channels=self.loss.adversarial.channels,
@@ -133,8 +135,16 @@ class FlowTask(FamilyTask):
                 )
                 self.rates["detail"] = self.loss.adversarial.rate
 
+    def begin(self, batches: Batches) -> None:
+        """Learn what the training patients measure, which is the scale of what is asked."""
+        self.network.know(self.measured(self.network.config, batches))
+
     def unaccounted(self) -> str:
         """What no account of privacy covers, or nothing."""
+        if self.phenotypes:
+            return (
+                "the ranges of phenotypes are patients' own numbers; leave model.phenotypes empty"
+            )
         if self.loss.adversarial.weight:
             return "a discriminator learns from patients too; set loss.adversarial.weight to 0"
         return ""

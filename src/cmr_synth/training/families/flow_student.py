@@ -128,6 +128,7 @@ class FlowStudentTask(FamilyTask):
         }
         self.rates = {"student": 1.0, "discriminator": self.loss.rate}
         self.words = teacher.conditions.words
+        self.phenotypes = tuple(one.name for one in teacher.config.phenotypes)
         folder = self.loss.pairs_folder
         self.kept = _Kept(None if folder is None else Path(folder))
 
