@@ -134,6 +134,21 @@ TINY = {
         },
         **{"decoder.out.weight": 0.01},
     ),
+    "factorised": standard(
+        "factorised.network:FactorisedNetwork",
+        "factorised.network:FactorisedConfig",
+        {
+            "anatomy": 4,
+            "domain": 4,
+            "encoder": (8, 8),
+            "domain_encoder": (8, 8),
+            "decoder": (8, 8, 4),
+            "blocks": 1,
+            "hidden": 4,
+            "groups": 4,
+        },
+        **{"decoder.out.weight": 0.05},
+    ),
     "dcgan": standard(
         "dcgan.build:make_generator",
         "dcgan.network:DcganConfig",

@@ -63,6 +63,12 @@ TINY: dict[str, dict[str, Any]] = {
     "diffusion": {"model": {**UNET, "vendors": VENDORS}},
     "spade-gan": {"model": SPADE, "loss": DISCRIMINATOR},
     "cvae": {"model": SPADE},
+    "factorised": {
+        "model": {
+            "anatomy": 4, "domain": 4, "encoder": [8, 8], "domain_encoder": [8, 8],
+            "decoder": [8, 8, 4], "blocks": 1, "hidden": 4, "groups": 4, "vendors": VENDORS,
+        }
+    },
     "mask-flow": {"model": {**UNET, "pathologies": ["normal"]}},
     "autoencoder": {"model": CODER, "loss": DISCRIMINATOR},
     "latent": {"model": {**UNET, "vendors": VENDORS}, "initialize_from": "autoencoder"},

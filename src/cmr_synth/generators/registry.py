@@ -21,6 +21,7 @@ BUILT_IN = {
     "latent-control": "cmr_synth.generators.latent_control.generator:LatentControlGenerator",
     "maskgit": "cmr_synth.generators.maskgit.generator:MaskgitGenerator",
     "cvae": "cmr_synth.generators.cvae.generator:CvaeGenerator",
+    "factorised": "cmr_synth.generators.factorised.generator:FactorisedGenerator",
     "dcgan": "cmr_synth.generators.dcgan.generator:DcganGenerator",
     "stable-diffusion": "cmr_synth.generators.stable_diffusion.generator:StableDiffusionGenerator",
 }

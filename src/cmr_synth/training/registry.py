@@ -26,6 +26,7 @@ BUILT_IN = {
     "latent-control": "cmr_synth.training.families.latent_control:LatentControlTask",
     "maskgit": "cmr_synth.training.families.maskgit:MaskgitTask",
     "cvae": "cmr_synth.training.families.cvae:CvaeTask",
+    "factorised": "cmr_synth.training.families.factorised:FactorisedTask",
     "mask-flow": "cmr_synth.training.families.mask_flow:MaskFlowTask",
     "dcgan": "cmr_synth.training.families.dcgan:DcganTask",
     "encoder": "cmr_synth.training.families.encoder:EncoderTask",
