@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from bundled_cards import put
 from measure_zoo import COHORTS, candidate_of, generator_entries, steps_words
 
@@ -59,7 +60,7 @@ def main() -> None:
     trained = real_sample(slices, "train")
     rest = splits_besides(slices, "train")
     held_out = joined([real_sample(slices, name) for name in rest], name="held-out patients")
-    archive = _archive(options.work / "archive", trained, held_out, detector)
+    archive = _archive(options.work, trained, held_out, detector)
     certificate: Certificate | None = None
     real: RealSets | None = None
     references = _last(
@@ -218,11 +219,14 @@ def _membership(found: Membership) -> dict[str, Any]:
     }
 
 
-def _archive(folder: Path, trained: Sample, held_out: Sample, detector: CopyDetector) -> Archive:
+def _archive(work: Path, trained: Sample, held_out: Sample, detector: CopyDetector) -> Archive:
+    """The archive of these very slices, kept under what it depends on."""
+    depends = hashlib.sha256(detector.hash.encode())
+    for part in (trained, held_out):
+        depends.update(np.ascontiguousarray(part.pixels).data)
+    folder = work / f"archive-{depends.hexdigest()[:12]}"
     if (folder / ABOUT).exists():
-        archive = open_archive(folder)
-        if archive.about["detector"] == detector.hash:
-            return archive
+        return open_archive(folder)
     return _last(Archive, build(trained, folder, detector, held_out=held_out))
 
 
