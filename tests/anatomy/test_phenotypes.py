@@ -46,6 +46,12 @@ def test_what_one_phase_cannot_tell_is_left_out():
     assert "ef" not in swapped
 
 
+def test_a_wall_that_was_drawn_apart_from_its_lv_is_none():
+    apart = np.zeros((2, 96, 96), np.uint8)
+    apart[:, 5:15, 5:15], apart[:, 70:90, 70:90] = 1, 2
+    assert "wall" not in phenotypes_of(apart, None, (10.0, 1.0, 1.0))
+
+
 def test_marks_follow_the_phenotypes_and_are_nan_where_nothing_is():
     shows = marks_of(stack(24)[0], stack(17)[0], (1.0, 1.0))
     assert shows.keys() == MARKS.keys() == {kind.mark for kind in PHENOTYPES.values()}

@@ -111,6 +111,21 @@ TINY = {
         },
         **{"out.weight": 0.01},  # greys, neither black nor white
     ),
+    "private-gan": standard(
+        "spade_gan.network:SpadeGan",
+        "spade_gan.network:SpadeConfig",
+        {
+            "channels": (8, 8, 8, 8),
+            "full_channels": 4,
+            "blocks": 1,
+            "hidden": 4,
+            "look": 6,
+            "layout": 2,
+            "encoder": (8, 8, 8, 8),
+            "groups": 4,
+        },
+        **{"out.weight": 0.01},  # greys, neither black nor white
+    ),
     "latent": standard(
         "latent.network:LatentModel",
         "latent.network:LatentConfig",

@@ -67,6 +67,9 @@ MARKS = {
 }
 """What one slice at both phases shows."""
 
+THICKEST_MM = 35.0
+"""Where the mean of a slice is more, wall and LV were drawn apart: no hypertrophy is so thick."""
+
 _OF_FUNCTION = {
     "lv_ef": ("ef", 100),
     "lv_edv_ml": ("edv", 1),
@@ -228,9 +231,10 @@ def _wall_mm(labels: NDArray[Any], spacing: tuple[float, float, float]) -> float
     for plane in labels:
         if (plane == LV).any() and (plane == MYO).any():
             _, thickness = wall_points(plane, (spacing[1], spacing[2]), 0.0)
-            points.append(thickness[np.isfinite(thickness)])
-    known = np.concatenate(points) if points else np.zeros(0)
-    return float(known.mean()) if known.size else None
+            known = thickness[np.isfinite(thickness)]
+            if known.size and known.mean() < THICKEST_MM:
+                points.append(known)
+    return float(np.concatenate(points).mean()) if points else None
 
 
 def _over(part: float, whole: float) -> float:

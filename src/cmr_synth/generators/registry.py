@@ -22,6 +22,7 @@ BUILT_IN = {
     "maskgit": "cmr_synth.generators.maskgit.generator:MaskgitGenerator",
     "cvae": "cmr_synth.generators.cvae.generator:CvaeGenerator",
     "factorised": "cmr_synth.generators.factorised.generator:FactorisedGenerator",
+    "private-gan": "cmr_synth.generators.private_gan.generator:PrivateGanGenerator",
     "dcgan": "cmr_synth.generators.dcgan.generator:DcganGenerator",
     "stable-diffusion": "cmr_synth.generators.stable_diffusion.generator:StableDiffusionGenerator",
 }

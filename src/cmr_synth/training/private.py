@@ -83,6 +83,7 @@ class PrivateTraining:
         self.settings: Privacy = recipe.privacy
         self.where = f"recipe {recipe.name!r}: field 'privacy'"
         self.batches = batches
+        self.batch_size, self.gradient_norm = recipe.batch_size, recipe.gradient_norm
         self.secret = secret or Secret()
         self.patients = _patients(batches)
         _require_accountable(task, recipe, batches, self.settings, self.where)
@@ -103,14 +104,16 @@ class PrivateTraining:
         Yields
         ------
         (str, (pictures,) tensor)
-            Once: the network, and the losses without a graph. The optimizer is to be stepped then.
+            The private network, and the losses without a graph; the optimizer is to be stepped
+            then. After it, those that learn from it without a patient, as a task's `afterwards`
+            has them: what is made of private weights is as private as they are.
 
         Raises
         ------
         InputError
             If the network keeps something of the pictures beside its weights.
         """
-        ((name, network),) = task.networks.items()
+        name, network = _private(task)
         weights = _trained(network)
         sums = [torch.zeros(weight.shape, dtype=torch.float64) for weight in weights]
         kept = {key: value.clone() for key, value in network.named_buffers()}
@@ -132,13 +135,28 @@ class PrivateTraining:
             weight.grad = torch.zeros_like(weight).copy_(noisy / self.expected)
         self.accountant.step(noise_multiplier=self.noise_multiplier, sample_rate=self.sample_rate)
         yield name, torch.cat(losses) if losses else torch.zeros(1)
+        yield from self._afterwards(task, device)
+
+    def _afterwards(self, task: Task, device: torch.device | str) -> Iterator[tuple[str, Tensor]]:
+        """Leave the gradients of what learns from the private network with its weights."""
+        if not (learn := getattr(task, "afterwards", None)):
+            return
+        # the step was counted already; another name than any draw of a patient's has
+        draws = [self.secret.draw("afterwards", self.steps, k) for k in range(self.batch_size)]
+        for name, per_image in learn(draws, device=device):
+            weights = _trained(task.networks[name])
+            for weight in weights:
+                weight.grad = None
+            per_image.mean().backward()
+            torch.nn.utils.clip_grad_norm_(weights, self.gradient_norm)
+            yield name, per_image.detach()
 
     def contributions(self, task: Task, device: torch.device | str) -> Iterator[Contribution]:
         """What each patient that takes part in the step at hand gives to it.
 
         Each is of the weights, the secret, the step and the patient alone.
         """
-        (network,) = task.networks.values()
+        name_of, network = _private(task)
         weights = _trained(network)
         for person, slices in self.patients.items():
             name = (self.steps, *person)
@@ -147,7 +165,8 @@ class PrivateTraining:
             network.zero_grad(set_to_none=True)
             with torch.random.fork_rng():  # for what draws from torch's own, such as dropout
                 torch.manual_seed(int(self.secret.draw("torch", *name).integers(2**63)))
-                ((_, per_image),) = task.losses(self._batch(slices, name).to(device))
+                found = task.losses(self._batch(slices, name).to(device))
+                per_image = next(loss for own, loss in found if own == name_of)
                 per_image.mean().backward()
             gradients = [
                 torch.zeros(weight.shape) if weight.grad is None else weight.grad.cpu()
@@ -272,6 +291,15 @@ def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
 
 def _damaged(error: Exception) -> str:
     return f"the checkpoint's privacy account is damaged ({error}); start again."
+
+
+def _private(task: Task) -> tuple[str, nn.Module]:
+    """The one network whose gradients are of patients."""
+    name = getattr(task, "private_network", None)
+    if name is not None:
+        return name, task.networks[name]
+    ((name, network),) = task.networks.items()
+    return name, network
 
 
 def _trained(network: nn.Module) -> list[nn.Parameter]:

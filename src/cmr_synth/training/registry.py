@@ -27,6 +27,7 @@ BUILT_IN = {
     "maskgit": "cmr_synth.training.families.maskgit:MaskgitTask",
     "cvae": "cmr_synth.training.families.cvae:CvaeTask",
     "factorised": "cmr_synth.training.families.factorised:FactorisedTask",
+    "private-gan": "cmr_synth.training.families.private_gan:PrivateGanTask",
     "mask-flow": "cmr_synth.training.families.mask_flow:MaskFlowTask",
     "dcgan": "cmr_synth.training.families.dcgan:DcganTask",
     "encoder": "cmr_synth.training.families.encoder:EncoderTask",

@@ -1,0 +1,314 @@
+"""Write docs/reference/review.md: every system of the review, and what runs it here.
+
+Run after adding a family or a recipe, or after a bundled model was exchanged (`python
+docs/make_review.py`); a test fails while the page is stale. What was trained stands on the cards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmr_synth.generators import zoo
+from cmr_synth.generators.card import Card
+
+PAGE = Path(__file__).parent / "reference" / "review.md"
+
+HEAD = """\
+# Every system of the review
+
+The program implements a review of synthetic cardiac MRI (Kumarasinghe, Kawya, Edirisooriya,
+Thambawita and Nawinne, "Synthetic Cardiac MRI Image Generation using Deep Generative Models").
+This page has every row of its Table III and every system of its section III, the command that
+trains or runs the same kind of system here, what was trained, and the figure that the review
+gives beside the one on the card.
+
+**Figures of papers and ours are not comparable.** They are of other patients, other numbers of
+them, other feature spaces (an FID is in features of everyday photographs, ours in those of a
+cardiac encoder) and other sizes of pictures. They stand side by side so that nobody has to look
+them up. What can be compared is in [one table of one protocol](comparison.md), on the same
+held-out patients.
+
+"Not trained yet" means that the recipe trains and samples, and is tested on drawn hearts alone;
+"not built" that there is nothing to run. Our figure is the Fréchet distance over that between
+real patients (1: as far as those from each other) of the bundled model, with the number of
+held-out patients; more of it is in [every card's figures](zoo.md).
+
+<!-- written by docs/make_review.py; change it there -->
+"""
+
+COLUMNS = ("system", "what it is", "command here", "trained here", "ours", "the review's figure")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system.
+
+    Parameters
+    ----------
+    system, kind : str
+        As the review names it.
+    commands : tuple of str
+        What runs it here; empty if nothing does.
+    said : str
+        The review's figure of it; empty if it gives none.
+    bundled : str
+        A bundled model of the kind; empty if none was trained.
+    note : str
+        What is otherwise here, or missing.
+    trained : str
+        What was trained and is not bundled, and where its figures stand.
+    """
+
+    system: str
+    kind: str
+    commands: tuple[str, ...] = ()
+    said: str = ""
+    bundled: str = ""
+    note: str = ""
+    trained: str = ""
+
+
+TABLE_III = (
+    Row(
+        "Bubeck et al. [37]: UViT-B2, DiT-B2, MaskGIT",
+        "unconditional diffusion transformers and masked tokens; the spectrum of masking",
+        ("train flow-uvit", "train flow-dit", "train autoencoder-vq", "train maskgit"),
+        "FID 38.78 (UK Biobank, 11,360 subjects)",
+        note="sampled without conditions by `synthesize --unconditional`; by share of masking: "
+        "`python benchmarks/masking.py`",
+    ),
+    Row(
+        "Özdemir and Eroğul [8]: DDPM with an attention U-Net",
+        "unconditional diffusion",
+        ("train ddpm-unconditional",),
+        "FID 77.78; radiologists right in 60 % (OCMR)",
+        note="readers: `evaluate reader-study`",
+    ),
+    Row(
+        "Tetralogy of Fallot study [1]: PG-GAN",
+        "unconditional progressive GAN",
+        ("train progressive-gan",),
+        "U-Net on synthetic within 1 % of real (303 patients)",
+    ),
+    Row(
+        "Al Khalil, Amirrajab [9], [3]: conditional GAN with SPADE",
+        "masks to pictures, in vendors' styles",
+        ("train spade-gan-first", "train spade-gan"),
+        "up to 4 % more Dice, 40 % less Hausdorff distance (M&Ms)",
+        "spade-gan",
+    ),
+    Row(
+        "Amirrajab et al. [20]: VAE of deformations, label-conditioned GAN",
+        "pathology by the shape of masks, then pictures",
+        ("sample-masks", "dial", "train spade-gan"),
+        "EDV and ESV distributions, Dice, HD: no figure in the table",
+        "spade-gan",
+        note="the shape model and the dials take the place of the VAE",
+    ),
+    Row(
+        "Gheorghita et al. [14]: GauGAN",
+        "masks with a uniform EF to stacks",
+        ("sample-masks", "request", "synthesize"),
+        "accuracy of EF, EDV, ESV: no figure in the table",
+        "spade-gan",
+    ),
+    Row(
+        "Campello et al. [13]; WGAN with covariates",
+        "age and BMI of one person changed",
+        said="MAE of a ResNet18's age: no figure in the table (UK Biobank, 43,352 subjects)",
+        note="not built: it needs ages and BMI of many more people than are open",
+    ),
+    Row(
+        "Cheng et al. [36]: 3D latent diffusion",
+        "volumes with their masks",
+        said="FID 28.37, FRD 2.92 (UK Biobank, 927 sequences)",
+        note="not built in 3D: slices of a stack are kept alike by their noise, see "
+        "[stacks and cines](families.md#stacks-and-cines)",
+    ),
+    Row(
+        "Li et al. [40]: CPGG, masked autoregressive diffusion",
+        "82 phenotypes as conditions",
+        ("train autoencoder", "train mar", "train flow-phenotypes", "evaluate phenotypes"),
+        "FID, FVD: no figure in the table (UK Biobank, 32,444 cine)",
+        note="11 phenotypes; slices, not cines",
+    ),
+    Row(
+        "Skorupko et al. [32]: Stable Diffusion with ControlNet",
+        "text and masks",
+        ("zoo add", "synthesize"),
+        "FID: no figure in the table",
+        note="a folder that diffusers wrote is loaded (`--prompt`); it is not trained here",
+    ),
+    Row(
+        "Ma et al. [16]: two-stage controllable mask diffusion",
+        "masks by diffusion, then pictures with SPADE",
+        ("train mask-flow", "sample-masks", "train latent-diffusion"),
+        "5 to 10 % more Dice than by augmentation (M&Ms)",
+        note="masks by flow matching; the decoder of the latent models has SPADE blocks",
+    ),
+    Row(
+        "Zou et al. [42]: conditional VAE with a manifold (STORM)",
+        "cine and T1 contrast together",
+        ("simulate",),
+        "qualitative",
+        note="T1 and T2 contrast from the signal equations, as physics; the learned manifold is "
+        "not built",
+    ),
+)
+
+SECTION_III = (
+    Row("Unconditional GAN (DCGAN) [21], [24]", "pictures from noise", ("train dcgan",)),
+    Row(
+        "Unconditional diffusion [26]",
+        "DDPM",
+        ("train ddpm-unconditional", "train latent-unconditional"),
+    ),
+    Row(
+        "Unconditional flow matching [28], [29]",
+        "flow from noise",
+        ("train flow", "synthesize --unconditional"),
+        bundled="flow",
+        note="the same model with everything left open",
+    ),
+    Row(
+        "Vendor-specific conditional GAN [9]",
+        "a generator for each vendor",
+        ("train spade-gan", "synthesize --vendor siemens"),
+        bundled="spade-gan",
+        note="one generator that is told the vendor",
+    ),
+    Row("GauGAN [14]", "SPADE", ("train spade-gan",), bundled="spade-gan"),
+    Row(
+        "RecCGAN [17]",
+        "reconstruction of under-sampled k-space",
+        note="not built",
+    ),
+    Row("Wasserstein GAN with cardiac biasing [32]", "scalar covariates", note="not built"),
+    Row(
+        "RDP-CGAN [22]",
+        "GAN whose discriminator alone is private",
+        ("train private-gan", "train cvae-private"),
+        note="the account (epsilon) goes onto the card; the paper's is for tables and signals",
+        trained="`cvae-private` for [its figures]"
+        "(../how-to/differential-privacy.md#what-it-costs), "
+        "not bundled; `private-gan` not yet",
+    ),
+    Row(
+        "FFD-VAE (DiffuSeg) [5]",
+        "codes of anatomy and domain",
+        ("train factorised",),
+        note="the codes are not conditions of a diffusion here",
+    ),
+    Row(
+        "Segmentation-guided diffusion [30]",
+        "DDPM that sees the mask",
+        ("train ddpm",),
+        bundled="ddpm",
+    ),
+    Row(
+        "SD-DM [33]",
+        "target scans brought into the source's looks, steered by a reference",
+        ("adapt",),
+        bundled="flow",
+        note="low frequencies kept at every step of the flow",
+    ),
+    Row(
+        "Controllable mask diffusion [16]",
+        "masks, then pictures",
+        ("train mask-flow", "train latent-diffusion"),
+    ),
+    Row(
+        "Latent diffusion of pathology and modality [19]",
+        "combinations that training never had",
+        ("train latent-diffusion", "train flow-lge"),
+        note="pathologies as words, and a model of each contrast; one model of both is not built",
+    ),
+    Row("ControlNet [32]", "a mask added to a frozen latent model", ("train latent-control",)),
+    Row(
+        "MOTFM [28]",
+        "optimal transport flow with the mask beside the picture",
+        ("train flow", "train flow-few-step"),
+        "10 steps as good as 50 of a DDPM (echocardiography)",
+        "flow",
+    ),
+    Row(
+        "Concat. FM [7]",
+        "the condition beside x_t",
+        ("train flow",),
+        "Pix2Pix ahead of diffusion and flows (T1w to T2w)",
+        "flow",
+    ),
+    Row("Direct FM [7]", "the condition as the start of the path", ("train flow-direct",)),
+    Row("VAE [2]", "conditional VAE", ("train cvae",), bundled="cvae"),
+    Row(
+        "Latent models [6]",
+        "flow or diffusion on an autoencoder's latents",
+        ("train autoencoder", "train latent-flow"),
+        bundled="latent-flow",
+    ),
+)
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+def page() -> str:
+    """The page as it should be."""
+    parts = [HEAD]
+    for title, rows in (("Table III", TABLE_III), ("Section III", SECTION_III)):
+        parts += [f"\n## {title}\n\n", *(line + "\n" for line in table(rows))]
+    return "".join(parts)
+
+
+def table(rows: tuple[Row, ...]) -> list[str]:
+    """A table of systems, line by line."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|"]
+    for row in rows:
+        card = zoo.card_of(row.bundled) if row.bundled else None
+        commands = "<br>".join(f"`cmr-synth {one}`" for one in row.commands)
+        what = "; ".join(filter(None, (row.kind, row.note)))
+        trained = row.trained or ("not trained yet" if row.commands else "not built")
+        if card is not None:
+            trained = of_card(card)
+        elif (
+            row.commands
+            and not row.trained
+            and not any(one.startswith("train") for one in row.commands)
+        ):
+            trained = "trains nothing"
+        cells = (
+            row.system,
+            what,
+            commands or "none",
+            trained,
+            "not measured" if card is None else figure_of(card),
+            row.said or "none",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def of_card(card: Card) -> str:
+    """What a card says of the training."""
+    use = card.training.cohorts
+    data = ", ".join(f"{one.name} ({one.patients})" for one in use)
+    return (
+        f"bundled as `{card.name}`: {card.training.images_seen:,} images, "
+        f"{card.training.minutes:.0f} minutes; patients: {data}"
+    )
+
+
+def figure_of(card: Card) -> str:
+    """The ratio of Fréchet distances on a card, with its interval."""
+    found = card.measured.fidelity
+    if not isinstance(found, dict) or "ratio_to_floor" not in found:
+        return "not measured"
+    low, high = found["ratio_interval"]
+    return f"{found['ratio_to_floor']:.2f} [{low:.2f}, {high:.2f}], {found['patients']} patients"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A SPADE GAN that has seen patients through a private discriminator alone."""
