@@ -132,6 +132,20 @@ def test_dicom_is_the_same_when_made_again(asked, made, tmp_path: Path):
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
 
+def test_every_dicom_series_of_a_patient_has_its_own_number(asked, made, tmp_path: Path):
+    """Images and segmentations of ED and ES: four series of one study, also when made again."""
+    from pydicom import dcmread
+
+    made(asked(format="dicom", patients=1, pathologies=None), tmp_path / "out")
+    headers = [
+        dcmread(path, stop_before_pixels=True)
+        for path in sorted((tmp_path / "out" / "dicom").rglob("*.dcm"))
+    ]
+    assert len({header.StudyInstanceUID for header in headers}) == 1
+    numbers = {str(header.SeriesInstanceUID): int(header.SeriesNumber) for header in headers}
+    assert sorted(numbers.values()) == [1, 2, 1001, 1002]
+
+
 def test_given_masks_are_used_once_each(asked, made, small: Path, tmp_path: Path):
     masks = small / "masks"
     request = asked(masks={"folder": str(masks)}, pathologies=None)

@@ -132,7 +132,7 @@ LAYOUTS: dict[str, Layout] = {
 
 
 def write_picture(
-    synthetic: Synthetic, mask: Scan, folder: Path, places: Places, *, study: Study
+    synthetic: Synthetic, mask: Scan, folder: Path, places: Places, *, study: Study, series: int
 ) -> dict[str, str]:
     """Write one picture, its mask and its record.
 
@@ -146,7 +146,8 @@ def write_picture(
         Of the release.
     places : Places
     study : Study
-        For DICOM.
+    series : int
+        Number of the picture among those of its patient, from 1. Both for DICOM.
 
     Returns
     -------
@@ -167,7 +168,7 @@ def write_picture(
     if places.folder is not None:
         goal = folder / places.folder
         goal.parent.mkdir(parents=True, exist_ok=True)
-        target = Target(goal.parent, goal.name, mask, lambda: study)
+        target = Target(goal.parent, goal.name, mask, lambda: study, series)
         files = dicom_files(synthetic, target, form="classic")
         record["formats"] = {
             "dicom": {file.relative_to(folder).as_posix(): sha256(file) for file in files}

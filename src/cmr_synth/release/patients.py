@@ -118,12 +118,12 @@ class Maker:
         files: dict[str, str] = {}
         pictures = []
         with staged(self.work.release) as folder:
-            for phase, mask in person.masks.items():
+            for number, (phase, mask) in enumerate(person.masks.items(), start=1):
                 synthetic = yield from self._picture(asked, phase, mask, variant)
                 self._describe(synthetic, asked, person)
                 places = LAYOUTS[self.request.format].places(asked.ident, phase)
                 own = dataclasses.replace(study, uids=_of_phase(study, phase))
-                written = write_picture(synthetic, mask, folder, places, study=own)
+                written = write_picture(synthetic, mask, folder, places, study=own, series=number)
                 files |= written
                 pictures.append(self._looked_at(folder, places, phase, mask, synthetic, person))
         measured = measurements(person.masks, pictures)

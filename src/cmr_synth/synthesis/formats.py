@@ -40,12 +40,15 @@ class Target:
         Engine labels that the image follows, written where the format has a place for them.
     study : callable
         Gives the DICOM study, the same for all variants of a mask.
+    series : int, optional
+        Number of the images' DICOM series; by default that of the variant, from 1.
     """
 
     folder: Path
     stem: str
     mask: Scan | None
     study: Callable[[], Study]
+    series: int | None = None
 
 
 def _nifti(synthetic: Synthetic, target: Target) -> list[Path]:
@@ -230,7 +233,7 @@ def dicom_files(synthetic: Synthetic, target: Target, *, form: str) -> list[Path
     folder = target.folder / target.stem
     folder.mkdir()
     making, study = making_of(synthetic.record), target.study()
-    number = making.variant + 1
+    number = making.variant + 1 if target.series is None else target.series
     series = write_series(
         synthetic.scan,
         folder,
