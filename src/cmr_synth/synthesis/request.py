@@ -252,7 +252,8 @@ class Request:
             if require_known(name) not in of_model:
                 raise InputError(
                     f"phenotype {name!r}: model {card.name!r} was trained with "
-                    f"{', '.join(of_model) or 'none'}; choose among them or leave it out."
+                    f"{', '.join(of_model) or 'none'}; "
+                    f"{'choose among them or ' if of_model else ''}leave it out."
                 )
 
     def remarks(self, card: Card) -> list[str]:

@@ -70,10 +70,11 @@ class MaskgitTask(FamilyTask):
                 "model.autoencoder",
                 "is told by the trained autoencoder; start from its weights with --from.",
             )
+        tokenizer = "autoencoder" if recipe.model.get("head") == "flow" else "autoencoder-vq"
         folder, family = earlier_model(
             recipe,
             families=("autoencoder", FAMILY),
-            needs="a trained autoencoder; train the recipe 'autoencoder-vq'",
+            needs=f"a trained autoencoder; train the recipe {tokenizer!r}",
             starts="starts from an autoencoder or a model of masked tokens",
         )
         if family == FAMILY:
