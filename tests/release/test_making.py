@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import signal
 import subprocess
@@ -259,3 +260,59 @@ def pem(key) -> bytes:
     )
 
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@pytest.mark.parametrize("layout", ["nifti", "nnunet", "bids", "dicom"])
+def test_a_cine_is_a_release_too(layout, asked, made, tiny_model, empty_zoo, tmp_path: Path):
+    """Pictures of every frame, function from ED and ES, marks in all files, and made again."""
+    from cmr_synth.generators import zoo
+    from cmr_synth.imaging.nifti import read_image
+    from cmr_synth.release.reality import synthetic_sample
+    from cmr_synth.release.verify import verify_release
+
+    out = tmp_path / "cines"
+    request = asked(format=layout, frames=3, patients=1, pathologies={"normal": 1}, heart_rate=75.0)
+    facts = made(request, out).facts
+    assert [p for p in out.rglob("*") if p.is_file() and not is_marked(p)] == []
+    places = LAYOUTS[layout].places("syn00001", "cine")
+    image, mask = read_image(out / places.image), read_mask(out / places.mask, convention="mnms")
+    assert image.shape[0] == mask.scan.shape[0] == 3 and image.is_cine
+    lv = (mask.scan.array == 1).sum((1, 2, 3))
+    (row,) = csv.DictReader((out / "patients.csv").open())
+    ef = 100 * (1 - lv.min() / lv.max())
+    assert float(row["mask_lv_ef_percent"]) == pytest.approx(ef, abs=0.01)
+    frames = {slice["frame"] for slice in csv.DictReader((out / "slices.csv").open())}
+    assert frames == {"0", "1", "2"} and facts["phases"] == ["cine"]
+    if layout == "nnunet":
+        about = json.loads((out / "dataset.json").read_text())
+        cases = sorted(p.name.removesuffix(".nii.gz") for p in (out / "labelsTr").iterdir())
+        assert about["synthetic_cases"] == cases and len(cases) == about["numTraining"] == 3
+        second = read_image(out / "imagesTr" / "syn00001_frame02_0000.nii.gz")
+        assert np.array_equal(second.array, image.array[1])
+    if layout == "dicom":
+        names = sorted(p.name for p in (out / str(places.folder)).iterdir())
+        assert [n for n in names if n.startswith("SEG")] == [f"SEG_000{k}.dcm" for k in (1, 2, 3)]
+        assert sum(n.startswith("IM") for n in names) == 3 * image.shape[1]
+    if layout == "nifti":
+        zoo.add(tiny_model)
+        *_, verified = verify_release(out, repeat=1, seed=0)
+        record = json.loads((out / places.record).read_text())
+        assert record["release"]["masks"]["beat"]["frames"] == 3
+        rows = list(csv.DictReader((out / "slices.csv").open()))
+        picture = {
+            "places": dataclasses.asdict(places),
+            "slices": [(int(row["frame"]), int(row["slice"])) for row in rows],
+            "stills": {"ED": int(lv.argmax()), "ES": int(lv.argmin())},
+        }
+        patient = {"ident": "syn00001", "pictures": [picture]}
+        sample = synthetic_sample(out, [patient], most=100, name="release")  # beside real patients
+        assert {row.phase for row in sample.rows} == {"ED", "ES"}
+        assert len(sample) == sum(
+            row["frame"] in map(str, picture["stills"].values()) for row in rows
+        )
+        assert verified.holds and set(verified.made_again) == {places.image}
+
+
+def test_a_cine_of_one_phase_is_refused(asked):
+    with pytest.raises(InputError, match="frames: a cine goes from ED to ES and back"):
+        asked(frames=5, phases=["ED"])

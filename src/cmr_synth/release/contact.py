@@ -31,7 +31,7 @@ def write_sheets(
     count = -(-len(patients) // ROWS)
     for number in range(count):
         own = patients[number * ROWS : (number + 1) * ROWS]
-        phases = [picture["phase"] for picture in own[0]["pictures"]]
+        phases = [still for picture in own[0]["pictures"] for still in picture["stills"]]
         rows = [_row(folder, one, found) for one in own]
         sheet = contact_sheet(
             rows,
@@ -68,9 +68,11 @@ def _row(folder: Path, patient: Mapping[str, Any], found: Closeness | None) -> S
         places = Places(**picture["places"])
         mask = read_mask(folder / places.mask, convention="mnms").scan
         sample = subject_of(folder, places, mask).sample
-        chosen = [min(int(share * len(sample)), len(sample) - 1) for share in SHARES]
-        tiles += [np.asarray(sample.pixels[k]) for k in chosen]
-        labels = sample.labels[chosen[1]] if labels is None else labels
+        for frame in picture["stills"].values():
+            there = [k for k, (t, _) in enumerate(picture["slices"]) if t == frame]
+            chosen = [there[min(int(share * len(there)), len(there) - 1)] for share in SHARES]
+            tiles += [np.asarray(sample.pixels[k]) for k in chosen]
+            labels = sample.labels[chosen[1]] if labels is None else labels
     asked = patient["asked"]
     words = [asked["vendor"] or "", asked["pathology"] or ""]
     detail = "; ".join(flags_of(patient, found)) or " ".join(filter(None, words))

@@ -82,11 +82,17 @@ def _composition(facts: Mapping[str, Any]) -> Section:
         title="Composition",
         words=[
             f"{facts['layout']}. Masks: {facts['masks']['words']}. Every patient has "
-            f"{' and '.join(facts['phases'])}; patients.csv has a row for each, slices.csv a row "
+            f"{_phases(facts)}; patients.csv has a row for each, slices.csv a row "
             "for every slice."
         ],
         tables=[Table(["", "group", "patients asked for", "patients made"], rows)],
     )
+
+
+def _phases(facts: Mapping[str, Any]) -> str:
+    if facts["frames"] is None:
+        return " and ".join(facts["phases"])
+    return f"a cine of {facts['frames']} frames, from ED to ES and back"
 
 
 def _function(facts: Mapping[str, Any]) -> Section:

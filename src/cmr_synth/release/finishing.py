@@ -33,6 +33,7 @@ from cmr_synth.release.marks import COMMENT, KEYWORDS, marked_page
 from cmr_synth.release.patients import remove_files
 from cmr_synth.release.plan import Ground
 from cmr_synth.release.reality import fidelity_by_vendor, utility_of
+from cmr_synth.release.sources.contract import CINE
 from cmr_synth.release.state import Work
 from cmr_synth.release.tables import patients_table, slices_table
 from cmr_synth.reports.html import page
@@ -171,7 +172,7 @@ def _facts(
         "versions": ground.about()["versions"],
         "layout": layout.title,
         "globs": {
-            what: getattr(layout.places("*", "*"), what).replace("sub-*/", "sub-*/")
+            what: getattr(layout.places("*", CINE if request.frames else "*"), what)
             for what in ("image", "mask")
         },
         "patients_asked": len(ground.people.asked),
@@ -179,6 +180,7 @@ def _facts(
         "withheld": len(decided["withheld"] or ()) and sorted(decided["withheld"]) or [],
         "pictures": len(pictures),
         "slices": sum(len(picture["slices"]) for picture in pictures),
+        "frames": request.frames,
         "phases": list(dict.fromkeys(picture["phase"] for picture in pictures)),
         "masks": dict(source.facts),
         "mix": mix_of(ground.people.asked, kept),

@@ -22,10 +22,11 @@ from cmr_synth.anatomy.labels import STRUCTURES
 from cmr_synth.files import sha256, write_file
 from cmr_synth.imaging.dicom_out.study import Study
 from cmr_synth.imaging.nifti import write_nifti
-from cmr_synth.imaging.nnunet import about_dataset
+from cmr_synth.imaging.nnunet import ENDING, IMAGES, LABELS, about_dataset, cases_of
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.release.marks import COLUMN
 from cmr_synth.release.request import ReleaseRequest
+from cmr_synth.release.sources.contract import CINE
 from cmr_synth.synthesis.formats import Target, dicom_files
 from cmr_synth.synthesis.record import MARK, Synthetic, description
 
@@ -38,6 +39,7 @@ class Places:
     record: str
     mask: str
     folder: str | None = None  # of DICOM files
+    case: str | None = None  # of nnU-Net, which takes a cine frame by frame
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,15 @@ def _dicom(ident: str, phase: str) -> Places:
 
 def _nnunet(ident: str, phase: str) -> Places:
     name = f"{ident}_{phase}"
+    if phase == CINE:  # what is audited and made again; its frames are the cases
+        own = f"cines/{name}"
+        return Places(f"{own}.nii.gz", f"{own}.json", f"cines/masks/{name}.nii.gz", case=ident)
     return Places(f"imagesTr/{name}_0000.nii.gz", f"records/{name}.json", f"labelsTr/{name}.nii.gz")
 
 
 def _bids(ident: str, phase: str) -> Places:
-    own, entities = f"sub-{ident}", f"sub-{ident}_acq-{phase}"
+    own = f"sub-{ident}"
+    entities = own if phase == CINE else f"{own}_acq-{phase}"
     return Places(
         f"{own}/anat/{entities}_cine.nii.gz",
         f"{own}/anat/{entities}_cine.json",
@@ -90,7 +96,8 @@ def _bids(ident: str, phase: str) -> Places:
 
 
 def _about_nnunet(request: ReleaseRequest, patients: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    phases = ("cine",) if request.frames is not None else request.phases
+    frames = range(request.frames or 0)
+    phases = [f"frame{t + 1:02d}" for t in frames] or request.phases
     cases = [f"{one['patient']}_{phase}" for one in patients for phase in phases]
     about = about_dataset(request.name, count=len(cases), synthetic=cases)
     return {"dataset.json": json.dumps({**about, "synthetic": True}, indent=2) + "\n"}
@@ -174,6 +181,12 @@ def write_picture(
             "dicom": {file.relative_to(folder).as_posix(): sha256(file) for file in files}
         }
         written += files
+    if places.case is not None:
+        cases = _write_cases(synthetic, labels, folder, places.case)
+        record["formats"] = {
+            "nnunet": {file.relative_to(folder).as_posix(): sha256(file) for file in cases}
+        }
+        written += cases
     up = "../" * (len(PurePosixPath(places.record).parts) - 1)
     stated = {
         "file": image.name,
@@ -185,6 +198,20 @@ def write_picture(
         temporary.write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
     written.append(record_path)
     return {path.relative_to(folder).as_posix(): sha256(path) for path in written}
+
+
+def _write_cases(synthetic: Synthetic, labels: Scan, folder: Path, name: str) -> list[Path]:
+    """Every frame of a cine as a case of nnU-Net."""
+    about, written = description(synthetic.record), []
+    for case in cases_of(synthetic.scan, labels, name=name):
+        for scan, place, words in (
+            (case.image, f"{IMAGES}/{case.name}_0000{ENDING}", about),
+            (case.labels, f"{LABELS}/{case.name}{ENDING}", f"{MARK} mask of a release"),
+        ):
+            path = folder / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            written.append(write_nifti(replace(scan, origin=None), path, description=words))
+    return written
 
 
 def study_of(request: ReleaseRequest, ident: str, day: date) -> Study:

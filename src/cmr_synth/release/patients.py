@@ -26,6 +26,7 @@ from cmr_synth.privacy.subject import Subject, read_subject
 from cmr_synth.release.asked import Asked
 from cmr_synth.release.layouts import LAYOUTS, Places, study_of, write_picture
 from cmr_synth.release.request import ReleaseRequest
+from cmr_synth.release.sources.beating import still_frames
 from cmr_synth.release.sources.contract import CINE, Person, Source
 from cmr_synth.release.state import Work
 from cmr_synth.synthesis.from_mask import synthesize
@@ -207,13 +208,17 @@ class Maker:
                 for one in synthetic.record["findings"]
             ],
         }
-        if tools.segmenter is not None and phase != CINE:
-            seen = tools.segmenter.segment(subject.sample.pixels)
+        found["stills"] = still_frames(mask) if phase == CINE else {phase: 0}
+        if tools.segmenter is not None:
+            frames = np.array([frame for frame, _ in subject.places])
             pixel_ml = subject.sample.spacing**2 * float(mask.spacing[0]) / 1000
-            found["volumes_ml"] = {
-                name: round(float((seen == label).sum()) * pixel_ml, 3)
-                for name, label in STRUCTURES.items()
-            }
+            found["volumes_ml"] = {}
+            for still, frame in found["stills"].items():
+                seen = tools.segmenter.segment(subject.sample.pixels[frames == frame])
+                found["volumes_ml"][still] = {
+                    name: round(float((seen == label).sum()) * pixel_ml, 3)
+                    for name, label in STRUCTURES.items()
+                }
         if tools.archive is not None and tools.detector is not None:
             found["near"] = stored(neighbours(subject.sample.pixels, tools.archive, tools.detector))
         return found
@@ -238,6 +243,8 @@ def measurements(
         phases is missing where there are not both.
     """
     found: dict[str, dict[str, float]] = {"mask": {}, "picture": {}}
+    if CINE in masks:
+        masks = {still: masks[CINE].frame(t) for still, t in still_frames(masks[CINE]).items()}
     if {"ED", "ES"} <= set(masks):
         ed, es = masks["ED"], masks["ES"]
         try:
@@ -245,7 +252,9 @@ def measurements(
         except InputError:  # a mask without RV, for example
             of_mask = {}
         found["mask"] = _in_units(of_mask)
-    volumes = {one["phase"]: one["volumes_ml"] for one in pictures if "volumes_ml" in one}
+    volumes: dict[str, Any] = {}
+    for one in pictures:
+        volumes |= one.get("volumes_ml", {})
     if {"ED", "ES"} <= set(volumes):
         from cmr_synth.anatomy.measurements import DENSITY_G_PER_ML
 

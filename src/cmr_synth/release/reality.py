@@ -39,9 +39,13 @@ def synthetic_sample(folder: Path, patients: Patients, *, most: int, name: str) 
             places = Places(**picture["places"])
             mask = read_mask(folder / places.mask, convention="mnms").scan
             sample = subject_of(folder, places, mask).sample
+            # of a cine the frames that real patients are drawn at, too
+            still_of = {frame: still for still, frame in picture["stills"].items()}
+            stills = [still_of.get(frame) for frame, _ in picture["slices"]]
+            sample = sample.take(np.array([still is not None for still in stills]))
             rows = tuple(
-                replace(row, cohort=name, patient=one["ident"], phase=picture["phase"])
-                for row in sample.rows
+                replace(row, cohort=name, patient=one["ident"], phase=still)
+                for row, still in zip(sample.rows, filter(None, stills), strict=True)
             )
             parts.append(Sample(name, sample.pixels, sample.labels, rows, sample.spacing))
             count += len(sample)

@@ -171,7 +171,9 @@ class ReleaseRequest(_Part):
         Empty: all that the model knows, evenly.
     phases : of "ED", "ES"
     frames : int, optional
-        A cine of so many frames in the place of still phases.
+        A cine of so many frames, from ED to ES and back, in the place of still phases.
+    heart_rate : float
+        Of cines, beats a minute.
     contrast : str
     function : mapping of name of `FUNCTION` to Spread
     masks : "sampled", "templates" or Given
@@ -205,6 +207,7 @@ class ReleaseRequest(_Part):
     vendors: dict[str, Share] = Field(default_factory=dict)
     phases: tuple[Literal["ED", "ES"], ...] = Field(("ED", "ES"), min_length=1, max_length=2)
     frames: int | None = Field(None, ge=2, le=100)
+    heart_rate: float = Field(60.0, ge=30, le=200)
     contrast: str = CINE
     function: dict[str, Spread] = Field(default_factory=dict)
     masks: Annotated[
@@ -298,6 +301,11 @@ class ReleaseRequest(_Part):
             raise ValueError(
                 f"function.{needs_both[0]} is asked for, which needs ED and ES, and phases are "
                 f"{', '.join(self.phases)}"
+            )
+        if self.frames is not None and set(self.phases) != {"ED", "ES"}:
+            raise ValueError(
+                f"frames: a cine goes from ED to ES and back, and phases are "
+                f"{', '.join(self.phases)}; leave phases out"
             )
         if not self.creator and self.contact:
             raise ValueError("contact is given without creator; name who it is")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cmr_synth.imaging.scan import Scan
@@ -29,8 +29,8 @@ class Person:
     """
 
     masks: dict[str, Scan]
-    record: dict[str, Any] = field(default_factory=dict)
-    labels: str = "engine labels, as they were made"
+    record: dict[str, Any]
+    labels: str
 
 
 class Source(Protocol):

@@ -25,6 +25,7 @@ from cmr_synth.imaging.masks import find_masks, read_mask, stem_of
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.release.asked import Asked
 from cmr_synth.release.request import Given, ReleaseRequest
+from cmr_synth.release.sources.beating import person_of
 from cmr_synth.release.sources.contract import Person, lacking
 
 
@@ -52,7 +53,7 @@ class GivenMasks:
         given = request.masks
         assert isinstance(given, Given)
         self._request = request
-        self.takes: frozenset[str] = frozenset()
+        self.takes: frozenset[str] = frozenset({"frames"})
         self.licences: tuple[str, ...] = ()
         digest = hashlib.sha256()
         if given.folder is not None:
@@ -63,7 +64,7 @@ class GivenMasks:
             cohort = load_cohort(name)
             self._people = _of_cohort(name, root, digest)
             where, self.licences = cohort.title, (cohort.licence,)
-            self.takes = frozenset({"pathology"})
+            self.takes = frozenset({"pathology", "frames"})
         whole = set(request.phases)
         self._usable = [one for one in self._people if whole <= set(one.read)]
         self.facts: dict[str, Any] = {
@@ -106,7 +107,9 @@ class GivenMasks:
                 name=f"{asked.ident}_{phase}",
                 notes=scan.notes,
             )
-        return Person(masks, {"source": "given"}, labels)
+        return person_of(
+            masks, self._request, ident=asked.ident, record={"source": "given"}, labels=labels
+        )
 
     def assign(self, people: list[Asked]) -> None:
         """Settle who gets whose masks; before anybody is asked for."""

@@ -11,6 +11,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.release.asked import Asked
 from cmr_synth.release.request import ReleaseRequest
+from cmr_synth.release.sources.beating import person_of
 from cmr_synth.release.sources.contract import Person, lacking
 from cmr_synth.release.sources.templates import on_grid
 
@@ -34,7 +35,7 @@ class Sampled:
     """
 
     title = "sampled hearts"
-    takes = frozenset({"pathology", "severity", "function"})
+    takes = frozenset({"pathology", "severity", "function", "frames"})
 
     def __init__(self, request: ReleaseRequest):
         self._request = request
@@ -108,7 +109,8 @@ class Sampled:
             "seed": [asked.seed, asked.again],
             "drawn_again_because": list(heart.redrawn),
         }
-        return Person(masks, record, "sampled in engine labels")
+        labels = "sampled in engine labels"
+        return person_of(masks, request, ident=asked.ident, record=record, labels=labels)
 
     def _wishes(self, asked: Asked) -> Wishes:
         given = {

@@ -10,6 +10,7 @@ from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.release.asked import Asked
 from cmr_synth.release.request import ReleaseRequest
+from cmr_synth.release.sources.beating import person_of
 from cmr_synth.release.sources.contract import Person, lacking
 
 ANATOMIES = {None: "normal", "normal": "normal", "dcm": "dilated", "hcm": "hypertrophic"}
@@ -22,7 +23,7 @@ class Templates:
     """Drawn hearts, see `cmr_synth.anatomy.template`."""
 
     title = "drawn templates"
-    takes = frozenset({"pathology"})
+    takes = frozenset({"pathology", "frames"})
     licences: tuple[str, ...] = ()
 
     def __init__(self, request: ReleaseRequest):
@@ -58,7 +59,9 @@ class Templates:
                 seed=seed,
             )
             masks[phase] = on_grid(stack, request, f"{asked.ident}_{phase}")
-        return Person(masks, {"source": "templates", "anatomy": anatomy, "seed": seed})
+        record = {"source": "templates", "anatomy": anatomy, "seed": seed}
+        labels = "engine labels, as they were made"
+        return person_of(masks, request, ident=asked.ident, record=record, labels=labels)
 
 
 def on_grid(stack: np.ndarray, request: ReleaseRequest, name: str) -> Scan:
