@@ -1,6 +1,6 @@
-"""Make the pictures in docs/img with the real program: contact sheet, comparison and app.
+"""Make pictures in docs/img with the real program: contact sheet, comparison and planted copies.
 
-Run with `make docs-images`; needs a display, such as Xvfb.
+Run with `make docs-images`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ def main() -> None:
     contact_sheet(IMAGES / "contact_sheet.png")
     comparison(IMAGES / "real_and_synthetic.png")
     copies(IMAGES / "copies.png")
-    app(IMAGES / "app.png")
 
 
 def contact_sheet(path: Path) -> None:
@@ -120,32 +119,6 @@ def copies(path: Path) -> None:
     for axis in axes:
         axis.set_axis_off()
     figure.savefig(path, dpi=110)
-
-
-def app(path: Path) -> None:
-    """Photograph napari with a real slice beside a drawn heart."""
-    import napari
-    from napari._qt.dialogs.qt_notification import NapariQtNotification
-    from qtpy.QtTest import QTest
-
-    from napari_cmr_synth.files.sample_data import drawn_normal, sunnybrook
-
-    viewer = napari.Viewer(show_welcome_screen=False)
-    viewer.window._qt_window.resize(1400, 860)
-    (image, about_image, _), (mask, about_mask, _) = sunnybrook()
-    viewer.add_image(image[2:3], **about_image)
-    viewer.add_labels(mask[2:3], **about_mask, opacity=0.4)
-    heart, about_heart, _ = drawn_normal()[0]
-    side_by_side = (0.0, 0.0, 1.05 * image.shape[-1] * about_image["scale"][-1])
-    viewer.add_labels(heart[3:4], **about_heart, translate=side_by_side)
-    viewer.canvas.overlays.scale_bar.visible = True
-    QTest.qWait(1000)  # until the window has its size and messages have faded in
-    viewer.reset_view()
-    for message in viewer.window._qt_window.findChildren(NapariQtNotification):
-        message.close()
-    QTest.qWait(500)
-    viewer.screenshot(str(path), canvas_only=False, flash=False)
-    viewer.close()
 
 
 if __name__ == "__main__":
