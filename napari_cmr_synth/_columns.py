@@ -24,7 +24,8 @@ WIDEST = 440  # pixels of a column; more makes a panel no better
 LAYERS = 288  # pixels of napari's own column, enough for its row of eight tools
 CHOICE = 100  # pixels of a choice in it, "translucent"
 SAMPLE = 28  # pixels of the colours beside it
-GAP = 6  # pixels between both
+BESIDE_SAMPLE = 86  # pixels of the choice there, of which "gray" needs 70
+FITS = 4  # times at most, until Qt has taken the widths
 SLIM = "cmr_slim"  # property of controls that were made narrow
 CLOSE = 1  # pixel between its tools
 LINE = 13  # pixels that napari leaves between docks
@@ -53,6 +54,7 @@ class Columns(QObject):
         self._viewer = weakref.ref(viewer.window._qt_viewer)
         self._docks: list[QDockWidget] = []
         self._busy = False
+        self._fits = 0
         self._two = self._room_for_two()
         # sizes given before a layout are forgotten; and it must not wait for the last panel
         self._soon = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing, self)
@@ -174,6 +176,12 @@ class Columns(QObject):
         spare = max(0, rest - sum(needed)) / max(1, len(panels))
         widths = [max(least, min(WIDEST, int(least + spare))) for least in needed]
         self._window.resizeDocks([*layers, *panels], [LAYERS] * len(layers) + widths, _ACROSS)
+        narrow = any(dock.width() < width for dock, width in zip(panels, widths, strict=True))
+        self._fits = self._fits + 1 if narrow else 0
+        if narrow and self._fits < FITS:  # it forgets what comes while it lays docks out
+            self._soon.throttle()
+        else:
+            self._fits = 0
 
 
 def _slim(viewer: Any) -> None:
@@ -195,7 +203,7 @@ def _slim(viewer: Any) -> None:
         for sample in page.findChildren(QPushButton, "colorbar"):
             sample.setMinimumWidth(SAMPLE)
             for combo in sample.parentWidget().findChildren(QComboBox):
-                combo.setMinimumWidth(CHOICE - SAMPLE - GAP)
+                combo.setMinimumWidth(BESIDE_SAMPLE)
         for part in (*page.findChildren(QWidget), page):
             if part.layout() is not None:
                 part.layout().invalidate()  # what is hidden does not notice

@@ -7,6 +7,7 @@ was clicked into. In fields with decimals "1,5" and "1.5" are the same number in
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from qtpy.QtCore import QEvent, QLocale, Qt
@@ -22,6 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+_WITH_DECIMALS = re.compile(r"\d+[.,]\d*")
 MARGIN = 4  # pixels beside a text, which styles leave free
 
 
@@ -83,11 +85,19 @@ class Choice(_ScrolledPast, QComboBox):
 
 
 class WholeNumber(_ScrolledPast, QSpinBox):
-    """A whole number."""
+    """A whole number; "1,5" is rounded, where Qt leaves out the sign and takes it for 15."""
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self._scroll_past()
+
+    def validate(self, text: str, position: int) -> Any:
+        """As Qt's, of the whole number that is meant."""
+        return _judged(super().validate(_rounded(text), position), text, position)
+
+    def valueFromText(self, text: str) -> int:  # noqa: N802 (Qt's name)
+        """As Qt's, of the whole number that is meant."""
+        return int(super().valueFromText(_rounded(text)))
 
 
 class Slider(_ScrolledPast, QSlider):
@@ -107,13 +117,26 @@ class Number(_ScrolledPast, QDoubleSpinBox):
         self.setLocale(QLocale.c())  # shown as in every other number of the program
 
     def validate(self, text: str, position: int) -> Any:
-        """As Qt's, for either spelling."""
+        """As Qt's, for either spelling; without decimals, of the whole number that is meant."""
+        if not self.decimals():
+            return _judged(super().validate(_rounded(text), position), text, position)
         return super().validate(_with_point(text), position)
 
     def valueFromText(self, text: str) -> float:  # noqa: N802 (Qt's name)
         """As Qt's, for either spelling."""
-        return float(super().valueFromText(_with_point(text)))
+        meant = _with_point(text) if self.decimals() else _rounded(text)
+        return float(super().valueFromText(meant))
 
 
 def _with_point(text: str) -> str:
     return text.replace(",", ".")
+
+
+def _rounded(text: str) -> str:
+    """With the nearest whole number in place of one with decimals."""
+    return _WITH_DECIMALS.sub(lambda found: str(round(float(_with_point(found[0])))), text)
+
+
+def _judged(found: Any, text: str, position: int) -> Any:
+    """What Qt says of another text, said of the one that stands in the field."""
+    return (found[0], text, position) if isinstance(found, tuple) else found

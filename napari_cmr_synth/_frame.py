@@ -172,7 +172,7 @@ class PanelFrame(QWidget):
 
         if isinstance(shown, Picture):
             return _picture(shown)
-        # here, because matplotlib takes half a second that opening the panel need not wait for
+        # here, because opening the panel need not wait for matplotlib; see `load_plots`
         from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
         from matplotlib.figure import Figure
 
@@ -186,6 +186,12 @@ class PanelFrame(QWidget):
         self._canvases.append((shown, canvas))
         _draw(shown, canvas)
         return canvas
+
+
+def load_plots() -> None:
+    """Import what draws plots, which takes half a second: for the worker whose result has one."""
+    import matplotlib.backends.backend_qtagg
+    import matplotlib.figure  # noqa: F401
 
 
 def _draw(plot: Plot, canvas: Any) -> None:

@@ -263,8 +263,8 @@ class CompareWidget(Panel):
         self._targets = {synthetic.record.get("vendor"): picture}
         pictures = (
             cell(layer, real, f"real {scan.name}"),
-            cell(layer, picture.data, picture.name),
-            apart(layer, np.asarray(picture.data), real, f"{picture.name} less real"),
+            cell(layer, picture.data, f"synthetic {synthetic.record.get('vendor') or ''}".strip()),
+            apart(layer, np.asarray(picture.data), real, "synthetic less real"),
         )
         kept = set(self._viewer.layers.selection)
         for number, each in enumerate(pictures):

@@ -148,6 +148,8 @@ class DialsPanel(Panel):
             self.status.setText("Making pictures.")
         elif self.cine.running:
             self.status.setText("Making the cine.")
+        elif self.status.text().startswith("Making"):
+            self.status.setText("")
 
     def _on_moved(self) -> None:
         try:

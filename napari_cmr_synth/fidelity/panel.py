@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cmr_synth.errors import InputError
 
-from .._frame import PanelFrame
+from .._frame import PanelFrame, load_plots
 from .._in_view import in_view
 from .._jobs import Job
 from .._layer_geometry import attributes_of
@@ -113,8 +113,10 @@ class FidelityPanel(Panel):
         as_made = layer.metadata.get(AS_MADE, {}).get((frame, number))
 
         def make() -> Iterator[Any]:
+            import cmr_synth.reports.verdicts  # noqa: F401 (the window does not wait for it then)
             from cmr_synth.evaluation.one_picture.judged import judge_slice
 
+            load_plots()
             segmenter, _ = segmenter_and_reference()
             reference, encoder = _reference_and_encoder()
             yield (
@@ -166,13 +168,13 @@ class FidelityPanel(Panel):
         self._show()
 
     def _show(self) -> None:
-        from cmr_synth.reports.verdicts import verdict_content
-
         judged = self._judged
         if judged is None or judged[0] is not self.layer:
             self.frame.content = None
             self.legend.setVisible(False)
             return
+        from cmr_synth.reports.verdicts import verdict_content
+
         layer, found, reference = judged
         vendor = layer.metadata[RECORD].get("vendor") or ""
         where = f"slice {found.slice}"

@@ -6,7 +6,7 @@ stroke; what was asked meanwhile is asked once more, so that the panel never fal
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
@@ -31,6 +31,7 @@ from cmr_synth.anatomy.plausibility import Finding
 from cmr_synth.anatomy.reference import WHO
 from cmr_synth.errors import InputError
 
+from .._frame import load_plots
 from .._jobs import Job
 from .._layout import button, narrow_combo, word_wrapped
 from .._mask_layer import go_to, place
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from cmr_synth.anatomy.measured import Measured
+
+    from .measurements import Question
 
 PAUSE_MS = 250  # after the last change: short enough to be live, long enough not to slow a stroke
 COLUMNS = ("Area, slice\n(mm\N{SUPERSCRIPT TWO})", "Volume\n(mL)", "EF\n(%)")
@@ -182,7 +185,7 @@ class MeasurementsPanel(QWidget):
             return
         self._big = Job(
             "Measuring all frames",
-            lambda: map(take_away, [question]),
+            lambda: _taken_away(question),
             on_result=self._open,
             parent=self,
         )
@@ -351,6 +354,14 @@ class MeasurementsPanel(QWidget):
         self.other.blockSignals(False)
         self.other.setVisible(bool(others))
         self._other_label.setVisible(bool(others))
+
+
+def _taken_away(question: Question) -> Iterator[Measured]:
+    """Runs in a thread, with what the window of the result needs."""
+    import cmr_synth.reports.measurements  # noqa: F401
+
+    load_plots()
+    yield take_away(question)
 
 
 def _beside_normal(function: Mapping[str, float]) -> str:

@@ -107,6 +107,7 @@ class PatientList(Panel):
             steps.addWidget(part, 1)
         layout.addLayout(steps)
         layout.addWidget(self.to_do)
+        self.setMinimumWidth(320)  # names of patients are read whole
         for keys, action in ((NEXT, "go_on"), (PREVIOUS, "go_back")):
             self._viewer.bind_key(keys, _pressing(weakref.ref(self), action), overwrite=True)
         # napari keeps weak references to methods, so nothing has to be disconnected at the end

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 
 from cmr_synth.errors import InputError
 
-from .._frame import PanelFrame
+from .._frame import PanelFrame, load_plots
 from .._jobs import Job
 from .._layer_geometry import attributes_of
 from .._layers import scan_of_layer
@@ -101,6 +101,7 @@ class RecordPanel(Panel):
         def make() -> Iterator[Any]:
             from cmr_synth.evaluation.one_picture.agreement import mask_agreement
 
+            load_plots()
             segmenter, reference = segmenter_and_reference()
             for step in mask_agreement(picture, mask, segmenter):
                 yield step if hasattr(step, "step") else _Check(step, reference, changed)
@@ -124,13 +125,13 @@ class RecordPanel(Panel):
             self._job.cancel()
 
     def _show(self) -> None:
-        from cmr_synth.reports.record import record_content
-
         layer = self.layer
         self._refresh()
         if layer is None:
             self.frame.content = None
             return
+        from cmr_synth.reports.record import record_content
+
         check = self._checked.get(layer)
         self.frame.content = record_content(
             layer.metadata[RECORD],

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QTabWidget, QVBoxLayout, QWidget
 
-from .._frame import PanelFrame
+from .._frame import PanelFrame, load_plots
 from .._layout import button, form, scrolled, side_by_side, word_wrapped
 from .._long_work import LongWork, ask_folder, path_in
 from .._panel import Panel
@@ -143,6 +143,7 @@ class ReleasePanel(Panel):
         def work() -> Iterator[Any]:
             from cmr_synth.release.making import make_release
 
+            load_plots()
             yield from make_release(request, out, key)
 
         return work

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ FORMS = {
     "BIDS-like": "bids",
     "DICOM and SEG": "dicom",
 }
+_APART = re.compile(r"(?<!\d),|,(?!\d)|;")
 _FIELDS = ("name", "patients", "seed", "masks", "format", "model")  # of the form's own widgets
 
 
@@ -219,7 +221,7 @@ class RequestForm(QWidget):
 
 
 def shares(text: str, what: str) -> dict[str, float]:
-    """Words with their shares, such as "siemens 2, ge".
+    """Words with their shares, such as "siemens 2, ge"; a comma within a number is a point.
 
     Raises
     ------
@@ -227,10 +229,10 @@ def shares(text: str, what: str) -> dict[str, float]:
         If a share is no number.
     """
     found: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in filter(None, map(str.strip, _APART.split(text))):
         word, _, number = part.partition(" ")
         try:
-            found[word] = float(number) if number.strip() else 1.0
+            found[word] = float(number.replace(",", ".")) if number.strip() else 1.0
         except ValueError as error:
             raise InputError(
                 f"{what}: {part!r}; write a word and its share, such as normal 1, hcm 2."

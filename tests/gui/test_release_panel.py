@@ -75,3 +75,13 @@ def test_a_request_file_fills_the_form(panel, tmp_path: Path):
     panel.form.patients.setValue(7)
     panel.form.fill(path)
     assert panel.form.request().plain() == asked.plain()
+
+
+@pytest.mark.parametrize(
+    "typed", ["normal 1.5, hcm 0.5", "normal 1,5, hcm 0,5", "normal 1,5,hcm 0,5"]
+)
+def test_a_comma_within_a_share_is_a_point(typed: str):
+    from napari_cmr_synth.release.request_form import shares
+
+    assert shares(typed, "pathologies") == {"normal": 1.5, "hcm": 0.5}
+    assert shares("siemens 2,ge", "vendors") == {"siemens": 2.0, "ge": 1.0}

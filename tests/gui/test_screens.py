@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QComboBox, QStackedWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QStackedWidget, QWidget
 
 from napari_cmr_synth import _app
 from napari_cmr_synth._columns import OF_ITS_OWN, TWO_COLUMNS
@@ -82,7 +82,47 @@ def test_every_panel_fits_on_every_screen(app) -> None:
     assert not lines, "\n".join(lines)
 
 
-def test_controls_of_napari_are_whole_beside_the_picture(app) -> None:
+NUMERIC = {"1,5": 1.5, "1.5": 1.5, "0,7": 0.7, "0.7": 0.7}
+"""What is typed, and the number that it is."""
+
+
+@pytest.mark.parametrize("country", ["de_DE", "en_US"])
+def test_comma_and_point_are_one_in_every_field_of_every_panel(app, bar, country) -> None:
+    """Whatever the country; a field for whole numbers rounds, instead of reading 15."""
+    from qtpy.QtCore import QLocale
+
+    before = QLocale()
+    QLocale.setDefault(QLocale(country))
+    try:
+        seen = 0
+        for title in bar.buttons:
+            panel = bar.show_panel(title)
+            for part in panel.findChildren(QWidget):
+                part.setEnabled(True)
+            for field in panel.findChildren(QAbstractSpinBox):
+                for typed, number in NUMERIC.items():
+                    seen += 1
+                    said = f"{title}, {field.toolTip()[:40]!r}: {typed} became {{}}"
+                    wanted = type_into(field, typed, number)
+                    assert abs(field.value() - wanted) < 1e-9, said.format(field.value())
+        assert seen > len(NUMERIC) * 20
+    finally:
+        QLocale.setDefault(before)
+
+
+def type_into(field, typed: str, number: float) -> float:
+    """Type a number into a field with room for it; the value that the field ought to have."""
+    field.setRange(0, 100)
+    field.setValue(42)
+    line = field.lineEdit()
+    line.selectAll()
+    QTest.keyClicks(line, typed)
+    QTest.keyClick(line, Qt.Key.Key_Tab)
+    decimals = isinstance(field, QDoubleSpinBox) and field.decimals()
+    return number if decimals else round(number)
+
+
+def test_controls_of_napari_are_whole_beside_the_picture(app, qtbot) -> None:
     """Ours is the width of their column, and the picture's half whatever is selected in it."""
     window, layers = app.window._qt_window, app.layers
     window.resize(1280, 800)
@@ -90,12 +130,11 @@ def test_controls_of_napari_are_whole_beside_the_picture(app) -> None:
     controls = app.window._qt_viewer.dockLayerControls.findChild(QStackedWidget)
     for selected in ({layers[0]}, {layers[1]}, set(layers)):
         layers.selection = selected
-        QTest.qWait(200)
+        qtbot.waitUntil(lambda: 2 * canvas.width() >= window.width(), timeout=10_000)
         page = controls.currentWidget()
         for combo in page.findChildren(QComboBox):
             right = combo.mapTo(page, combo.rect().bottomRight()).x()
             assert not combo.isVisible() or right < page.width(), combo.currentText()
-        assert 2 * canvas.width() >= window.width(), selected
 
 
 SHARP = """

@@ -172,6 +172,7 @@ class Walk:
             until(lambda: not widget.running and widget.progress.isHidden(), "the slice")
             rest(0.5)
             until(lambda: not widget.running, "the slice in all cells")
+            self.next_slice()  # back
         with self.action("leave the cells"):
             click(widget.back_button)
 
