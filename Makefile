@@ -85,6 +85,7 @@ trust: $(ENGINE)
 
 cards: $(ENGINE)
 	$(BIN)/python tools/bundled_cards.py
+	$(BIN)/python docs/make_review.py
 
 bench: $(TEST) screen
 	@for script in $(BENCH); do \
