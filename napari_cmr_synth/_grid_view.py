@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -148,7 +149,8 @@ class GridView(QObject):
             for other in before.visible:
                 other.visible = False
             grid.stride = len(cell)
-            grid.shape = (1, cells) if cells <= IN_A_ROW else (-1, -1)
+            # said outright: napari fits the view to what is there, which is one cell so far
+            grid.shape = _rows_and_columns(cells)
             grid.spacing = 2  # pixels of the screen
             grid.enabled = True
         grid.events.enabled.connect(self._on_grid)
@@ -195,6 +197,11 @@ def grid_of_cells(viewer: Any) -> Any:
 def _camera(viewer: Any) -> Any:
     """The camera of a viewer, which napari 0.9 moved."""
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+
+def _rows_and_columns(cells: int) -> tuple[int, int]:
+    columns = cells if cells <= IN_A_ROW else math.ceil(math.sqrt(cells))
+    return math.ceil(cells / columns), columns
 
 
 def _name(layer: Image, *, shown: bool) -> None:

@@ -317,7 +317,7 @@ class NeighboursPanel(Panel):
         (place,), (own,) = search.places, search.pictures
         from_grid = search.slices.from_grid
         neighbour = self._add(layer, place, from_grid(picture), f"real {near.name}")
-        apart = self._add(layer, place, from_grid(own - picture), f"difference to {near.name}")
+        apart = self._add(layer, place, from_grid(own - picture), "difference")
         apart.colormap, apart.contrast_limits = "twilight", (-0.5, 0.5)
         self.grid_view.show(layer, of=3)
         self.grid_view.show(neighbour, of=3)

@@ -307,3 +307,20 @@ def test_a_single_slice_can_be_compared(viewer, panel, press, slice_mask, add_ma
     panel.picker.choose(flat)
     press(panel.compare_button)
     assert [layer.data.shape for layer in panel.grid_view.layers] == [slice_mask.shape] * 3
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_every_cell_shows_the_whole_picture(viewer, qtbot, count):
+    from napari_cmr_synth._grid_view import GridView
+
+    view = GridView(viewer, viewer.window._qt_window)
+    for number in range(count):
+        layer = viewer.add_image(np.full((3, 100, 100), float(number), np.float32))
+        view.show(layer, of=count)
+    qtbot.wait(100)
+    rows, columns = viewer.canvas.grid.shape
+    assert rows * columns >= count
+    width, height = viewer.window._qt_viewer.canvas.size[::-1]
+    side = 100 * viewer.scene.camera.zoom
+    assert 0.5 * min(width / columns, height / rows) < side <= min(width / columns, height / rows)
+    view.leave(keep=False)

@@ -74,8 +74,8 @@ def test_a_copied_patient_is_named_shown_and_flagged(panel, viewer, synthetic, q
 
     panel.nearest_list.itemClicked.emit(item)
     names = [layer.name for layer in viewer.layers]
-    assert {"real drawn real0", "difference to drawn real0"} <= set(names)
-    neighbour, apart = viewer.layers["real drawn real0"], viewer.layers["difference to drawn real0"]
+    assert {"real drawn real0", "difference"} <= set(names)
+    neighbour, apart = viewer.layers["real drawn real0"], viewer.layers["difference"]
     assert panel.grid_view.active and neighbour.visible and apart.visible and picture.visible
     assert neighbour.data.shape == picture.data.shape
     np.testing.assert_allclose(neighbour.data[2], picture.data[2], atol=0.01)
@@ -86,7 +86,7 @@ def test_a_copied_patient_is_named_shown_and_flagged(panel, viewer, synthetic, q
 
     panel.back_button.click()
     assert not panel.grid_view.active
-    assert not {"real drawn real0", "difference to drawn real0"} & {x.name for x in viewer.layers}
+    assert not {"real drawn real0", "difference"} & {x.name for x in viewer.layers}
     assert picture in viewer.layers and picture.visible
 
 
