@@ -15,6 +15,7 @@ from cmr_synth.anatomy.own_numbers import says_numbers
 
 from ._layers import SURE_ENOUGH
 from ._layout import narrow_combo, show_row, side_by_side, word_wrapped
+from ._listening import Listening
 from ._masks import (
     SHOWN,
     confirm,
@@ -62,7 +63,7 @@ class MaskPicker(QWidget):
         offer_nifti_first()
         self._layer: Any = None
         self._shown: str | None = None  # what was confirmed, as the reason tells it
-        self._listening: list[tuple[Any, Any]] = []
+        self._to_layer = Listening(self)
         self.layers = narrow_combo(self)
         self.layers.setToolTip(TIP)
         self.conventions = narrow_combo(self)
@@ -94,18 +95,10 @@ class MaskPicker(QWidget):
         self.layers.activated.connect(self._on_layer_picked)
         self.conventions.activated.connect(self._on_convention_picked)
         events = self._viewer.layers.events
-        connected = [
-            *(
-                (emitter, self._on_layers)
-                for emitter in (events.inserted, events.removed, events.reordered, events.renamed)
-            ),
-            (self._viewer.layers.selection.events.active, self._on_selection),
-        ]
-        for emitter, callback in connected:
-            emitter.connect(callback)
-        # a viewer outlives its docks; the closure lets go of both when this one is deleted
-        listening = self._listening
-        self.destroyed.connect(lambda *_: _disconnect([*connected, *listening]))
+        listening = Listening(self)
+        listed = (events.inserted, events.removed, events.reordered, events.renamed)
+        listening.to(*listed, call=self._on_layers)
+        listening.to(self._viewer.layers.selection.events.active, call=self._on_selection)
         self._on_layers()
 
     @property
@@ -203,14 +196,13 @@ class MaskPicker(QWidget):
             self.edited.emit()
 
     def _follow(self, layer: Any) -> None:
-        _disconnect(self._listening)
+        self._to_layer.stop()
         self._layer = layer
         if layer is not None:
-            for emitter in (layer.events.paint, layer.events.data, layer.events.labels_update):
-                emitter.connect(self._on_edit)
-                self._listening.append((emitter, self._on_edit))
-            layer.events.metadata.connect(self._on_confirmed)  # here or in another panel
-            self._listening.append((layer.events.metadata, self._on_confirmed))
+            events = layer.events
+            edits = (events.paint, events.data, events.labels_update)
+            self._to_layer.to(*edits, call=self._on_edit)
+            self._to_layer.to(events.metadata, call=self._on_confirmed)  # here or in another panel
         self._guess()
         self.layer_changed.emit()
         self.edited.emit()
@@ -270,9 +262,3 @@ class MaskPicker(QWidget):
 
 def _sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}."
-
-
-def _disconnect(connected: list[tuple[Any, Any]]) -> None:
-    for emitter, callback in connected:
-        emitter.disconnect(callback)
-    connected.clear()

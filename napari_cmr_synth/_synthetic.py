@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from ._canvas import guard_removal
 from ._grid_view import grid_of_cells
 from ._layout import narrow_combo
+from ._listening import Listening
 from ._masks import OVERLAY, unwrapped
 from ._results import MASK, RECORD
 from ._unsaved import watch
@@ -64,17 +65,9 @@ class SyntheticPicker(QWidget):
         column.addLayout(name)
         column.addLayout(buttons)
         events = self._viewer.layers.events
-        connected = [
-            (events.inserted, self._follow),
-            (events.removed, self._follow),
-            (events.reordered, self._follow),
-            (events.renamed, self._follow),
-            (self._viewer.layers.selection.events.active, self._follow),
-        ]
-        for emitter, callback in connected:
-            emitter.connect(callback)
-        # a viewer outlives its docks
-        self.destroyed.connect(lambda *_: [e.disconnect(c) for e, c in connected])
+        listed = (events.inserted, events.removed, events.reordered, events.renamed)
+        chosen = self._viewer.layers.selection.events.active
+        Listening(self).to(*listed, chosen, call=self._follow)
         self._follow()
 
     @property

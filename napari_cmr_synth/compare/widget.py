@@ -27,6 +27,7 @@ from .._grid_view import GridView
 from .._in_view import in_view
 from .._jobs import Job
 from .._layout import button, group, scrolled, side_by_side, stacked, word_wrapped
+from .._listening import Listening
 from .._mask_picker import MaskPicker
 from .._masks import engine_labels, numbers_of, unwrapped
 from .._messages import show_problem
@@ -95,9 +96,7 @@ class CompareWidget(Panel):
         self._on_layer()
         self._on_mask()
         self.form.scope.setCurrentIndex(self.form.scope.findData("slice"))  # the quickest
-        moved, show = self._viewer.dims.events.current_step, self._show_slice
-        moved.connect(show)
-        self.destroyed.connect(lambda *_: moved.disconnect(show))  # the viewer outlives its docks
+        Listening(self).to(self._viewer.dims.events.current_step, call=self._show_slice)
         self._show_state()
 
     def event(self, event: QEvent) -> bool:

@@ -13,6 +13,7 @@ from cmr_synth.errors import InputError
 from .._canvas import guard_removal
 from .._fields import Number
 from .._layout import button, form, group, narrow_combo, scrolled, side_by_side, word_wrapped
+from .._listening import Listening
 from .._mask_picker import MaskPicker
 from .._masks import mask_layers, unwrapped
 from .._messages import show_problem
@@ -93,15 +94,8 @@ class DialsPanel(Panel):
         self.picker.layer_changed.connect(self._on_layer)
         self.other.activated.connect(self._on_other)
         events = self._viewer.layers.events
-        listed = self._list_others
-        for emitter in (events.inserted, events.removed, events.renamed):
-            emitter.connect(listed)
-        self.destroyed.connect(
-            lambda *_: [
-                emitter.disconnect(listed)
-                for emitter in (events.inserted, events.removed, events.renamed)
-            ]
-        )
+        listed = (events.inserted, events.removed, events.renamed)
+        Listening(self).to(*listed, call=self._list_others)
         self._on_layer()
 
     def event(self, event: QEvent) -> bool:

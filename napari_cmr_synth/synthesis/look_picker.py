@@ -14,6 +14,7 @@ from .._in_view import in_view
 from .._layer_geometry import attributes_of
 from .._layers import scan_of_layer
 from .._layout import narrow_combo
+from .._listening import Listening
 from .._masks import unwrapped
 
 if TYPE_CHECKING:
@@ -90,15 +91,8 @@ class LookPicker(QWidget):
         form.addRow("Look of", self.layers)
         form.addRow("Strength", self.strength)
         events = self._viewer.layers.events
-        for emitter in (events.inserted, events.removed, events.reordered, events.renamed):
-            emitter.connect(self._on_layers)
-        # the viewer outlives its docks
-        self.destroyed.connect(
-            lambda *_, forget=self._on_layers: [
-                emitter.disconnect(forget)
-                for emitter in (events.inserted, events.removed, events.reordered, events.renamed)
-            ]
-        )
+        listed = (events.inserted, events.removed, events.reordered, events.renamed)
+        Listening(self).to(*listed, call=self._on_layers)
         self.layers.currentIndexChanged.connect(self._on_layer)
         self._on_layers()
 

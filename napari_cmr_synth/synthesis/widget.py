@@ -27,6 +27,7 @@ from .._conditions_form import ConditionsForm, Scope
 from .._in_view import in_view
 from .._jobs import Job
 from .._layout import group, scrolled, word_wrapped
+from .._listening import Listening
 from .._mask_picker import MaskPicker
 from .._masks import engine_labels, numbers_of, unwrapped
 from .._messages import is_out_of_memory, show_note, show_problem
@@ -79,9 +80,7 @@ class SynthesizeWidget(Panel):
         self.form.scope.currentIndexChanged.connect(self._show_position)
         self._on_layer()
         self._on_mask()
-        moved, show = self._viewer.dims.events.current_step, self._show_position
-        moved.connect(show)
-        self.destroyed.connect(lambda *_: moved.disconnect(show))  # the viewer outlives its docks
+        Listening(self).to(self._viewer.dims.events.current_step, call=self._show_position)
 
     @property
     def running(self) -> bool:
