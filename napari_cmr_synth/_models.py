@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from cmr_synth.generators.zoo import Model
     from cmr_synth.judges.segmenter import Segmenter
 
-_AFFINE = hasattr(os, "sched_getaffinity")  # Linux: processors that this program may use
-
 DRAWN_S = 0.2  # by when a window has drawn what a click changed, also without a GPU
 
 _models: dict[tuple[str, str, str | None], Model] = {}
@@ -239,13 +237,21 @@ def _beside_a_window() -> Iterator[None]:
 def _leave_a_core() -> None:
     """Compute on all processors but one, which the window draws on.
 
-    With two, a picture follows the brush a quarter sooner (`benchmarks/live_preview.py`).
+    Threads of torch and of numpy's linear algebra that outnumber the processors left wait for
+    each other at every small step. With two, a picture follows the brush a sixth sooner
+    (`benchmarks/live_preview.py`).
     """
     import torch
+    from threadpoolctl import ThreadpoolController
 
-    most = max(1, len(os.sched_getaffinity(0) if _AFFINE else range(os.cpu_count() or 1)) - 1)
+    from cmr_synth.generators.diagnostics import cores_allowed
+
+    most = max(1, (cores_allowed() or 1) - 1)
     if torch.get_num_threads() > most:
         torch.set_num_threads(most)
+    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+        if library.num_threads > most:
+            library.set_num_threads(most)
 
 
 def _link_torch() -> None:

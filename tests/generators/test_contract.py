@@ -55,6 +55,21 @@ def _object(place: str) -> Any:
     return getattr(import_module(f"cmr_synth.generators.{module}"), name)
 
 
+SPADE_GAN = standard(
+    "spade_gan.network:SpadeGan",
+    "spade_gan.network:SpadeConfig",
+    {
+        "channels": (8, 8, 8, 8),
+        "full_channels": 4,
+        "blocks": 1,
+        "hidden": 4,
+        "look": 6,
+        "layout": 2,
+        "encoder": (8, 8, 8, 8),
+        "groups": 4,
+    },
+    **{"out.weight": 0.01},  # greys, neither black nor white
+)
 LATENT = {
     "channels": (8, 8),
     "attention": (False, False),
@@ -76,56 +91,14 @@ TINY = {
         "flow.network:FlowConfig",
         {"channels": (8, 8), "attention": (False, False), "head_width": 4, "groups": 4},
     ),
-    "spade-gan": standard(
-        "spade_gan.network:SpadeGan",
-        "spade_gan.network:SpadeConfig",
-        {
-            "channels": (8, 8, 8, 8),
-            "full_channels": 4,
-            "blocks": 1,
-            "hidden": 4,
-            "look": 6,
-            "layout": 2,
-            "encoder": (8, 8, 8, 8),
-            "groups": 4,
-        },
-        **{"out.weight": 0.01},  # greys, neither black nor white
-    ),
+    "spade-gan": SPADE_GAN,
     "diffusion": standard(
         "diffusion.network:DiffusionNetwork",
         "diffusion.network:DiffusionConfig",
         {"channels": (8, 8), "attention": (False, False), "head_width": 4, "groups": 4},
     ),
-    "cvae": standard(
-        "spade_gan.network:SpadeGan",
-        "spade_gan.network:SpadeConfig",
-        {
-            "channels": (8, 8, 8, 8),
-            "full_channels": 4,
-            "blocks": 1,
-            "hidden": 4,
-            "look": 6,
-            "layout": 2,
-            "encoder": (8, 8, 8, 8),
-            "groups": 4,
-        },
-        **{"out.weight": 0.01},  # greys, neither black nor white
-    ),
-    "private-gan": standard(
-        "spade_gan.network:SpadeGan",
-        "spade_gan.network:SpadeConfig",
-        {
-            "channels": (8, 8, 8, 8),
-            "full_channels": 4,
-            "blocks": 1,
-            "hidden": 4,
-            "look": 6,
-            "layout": 2,
-            "encoder": (8, 8, 8, 8),
-            "groups": 4,
-        },
-        **{"out.weight": 0.01},  # greys, neither black nor white
-    ),
+    "cvae": SPADE_GAN,
+    "private-gan": SPADE_GAN,
     "latent": standard(
         "latent.network:LatentModel",
         "latent.network:LatentConfig",

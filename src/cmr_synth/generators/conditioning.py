@@ -59,11 +59,15 @@ class Conditions(nn.Module):
         z = torch.tensor(
             [float(c["z"]) if k else 0.0 for c, k in zip(conditions, known, strict=True)]
         )
-        angles = z[:, None] * torch.pi * torch.tensor([0.5, 1.0, 2.0, 4.0])
-        waves = torch.cat([angles.sin(), angles.cos(), torch.ones(len(z), 1)], dim=1)
-        waves = (waves * torch.tensor(known)[:, None]).to(device)
-        total = total + self.position(waves)
+        total = total + self.position((waves(z) * torch.tensor(known)[:, None]).to(device))
         return total if self.measures is None else total + self.measures(conditions)
+
+
+def waves(share: Tensor) -> Tensor:
+    """(n, 9) sines and cosines of several wavelengths of (n,) numbers in [0, 1], and a one."""
+    turns = torch.tensor([0.5, 1.0, 2.0, 4.0], device=share.device)
+    angles = share[:, None] * torch.pi * turns
+    return torch.cat([angles.sin(), angles.cos(), torch.ones_like(angles[:, :1])], dim=1)
 
 
 def with_new_words(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -88,8 +88,12 @@ def _processor() -> str:
 
 
 def _threads() -> str:
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{os.cpu_count()} cores, {allowed} of them for this program"
+    return f"{os.cpu_count()} cores, {cores_allowed()} of them for this program"
+
+
+def cores_allowed() -> int | None:
+    """Cores that this program may use, where the system says it; else those that there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _memory() -> str:

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from cmr_synth.generators.backbones.config import BackboneConfig
 from cmr_synth.generators.backbones.made import make_backbone
-from cmr_synth.generators.conditioning import CLASSES, Conditions
+from cmr_synth.generators.conditioning import CLASSES, Conditions, waves
 from cmr_synth.generators.latent.autoencoder import DOWN, Autoencoder, AutoencoderConfig
 from cmr_synth.generators.phenotypes import Phenotype
 
@@ -165,10 +165,8 @@ class FlowHead(nn.Module):
         time : (n,) tensor in [0, 1)
         """
         t = time.view(-1, 1, 1, 1)
-        angles = time[:, None] * torch.pi * torch.tensor([0.5, 1.0, 2.0, 4.0], device=time.device)
-        waves = torch.cat([angles.sin(), angles.cos(), torch.ones_like(angles[:, :1])], dim=1)
         x = self.first(noisy * (t**2 * self.spread**2 + (1 - t) ** 2).rsqrt())
-        told = self.said(said) + self.time(waves)[:, :, None, None]
+        told = self.said(said) + self.time(waves(time))[:, :, None, None]
         for block in self.blocks:
             normed = _normed(x)
             x = x + block(torch.cat([normed, told], dim=1))

@@ -10,6 +10,7 @@ import numpy as np
 
 from cmr_synth.anatomy.beating import Plan
 from cmr_synth.anatomy.labels import LV, scar_as_myocardium
+from cmr_synth.anatomy.measurements import ed_and_es
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.release.request import ReleaseRequest
@@ -63,4 +64,6 @@ def person_of(
 def still_frames(mask: Scan) -> dict[str, int]:
     """Which frames of a cine are ED, where the LV is largest, and ES."""
     lv = (scar_as_myocardium(mask.array.astype(np.uint8, copy=False)) == LV).sum(axis=(1, 2, 3))
-    return {"ED": int(lv.argmax()), "ES": int(lv.argmin())}
+    found = ed_and_es(lv)
+    assert found is not None  # it beats: the LV is drawn in every frame
+    return {"ED": found[0], "ES": found[1]}

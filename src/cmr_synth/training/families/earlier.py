@@ -5,10 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
 
 from cmr_synth.errors import InputError
-from cmr_synth.training.recipe import Recipe
+from cmr_synth.generators.latent.autoencoder import AutoencoderConfig
+from cmr_synth.networks.folder import read_config
+from cmr_synth.networks.weights import load_weights, set_state
+from cmr_synth.training.recipe import Recipe, checked
+
+if TYPE_CHECKING:
+    from cmr_synth.training.families.family import FamilyTask
+
+AUTOENCODER = "autoencoder"
+Model = TypeVar("Model", bound=torch.nn.Module)
 
 
 def earlier_model(
@@ -49,3 +60,48 @@ def earlier_model(
             "--from."
         )
     return folder, family
+
+
+def on_autoencoder(
+    task: FamilyTask, kind: type[Model], config_kind: type[Any], *, recipe_of_it: str, what: str
+) -> Model:
+    """A model on latents with the weights of an autoencoder, or of an earlier such model, in it.
+
+    Parameters
+    ----------
+    task : FamilyTask
+        Whose recipe says what it starts from.
+    kind, config_kind : type
+        Of the model, with its `autoencoder`, and of its configuration.
+    recipe_of_it, what : str
+        For the messages: the recipe that trains the autoencoder, and what an earlier model is.
+
+    Raises
+    ------
+    InputError
+        As `earlier_model`, and if the recipe states what the autoencoder tells.
+    """
+    recipe, family = task.recipe, task.family
+    if AUTOENCODER in recipe.model:
+        raise task.wrong(
+            f"model.{AUTOENCODER}",
+            "is told by the trained autoencoder; start from its weights with --from.",
+        )
+    folder, found = earlier_model(
+        recipe,
+        families=(AUTOENCODER, family),
+        needs=f"a trained autoencoder; train the recipe {recipe_of_it!r}",
+        starts=f"starts from an autoencoder or {what}",
+    )
+    if found == family:
+        inner = read_config(folder, config_kind, family=family).autoencoder
+    else:
+        inner = read_config(folder, AutoencoderConfig, family=AUTOENCODER)
+    stated = {"shape": inner.shape, "spacing_mm": inner.spacing_mm, **recipe.model}
+    stated[AUTOENCODER] = inner
+    config = checked(config_kind, stated, where=task.where, under="model")
+    torch.manual_seed(recipe.seed)
+    model = kind(config)
+    weights = load_weights(Path(str(recipe.initialize_from)))
+    set_state(model if found == family else model.get_submodule(AUTOENCODER), weights)
+    return model

@@ -9,7 +9,6 @@ complete. Start with the weights of the autoencoder, or of an earlier latent mod
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,18 +18,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from cmr_synth.generators.conditioning import one_hot_mask
-from cmr_synth.generators.latent.autoencoder import DOWN, AutoencoderConfig
+from cmr_synth.generators.latent.autoencoder import DOWN
 from cmr_synth.generators.latent.generator import DEFAULT_STEPS, FAMILY, LatentGenerator
 from cmr_synth.generators.latent.network import LatentConfig, LatentModel
-from cmr_synth.networks.folder import read_config
-from cmr_synth.networks.weights import load_weights, set_state, state_of
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.dropping import Dropping, dropped
 from cmr_synth.training.families.diffusion import level_weight
-from cmr_synth.training.families.earlier import earlier_model
+from cmr_synth.training.families.earlier import on_autoencoder
 from cmr_synth.training.families.family import FamilyTask
 from cmr_synth.training.families.sheet import given, shown, tiled
-from cmr_synth.training.recipe import Recipe, checked
+from cmr_synth.training.recipe import Recipe
 from cmr_synth.training.weighting import pixel_weight, weighted_mean
 
 
@@ -62,30 +60,9 @@ class LatentTask(FamilyTask):
 
     def _started(self) -> LatentModel:
         """The model with the weights of an autoencoder, or of an earlier model, in it."""
-        recipe = self.recipe
-        if "autoencoder" in recipe.model:
-            raise self.wrong(
-                "model.autoencoder",
-                "is told by the trained autoencoder; start from its weights with --from.",
-            )
-        folder, family = earlier_model(
-            recipe,
-            families=("autoencoder", FAMILY),
-            needs="a trained autoencoder; train the recipe 'autoencoder'",
-            starts="starts from an autoencoder or a latent model",
+        return on_autoencoder(
+            self, LatentModel, LatentConfig, recipe_of_it="autoencoder", what="a latent model"
         )
-        if family == FAMILY:
-            inner = read_config(folder, LatentConfig, family=FAMILY).autoencoder
-        else:
-            inner = read_config(folder, AutoencoderConfig, family="autoencoder")
-        stated = {"shape": inner.shape, "spacing_mm": inner.spacing_mm, **recipe.model}
-        stated["autoencoder"] = inner
-        config = checked(LatentConfig, stated, where=self.where, under="model")
-        torch.manual_seed(recipe.seed)
-        model = LatentModel(config)
-        weights = load_weights(Path(str(recipe.initialize_from)))
-        set_state(model if family == FAMILY else model.autoencoder, weights)
-        return model
 
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Weighted squared error of the clean latents at one random time an image."""

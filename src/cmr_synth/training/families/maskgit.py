@@ -9,7 +9,6 @@ with the weights of an autoencoder, or of an earlier model with its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,18 +18,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from cmr_synth.generators.conditioning import one_hot_mask
-from cmr_synth.generators.latent.autoencoder import DOWN, AutoencoderConfig
+from cmr_synth.generators.latent.autoencoder import DOWN
 from cmr_synth.generators.maskgit.generator import DEFAULT_STEPS, FAMILY
 from cmr_synth.generators.maskgit.network import MaskgitConfig, MaskgitModel
 from cmr_synth.generators.maskgit.sampler import fill_in, hidden_at_random, noise_shape
-from cmr_synth.networks.folder import read_config
-from cmr_synth.networks.weights import load_weights, set_state, state_of
+from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch, Batches
 from cmr_synth.training.dropping import Dropping, dropped
-from cmr_synth.training.families.earlier import earlier_model
+from cmr_synth.training.families.earlier import on_autoencoder
 from cmr_synth.training.families.family import FamilyTask
 from cmr_synth.training.families.sheet import given, shown, tiled
-from cmr_synth.training.recipe import Recipe, checked
+from cmr_synth.training.recipe import Recipe
 from cmr_synth.training.weighting import pixel_weight, weighted_mean
 
 
@@ -64,31 +62,14 @@ class MaskgitTask(FamilyTask):
 
     def _started(self) -> MaskgitModel:
         """The model with the weights of an autoencoder, or of an earlier model, in it."""
-        recipe = self.recipe
-        if "autoencoder" in recipe.model:
-            raise self.wrong(
-                "model.autoencoder",
-                "is told by the trained autoencoder; start from its weights with --from.",
-            )
-        tokenizer = "autoencoder" if recipe.model.get("head") == "flow" else "autoencoder-vq"
-        folder, family = earlier_model(
-            recipe,
-            families=("autoencoder", FAMILY),
-            needs=f"a trained autoencoder; train the recipe {tokenizer!r}",
-            starts="starts from an autoencoder or a model of masked tokens",
+        tokenizer = "autoencoder" if self.recipe.model.get("head") == "flow" else "autoencoder-vq"
+        return on_autoencoder(
+            self,
+            MaskgitModel,
+            MaskgitConfig,
+            recipe_of_it=tokenizer,
+            what="a model of masked tokens",
         )
-        if family == FAMILY:
-            inner = read_config(folder, MaskgitConfig, family=FAMILY).autoencoder
-        else:
-            inner = read_config(folder, AutoencoderConfig, family="autoencoder")
-        stated = {"shape": inner.shape, "spacing_mm": inner.spacing_mm, **recipe.model}
-        stated["autoencoder"] = inner
-        config = checked(MaskgitConfig, stated, where=self.where, under="model")
-        torch.manual_seed(recipe.seed)
-        model = MaskgitModel(config)
-        weights = load_weights(Path(str(recipe.initialize_from)))
-        set_state(model if family == FAMILY else model.autoencoder, weights)
-        return model
 
     def begin(self, batches: Batches) -> None:
         """Learn what the training patients measure, which is the scale of what is asked."""
