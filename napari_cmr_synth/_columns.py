@@ -15,6 +15,8 @@ from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QDockWidget, QMainWindow, QPushButton, QStackedWidget, QWidget
 from superqt.utils import QSignalThrottler
 
+from ._listening import Listening
+
 if TYPE_CHECKING:
     import napari
 
@@ -62,8 +64,8 @@ class Columns(QObject):
         self._soon.triggered.connect(self._fit)
         window.installEventFilter(self)
         layers = viewer.layers
-        for emitter in (layers.events.inserted, layers.selection.events.changed):
-            emitter.connect(self._on_layers)
+        changes = (layers.events.inserted, layers.selection.events.changed)
+        Listening(self).to(*changes, call=self._on_layers)
 
     def add(self, dock: QDockWidget) -> None:
         """Take a dock in, hidden until it is shown."""
@@ -130,8 +132,7 @@ class Columns(QObject):
         return [other for other in ours if (other.windowTitle() == OF_ITS_OWN) == alone]
 
     def _on_layers(self, _event: Any = None) -> None:
-        if isalive(self):
-            self._soon.throttle()  # layers of another kind, or several, bring wider controls
+        self._soon.throttle()  # layers of another kind, or several, bring wider controls
 
     def _place(self) -> None:
         """Put each dock into its column; what is shown stays so, as far as a column shows one."""

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QObject
 
 _listening: set[Listening] = set()
 """Kept here, apart from the widgets: what Qt calls at a widget's end must not be part of the very
@@ -18,11 +18,11 @@ class Listening:
 
     Parameters
     ----------
-    widget : QWidget
+    widget : QObject
         Its methods are called. It is held weakly.
     """
 
-    def __init__(self, widget: QWidget):
+    def __init__(self, widget: QObject):
         self._connected: list[tuple[weakref.ref[Any], weakref.WeakMethod[Any]]] = []
         _listening.add(self)
         widget.destroyed.connect(self._end)
