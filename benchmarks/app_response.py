@@ -7,7 +7,7 @@ drawn and whose event loop is free. First slice: from the click on Synthesize to
 torch and the weights still to be loaded (cold: clicked at once; ahead: clicked when the app has
 loaded them by itself, as it does while nobody uses it) and after that (warm). Blocked: the longest
 time between two events of a 5 ms timer, less these 5 ms, in the same window while pictures are
-made. `--trace` writes where the program stood in every block of more than 100 ms.
+made.
 """
 
 from __future__ import annotations
@@ -19,13 +19,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from _window import until
+from _window import longest_block, until
 
-TICK_S = 0.005
-TRACED_S = 0.1
 SLICES = 12
 TITLES = {
     "started": ("Started, to a window that answers", "s", 3.0),
@@ -45,19 +41,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="starts of the app")
     parser.add_argument("--repeats", type=int, default=5, help="warm measurements in each run")
-    parser.add_argument("--trace", help="file to which the stacks of long blocks are added")
     parser.add_argument("--ahead", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--started-at", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.started_at is not None:
-        run_app(options.started_at, options.repeats, options.ahead, options.trace)
+        run_app(options.started_at, options.repeats, options.ahead)
         return
     if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
         print("no display, and the app needs one; run this under xvfb-run")
         return
     measured: dict[str, list[float]] = {name: [] for name in TITLES}
     for k in range(2 * options.runs):
-        for name, values in one_run(options.repeats, bool(k % 2), options.trace).items():
+        for name, values in one_run(options.repeats, bool(k % 2)).items():
             measured[name] += values
     width = max(len(title) for title, _, _ in TITLES.values())
     print(f"{'':{width}}  {'median':>9}  {'least to most':>18}   n  wanted")
@@ -71,11 +66,10 @@ def main() -> None:
         )
 
 
-def one_run(repeats: int, ahead: bool, trace: str | None) -> dict[str, list[float]]:
+def one_run(repeats: int, ahead: bool) -> dict[str, list[float]]:
     """Start this file again as the app, and read what it measured."""
     command = [sys.executable, __file__, "--repeats", str(repeats)]
     command += ["--ahead"] if ahead else []
-    command += ["--trace", trace] if trace else []
     command.append("--started-at")
     done = subprocess.run(
         [*command, repr(time.time())], stdout=subprocess.PIPE, text=True, timeout=600
@@ -85,23 +79,21 @@ def one_run(repeats: int, ahead: bool, trace: str | None) -> dict[str, list[floa
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def run_app(started_at: float, repeats: int, ahead: bool, trace: str | None) -> None:
+def run_app(started_at: float, repeats: int, ahead: bool) -> None:
     """In the app's process: its own command, and the measurement in place of its event loop."""
     import napari
 
     from cmr_synth.cli import main as command
 
     def measured(*_: object, **__: object) -> None:
-        print(json.dumps(measure(started_at, repeats, ahead, trace)), flush=True)
+        print(json.dumps(measure(started_at, repeats, ahead)), flush=True)
 
     napari.run = measured
     sys.argv = ["cmr-synth", "app"]
     command()
 
 
-def measure(
-    started_at: float, repeats: int, ahead: bool, trace: str | None
-) -> dict[str, list[float]]:
+def measure(started_at: float, repeats: int, ahead: bool) -> dict[str, list[float]]:
     import napari
     import numpy as np
 
@@ -126,9 +118,9 @@ def measure(
     if ahead:
         begin = time.perf_counter()
         (idle,) = window.findChildren(WhileIdle)
-        with longest_block(trace) as block:
+        with longest_block() as block:
             until(lambda: not idle.active and is_loaded(DEFAULT))
-        found |= {"ready": [time.perf_counter() - begin], "blocked_ready": [1000 * block[0]]}
+        found |= {"ready": [time.perf_counter() - begin], "blocked_ready": [block.ms]}
     bar = window.findChild(PanelBar)
     bar.show_panel("Synthesize")
     (widget,) = window.findChildren(SynthesizeWidget)
@@ -147,7 +139,7 @@ def measure(
         form.dice.click()
         rest()
         layers = len(viewer.layers)
-        with longest_block(trace) as block:
+        with longest_block() as block:
             begin = time.perf_counter()
             widget.start_button.click()
             until(lambda: len(viewer.layers) > layers)
@@ -156,7 +148,7 @@ def measure(
             seconds = drawn[-1] - begin
             until(lambda: not widget.running)
         viewer.layers.remove(viewer.layers[0])  # the picture: it lies below its mask
-        return seconds, 1000 * block[0]
+        return seconds, block.ms
 
     def napari_alone() -> float:
         """Longest block in ms when napari adds a picture, with none of our work beside it."""
@@ -166,7 +158,7 @@ def measure(
             layer = viewer.add_image(np.zeros((SLICES, 128, 128), np.float32), name="plain")
             until(lambda: len(drawn) > shown)
         viewer.layers.remove(layer)
-        return 1000 * block[0]
+        return block.ms
 
     seconds, block = make("slice")
     found |= {"ahead": [seconds]} if ahead else {"cold": [seconds], "blocked_cold": [block]}
@@ -176,35 +168,6 @@ def measure(
     found["stack"], found["blocked"] = (list(values) for values in zip(*stacks, strict=True))
     viewer.close()
     return found
-
-
-@contextmanager
-def longest_block(trace: str | None = None) -> Iterator[list[float]]:
-    """Seconds by which a timer was late at most, in a list that is filled meanwhile."""
-    import faulthandler
-
-    from qtpy.QtCore import Qt, QTimer
-
-    longest, last = [0.0], [time.perf_counter()]
-
-    stacks = open(trace, "a") if trace else None
-
-    def tick() -> None:
-        if stacks is not None:
-            faulthandler.dump_traceback_later(TRACED_S, file=stacks)
-        now = time.perf_counter()
-        longest[0] = max(longest[0], now - last[0] - TICK_S)
-        last[0] = now
-
-    timer = QTimer()
-    timer.setTimerType(Qt.TimerType.PreciseTimer)
-    timer.timeout.connect(tick)
-    timer.start(round(1000 * TICK_S))
-    yield longest
-    timer.stop()
-    if stacks is not None:
-        faulthandler.cancel_dump_traceback_later()
-        stacks.close()
 
 
 def rest() -> None:

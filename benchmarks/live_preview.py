@@ -20,10 +20,9 @@ import time
 from typing import Any
 
 import numpy as np
-from _window import until
+from _window import longest_block, until
 
 WANTED_MS = 150
-TICK_S = 0.005
 
 
 def main() -> None:
@@ -99,14 +98,14 @@ def measure(
         mask.selected_label = numbers[draw.choice(["LV", "MYO", "RV"])]
         first, last = heart[draw.integers(len(heart), size=2)]
         shown.clear()
-        block = Block()
-        brush.drag(first, last, stroke_s)
-        frames += len(shown)
-        released = time.perf_counter()
-        brush.lift()
-        until(lambda: live.up_to_date)
-        latencies.append(1000 * (time.perf_counter() - released))
-        blocks.append(1000 * block.end())
+        with longest_block() as block:
+            brush.drag(first, last, stroke_s)
+            frames += len(shown)
+            released = time.perf_counter()
+            brush.lift()
+            until(lambda: live.up_to_date)
+            latencies.append(1000 * (time.perf_counter() - released))
+        blocks.append(block.ms)
         rest(pause_s)
     dropped = live.dropped - dropped
     viewer.close()
@@ -165,29 +164,6 @@ class Brush:
             Qt.KeyboardModifier.NoModifier,
         )
         QApplication.sendEvent(self._canvas, event)
-
-
-class Block:
-    """The longest time by which a timer is late, from now to `end`, in seconds."""
-
-    def __init__(self) -> None:
-        from qtpy.QtCore import Qt, QTimer
-
-        self._longest, self._last = 0.0, time.perf_counter()
-        self._timer = QTimer()
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start(round(1000 * TICK_S))
-
-    def end(self) -> float:
-        self._tick()
-        self._timer.stop()
-        return self._longest
-
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        self._longest = max(self._longest, now - self._last - TICK_S)
-        self._last = now
 
 
 def rest(seconds: float) -> None:

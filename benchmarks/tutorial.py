@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from app_response import TICK_S
+from _window import Block, longest_block
 
 WANTED_MS = 150
 LOOK_S = 0.005
@@ -45,26 +45,22 @@ class Seen:
     Attributes
     ----------
     title : str
-    longest : float
-        Block, in ms.
+    block : Block
     seconds : float
         Of the whole action.
     samples : list
         Time, owner and place at which the main thread was seen.
-    end : float
-        When the longest block was over.
     """
 
     title: str
-    longest: float = 0.0
+    block: Block = field(default_factory=Block)
     seconds: float = 0.0
     samples: list[tuple[float, str, str]] = field(default_factory=list)
-    end: float = 0.0
 
     def shares(self) -> tuple[dict[str, float], str]:
         """Share of each owner in the longest block, and the place seen most often."""
-        begin = self.end - self.longest / 1000
-        during = [(o, where) for at, o, where in self.samples if begin <= at <= self.end]
+        end, begin = self.block.end, self.block.end - self.block.ms / 1000
+        during = [(o, where) for at, o, where in self.samples if begin <= at <= end]
         owners = Counter(owner for owner, _ in during)
         places = Counter(where for _, where in during if where)
         share = {owner: count / len(during) for owner, count in owners.items()} if during else {}
@@ -85,7 +81,7 @@ class Watch:
         """Measure what is done in this context."""
         seen = Seen(title)
         begin = time.perf_counter()
-        with ticking(seen):
+        with longest_block() as seen.block:
             self._now = seen
             yield
             self._now = None
@@ -98,30 +94,6 @@ class Watch:
             seen, frame = self._now, sys._current_frames().get(self._main)
             if seen is not None:
                 seen.samples.append((time.perf_counter(), *_owner(frame)))
-
-
-@contextmanager
-def ticking(seen: Seen) -> Iterator[Seen]:
-    """Note the longest time by which a timer was late, and when that was over."""
-    from qtpy.QtCore import Qt, QTimer
-
-    last = [time.perf_counter()]
-
-    def tick() -> None:
-        now = time.perf_counter()
-        late, last[0] = 1000 * (now - last[0] - TICK_S), now
-        if late > seen.longest:
-            seen.longest, seen.end = late, now
-
-    timer = QTimer()
-    timer.setTimerType(Qt.TimerType.PreciseTimer)
-    timer.timeout.connect(tick)
-    timer.start(round(1000 * TICK_S))
-    try:
-        yield seen
-    finally:
-        tick()  # what came last did not let the timer run
-        timer.stop()
 
 
 def main() -> None:
@@ -179,10 +151,10 @@ def napari_alone() -> dict[str, float]:
             ("adding a labels layer", lambda: viewer.add_labels(numbers)),
             ("removing both", viewer.layers.clear),
         ):
-            with ticking(Seen(title)) as seen:
+            with longest_block() as block:
                 act()
                 rest(0.5)
-            found[title] = seen.longest
+            found[title] = block.ms
     viewer.close()
     return found
 
@@ -194,11 +166,11 @@ def tell(actions: list[Seen]) -> None:
     for seen in actions:
         share, where = seen.shares()
         parts = "  ".join(f"{100 * share.get(owner, 0):4.0f} %" for owner in ("napari", "ours", ""))
-        over = "*" if seen.longest > WANTED_MS else " "
-        block = f"{seen.longest:10.0f} {over}"
+        over = "*" if seen.block.ms > WANTED_MS else " "
+        block = f"{seen.block.ms:10.0f} {over}"
         print(f"{seen.title:{width}}  {seen.seconds:7.1f}  {block}  {parts}  {where}")
-    over = sum(seen.longest > WANTED_MS for seen in actions)
-    ours = sum(seen.longest * seen.shares()[0].get("ours", 0) > WANTED_MS for seen in actions)
+    over = sum(seen.block.ms > WANTED_MS for seen in actions)
+    ours = sum(seen.block.ms * seen.shares()[0].get("ours", 0) > WANTED_MS for seen in actions)
     print(
         f"{len(actions)} actions, {over} over {WANTED_MS} ms (*); in {ours} of them our own code "
         f"takes more than {WANTED_MS} ms"
