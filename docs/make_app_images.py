@@ -78,6 +78,8 @@ class Tour:
             if section == "neighbours" and self.copied is not None:
                 self.plant()
             getattr(self.walk, section)()
+            if section == "neighbours" and self.copied is not None:
+                self.lift()  # later pictures show what was made
             if section == "synthesize":
                 self.walk.mask.contour = 1  # the picture shows through, the outlines stay
                 self.walk.viewer.reset_view()
@@ -107,8 +109,15 @@ class Tour:
         walk, picture = self.walk, self.walk.picture
         changed = np.clip(gaussian_filter(self.copied, 0.7) ** 0.85, 0, 1).astype(np.float32)
         _, k = in_view(walk.viewer, picture)
+        self.planted = (k, picture.data[k].copy())
         picture.data[k] = slices_of(walk.viewer, picture).from_grid(changed)
         picture.refresh()
+
+    def lift(self) -> None:
+        """Put the synthetic slice back."""
+        k, own = self.planted
+        self.walk.picture.data[k] = own
+        self.walk.picture.refresh()
 
     def photograph(self, name: str) -> None:
         """Store the window, without the messages that lie over it, and look for what is cut."""
