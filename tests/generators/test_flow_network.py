@@ -8,7 +8,7 @@ import torch
 from cmr_synth.anatomy.labels import LV, UNLABELLED
 from cmr_synth.generators.conditioning import one_hot_mask
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
-from cmr_synth.generators.flow.sampler import SOLVERS, euler, heun, state_after, time_grid
+from cmr_synth.generators.flow.sampler import SOLVERS, after_step, euler, heun, time_grid
 
 SMALL = FlowConfig(
     shape=(32, 32), channels=(16, 16), attention=(False, True), layers=1, head_width=8, groups=8
@@ -178,9 +178,10 @@ def test_the_state_between_steps_is_the_sampler_s_own():
         return torch.tanh(2 * noisy) + time.view(-1, 1, 1, 1)
 
     *_, end = euler(network, noise, mask, [FULL] * 2, steps=4)
-    before_last = state_after(3, network, noise, mask, [FULL] * 2, steps=4)
-    torch.testing.assert_close(network(before_last, torch.full((2,), 0.75), mask, None), end)
-    assert torch.equal(state_after(0, network, noise, mask, [FULL] * 2, steps=4), noise)
+    state = noise
+    for now in (0.0, 0.25, 0.5):
+        state = after_step(network, state, mask, [FULL] * 2, now=now, after=now + 0.25)
+    torch.testing.assert_close(network(state, torch.full((2,), 0.75), mask, None), end)
 
 
 def test_guidance_moves_away_from_the_unconditional_estimate():

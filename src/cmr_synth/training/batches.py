@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.cohorts.phenotypes import slice_phenotypes
 from cmr_synth.cohorts.slices import SliceRow, SliceSet, persons_of
 from cmr_synth.errors import InputError
@@ -282,13 +281,18 @@ def _bent(
 def warp(
     images: Tensor, labels: Tensor, covered: Tensor, grid: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Sample all three at the same places: pixels bicubic, labels by nearest indicator."""
+    """Sample all three at the same places: pixels bicubic, of labels the one with most weight."""
     sample = partial(functional.grid_sample, grid=grid, padding_mode="border", align_corners=False)
     pixels = sample(images, mode="bicubic").clamp(0, 1)
-    known = [0, 1, 2, 3, UNLABELLED]
-    indicators = torch.stack([(labels == value).float() for value in known], dim=1)
-    share = sample(indicators, mode="bilinear")
-    values = torch.tensor(known)[share.argmax(dim=1)]
+    values, most = torch.zeros(len(grid), *grid.shape[1:3], dtype=torch.long), None
+    for value in labels.unique().tolist():  # scar too, where there is any
+        share = sample((labels == value).float()[:, None], mode="bilinear")[:, 0]
+        if most is None:
+            values.fill_(value)
+            most = share
+            continue
+        values = values.masked_fill(share > most, value)
+        most = torch.maximum(most, share)
     inside = functional.grid_sample(
         covered, grid, mode="bilinear", padding_mode="zeros", align_corners=False
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.files import require_replaceable
+from cmr_synth.training.ahead import workers_for
 from cmr_synth.training.batches import Batches
 from cmr_synth.training.checkpoint import STATE
 from cmr_synth.training.journal import Journal
@@ -100,7 +101,7 @@ def train(
     keeper = Keeper(out / "checkpoint", recipe, stepper, parallel)
     if resume:
         keeper.resume()
-    stepper.prepare()
+    stepper.prepare(keeper.images_seen, workers=workers_for(parallel.device, parallel.count))
     # losses and pictures of patients are nothing that an account covers
     logged = parallel.is_main and stepper.private is None
     journal = Journal(out, logged=logged, sample_minutes=recipe.sample_minutes)
@@ -144,6 +145,7 @@ def train(
         if not keeper.images_seen:
             keeper.leave()  # nothing to keep before the first step
     finally:  # a cancelled run can be resumed, from the last checkpoint if cut short in a step
+        stepper.close()
         keeper.close()
         journal.close()
     if memory_error is not None:

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cmr_synth.training.ahead import Ahead
 from cmr_synth.training.average import Average, ramped
 from cmr_synth.training.batches import Batch, Batches
+from cmr_synth.training.graphs import record
 from cmr_synth.training.parallel import Parallel
 from cmr_synth.training.private import PrivateTraining
 from cmr_synth.training.recipe import Recipe
@@ -57,25 +59,50 @@ class Stepper:
                 lr=recipe.learning_rate,
                 betas=recipe.betas,
                 weight_decay=recipe.weight_decay,
+                fused=parallel.device.type == "cuda",
             )
         self.private = None
         if recipe.privacy is not None:
             self.private = PrivateTraining(task, recipe, batches)
         self.networks: dict[str, nn.Module] = dict(task.networks)
         self.average = Average(self.networks, ramped(recipe.ema))
+        self._ahead: Ahead | None = None
 
-    def prepare(self) -> None:
-        """Make networks and optimizers those of all processes; a private training has one."""
+    def prepare(self, seen: int, *, workers: int = 0) -> None:
+        """Make ready for the steps after `seen` images.
+
+        Networks and optimizers become those of all processes; a private training has one, and
+        chooses its images itself.
+
+        Parameters
+        ----------
+        workers : int
+            Processes that make batches ahead.
+        """
         if self.private is not None:
             return
+        self._ahead = Ahead(
+            self.batches,
+            first=self.parallel.first(seen),
+            count=self.parallel.own,
+            stride=self.recipe.batch_size,
+            workers=workers,
+        )
         for name, network in self.networks.items():
             self.task.networks[name], self.optimizers[name] = self.parallel.accelerator.prepare(
                 network, self.optimizers[name]
             )
+            if self.parallel.count == 1:  # gradients of several are exchanged on the way
+                record(network, self.parallel.own, precision=self.parallel.precision)
 
     def release(self) -> None:
         """Give the task its own networks back."""
         self.task.networks.update(self.networks)
+
+    def close(self) -> None:
+        """End the processes that make batches."""
+        if self._ahead is not None:
+            self._ahead.close()
 
     def batch(self, seen: int, count: int) -> Batch:
         """The first images of this process in the step after `seen` images, on its device."""
@@ -122,7 +149,9 @@ class Stepper:
     def _losses(self, seen: int) -> Iterator[tuple[str, Tensor]]:
         if self.private is not None:
             return self.private.losses(self.task, self.parallel.device)
-        return self.task.losses(self.batch(seen, self.parallel.own))
+        assert self._ahead is not None
+        batch = self._ahead.take(self.parallel.first(seen))
+        return self.task.losses(batch.to(self.parallel.device))
 
     def _gradient(self, name: str, per_image: Tensor) -> Any:
         """Leave the gradient with the weights, clipped; its norm before that.

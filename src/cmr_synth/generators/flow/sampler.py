@@ -103,26 +103,20 @@ SOLVERS = {"euler": euler, "heun": heun}
 
 
 @torch.no_grad()
-def state_after(
-    done: int,
+def after_step(
     network: nn.Module,
-    start: Tensor,
+    state: Tensor,
     mask: Tensor,
     conditions: Sequence[dict[str, Any]],
     *,
-    steps: int,
-    crowding: float = 1.0,
+    now: float,
+    after: float,
 ) -> Tensor:
-    """The state x_t in which a sampler of `steps` steps stands after `done` of them.
+    """The state x_t to which one step of `euler` leads from the time `now` to the time `after`.
 
     Parameters as for `euler`, without guidance; returns an (n, 1, y, x) tensor.
     """
-    times = time_grid(steps, crowding)
-    state = start
-    for now, after in zip(times[:done], times[1 : done + 1], strict=True):
-        time = torch.full((len(start),), now, device=start.device)
-        state = _advance(state, network(state, time, mask, conditions), now, after)
-    return state
+    return _advance(state, _estimate(network, state, now, mask, conditions, 1.0), now, after)
 
 
 def _estimate(

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from cmr_synth.generators.conditioning import CLASSES
-from cmr_synth.generators.flow.sampler import state_after
+from cmr_synth.generators.flow.sampler import after_step, time_grid
 from cmr_synth.training.adversarial import (
     Discriminator,
     force,
@@ -54,12 +54,18 @@ def put_own_states(
     where : (n,) bool tensor
         Which states are replaced; `step` is above 0 there.
     """
-    for k in step[where].unique().tolist():
-        here = torch.nonzero(where & (step == k)).flatten()
-        asked = [conditions[int(i)] for i in here]
-        states[here] = state_after(
-            k, network, start[here], mask[here], asked, steps=steps, crowding=crowding
+    times = [*time_grid(steps, crowding), 1.0]
+    taken = torch.where(where, step, 0).tolist()
+    reached = start.clone()
+    # all go the way together, each as far as it has to: every step of it is taken once
+    for k in range(max(taken)):
+        rows = [i for i, wanted in enumerate(taken) if wanted > k]
+        here = torch.tensor(rows, device=start.device)
+        asked = [conditions[i] for i in rows]
+        reached[here] = after_step(
+            network, reached[here], mask[here], asked, now=times[k], after=times[k + 1]
         )
+    states[where] = reached[where]
 
 
 @dataclass(frozen=True)

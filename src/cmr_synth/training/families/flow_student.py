@@ -208,13 +208,19 @@ class FlowStudentTask(FamilyTask):
     ) -> Tensor:
         """The teacher's pictures, (n, 1, y, x); zero where an image is not taught."""
         goals = torch.zeros_like(start)
-        for i in torch.nonzero(taught).flatten().tolist():
-            picture = self.kept.get(names[i])
-            if picture is None:
-                # one by one, so that a picture is the same whatever else is in the batch
-                picture = self._taught(start[i : i + 1], mask[i : i + 1], [conditions[i]])[0]
+        asked = torch.nonzero(taught).flatten().tolist()
+        pictures = {i: self.kept.get(names[i]) for i in asked}
+        missing = [i for i in asked if pictures[i] is None]
+        # on a processor one by one, so that a picture is the same whatever else is in the batch
+        together = [missing] if start.is_cuda and missing else [[i] for i in missing]
+        for rows in together:
+            made = self._taught(start[rows], mask[rows], [conditions[i] for i in rows])
+            for i, picture in zip(rows, made, strict=True):
                 self.kept.put(names[i], picture)
-            goals[i] = picture.to(goals)
+                pictures[i] = picture
+        for i, kept in pictures.items():
+            assert kept is not None
+            goals[i] = kept.to(goals)
         return goals
 
     def _taught(self, start: Tensor, mask: Tensor, conditions: list[dict[str, Any]]) -> Tensor:
