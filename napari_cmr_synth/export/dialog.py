@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -27,18 +28,21 @@ from cmr_synth.errors import InputError
 from .._jobs import Job
 from .._layout import form, narrow_combo, side_by_side, word_wrapped
 from .._masks import unwrapped
+from .._messages import show_note, show_problem
 from .._unsaved import note_saved
 from .kinds import KINDS, Kind, write
 from .snapshot import Snapshot, exportable, snapshot
 
 LAYER = Qt.ItemDataRole.UserRole
 
-_last: dict[str, str] = {}
-"""Folder and kind chosen last, while the program runs."""
+_last: weakref.WeakKeyDictionary[Any, tuple[str, str]] = weakref.WeakKeyDictionary()
+"""Kind and folder chosen last, by napari's window: another one begins anew."""
 
 
 class ExportDialog(QDialog):
     """Writes layers in one of the formats of `KINDS`.
+
+    Closed while it writes, it goes on, and a message of the window says how it ended.
 
     Parameters
     ----------
@@ -54,6 +58,7 @@ class ExportDialog(QDialog):
         super().__init__(parent)
         self._viewer = unwrapped(viewer)
         self._job: Job | None = None
+        before, folder = _last.get(self._viewer.window, ("nifti", ""))
         self.setWindowTitle("Export")
         self.layers = QListWidget()
         self.layers.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -61,7 +66,7 @@ class ExportDialog(QDialog):
         self.kind = narrow_combo()
         for key, kind in KINDS.items():
             self.kind.addItem(kind.title, key)
-        self.kind.setCurrentIndex(max(0, self.kind.findData(_last.get("kind", "nifti"))))
+        self.kind.setCurrentIndex(max(0, self.kind.findData(before)))
         self.kind.currentIndexChanged.connect(self._show_kind)
         self.about = word_wrapped("")
         self.folder = QLineEdit()
@@ -90,8 +95,9 @@ class ExportDialog(QDialog):
         layout.addLayout(buttons)
         self.resize(520, 460)
         self._list(self._viewer.layers.selection if chosen is None else chosen)
-        self.folder.setText(_last.get("folder") or str(self._first_folder()))
+        self.folder.setText(folder or str(self._first_folder()))
         self._show_kind()
+        self.finished.connect(self._go)
 
     @property
     def chosen(self) -> list[Any]:
@@ -121,7 +127,7 @@ class ExportDialog(QDialog):
             self._say(str(error))
             return
         folder = Path(text).expanduser()
-        _last.update(folder=str(folder), kind=self.kind.currentData())
+        _last[self._viewer.window] = (self.kind.currentData(), str(folder))
         replace = self.replace_box.isChecked()
         self._job = Job(
             f"Export to {folder.name}",
@@ -129,7 +135,7 @@ class ExportDialog(QDialog):
             on_result=partial(self._done, kind=kind, folder=folder, layers=layers, shots=shots),
             on_done=lambda cancelled, error: self.export_button.setEnabled(True),
             parent=self,
-            tell=lambda error: self._say(_words(error)),
+            tell=self._tell,
         )
         self.export_button.setEnabled(False)
         self._say("Writing...")
@@ -146,7 +152,22 @@ class ExportDialog(QDialog):
     ) -> None:
         if kind.keeps:
             note_saved(layers, as_written=[shot.data[0] for shot in shots])
-        self._say(" ".join([_summary(files, folder, len(layers)), *_no_place(shots)]))
+        words = " ".join([_summary(files, folder, len(layers)), *_no_place(shots)])
+        self._say(words)
+        if not self.isVisible():
+            show_note(words)
+
+    def _tell(self, error: BaseException) -> None:
+        self._say(_words(error))
+        if not self.isVisible():
+            show_problem(error)
+
+    def _go(self, *_: object) -> None:
+        """Let go of the layers when it is closed, or when all is written."""
+        if self._job is not None and self._job.running:
+            self._job.finished.connect(self.deleteLater)
+        else:
+            self.deleteLater()
 
     def _say(self, words: str) -> None:
         self.message.setText(words)

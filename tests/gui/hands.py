@@ -22,29 +22,32 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-PATIENCE_S = 300  # on a busy machine torch is imported and weights are read in minutes
+PATIENCE_S = 600  # on a busy machine torch is imported and weights are read in minutes
+SOON_S = 30  # until a panel is laid out there
 LEFT = Qt.MouseButton.LeftButton
 
 
 def click(widget: QWidget, at: QPoint | None = None, *, twice: bool = False) -> None:
-    """Click on what can be seen and used; what scrolls is scrolled there first.
+    """Click on what can be seen and used, or will be in a moment; what scrolls is scrolled there.
 
     Raises
     ------
-    AssertionError
+    TimeoutError
         If a user could not click there.
     """
-    _scroll_to(widget)
-    named = f"{type(widget).__name__} {getattr(widget, 'text', lambda: '')()!r}"
-    assert widget.isVisible() and widget.isEnabled(), f"{named}: cannot be clicked"
     where = _middle(widget) if at is None else at
-    seen = widget.visibleRegion().boundingRect()
-    assert seen.contains(where), f"{named}: is out of sight, {seen.getRect()} of it is seen"
+
+    def in_reach() -> bool:
+        _scroll_to(widget)
+        seen = widget.visibleRegion().boundingRect()
+        return widget.isVisible() and widget.isEnabled() and bool(seen.contains(where))
+
+    if not in_reach():  # such as before the panel is laid out
+        named = f"{type(widget).__name__} {getattr(widget, 'text', lambda: '')()!r}"
+        until(in_reach, f"{named} cannot be clicked", patience=SOON_S)
+    QTest.mouseClick(widget, LEFT, pos=where)
     if twice:
-        QTest.mouseClick(widget, LEFT, pos=where)
         QTest.mouseDClick(widget, LEFT, pos=where)
-    else:
-        QTest.mouseClick(widget, LEFT, pos=where)
 
 
 def click_item(view: Any, row: int, column: int = 0, *, twice: bool = False) -> None:
@@ -103,26 +106,61 @@ def answering(path: Path) -> Iterator[None]:
         yield
 
 
-def until(done: Callable[[], Any], what: str) -> None:
-    """Let Qt's own event loop run until something holds.
+def until(done: Callable[[], Any], what: str, *, patience: float = PATIENCE_S) -> None:
+    """Let Qt's own event loop run until something has come of what was done.
+
+    Parameters
+    ----------
+    done : callable
+        Whether it has come: a picture, a file, a word in a panel, a button that can be pressed
+        again. That nothing runs is no sign: it may not have begun, or have failed.
+    what : str
+        In words.
+    patience : float
+        Seconds.
 
     Raises
     ------
+    AssertionError
+        If the window says meanwhile that something went wrong.
     TimeoutError
-        If it does not within `PATIENCE_S`.
+        If it does not come.
     """
+    from napari.utils.notifications import NotificationSeverity, notification_manager
+
     loop, check = QEventLoop(), QTimer()
-    end = time.monotonic() + PATIENCE_S
-    check.timeout.connect(lambda: loop.quit() if done() or time.monotonic() > end else None)
+    end = time.monotonic() + patience
+    known = len(notification_manager.records)
+    ended: list[BaseException | None] = []
+
+    def look() -> None:
+        wrong = [
+            record.message
+            for record in notification_manager.records[known:]
+            if record.severity >= NotificationSeverity.ERROR
+        ]
+        try:  # an exception must not leave a slot of Qt
+            if wrong:
+                ended.append(AssertionError(f"{what}: the window says {wrong[0]!r}"))
+            elif done():
+                ended.append(None)
+            elif time.monotonic() > end:
+                ended.append(TimeoutError(f"{what}: nothing came of it within {patience:g} s"))
+        except Exception as error:
+            ended.append(error)
+        if ended:
+            check.stop()
+            loop.quit()
+
+    check.timeout.connect(look)
     check.start(2)
     loop.exec()
-    check.stop()
-    if time.monotonic() > end:
-        raise TimeoutError(f"{what}: nothing came of it within {PATIENCE_S} s")
+    if ended[0] is not None:
+        raise ended[0]
 
 
 def rest(seconds: float) -> None:
-    """Let the window work."""
+    """Let the window work, such as before it is photographed; nothing is sure to have come."""
     end = time.monotonic() + seconds
     until(lambda: time.monotonic() > end, "a rest")
 

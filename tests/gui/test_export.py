@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import nibabel as nib
 import numpy as np
@@ -15,7 +16,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from napari_cmr_synth._mask_picker import MaskPicker
 from napari_cmr_synth._unsaved import unsaved_masks
 from napari_cmr_synth.export.dialog import ExportDialog
-from napari_cmr_synth.export.kinds import DATA_SET
+from napari_cmr_synth.export.kinds import DATA_SET, write
 from napari_cmr_synth.heart_mask.edits import write as paint
 
 LONG_MS = 60_000
@@ -81,12 +82,11 @@ def test_layers_that_are_no_scans_are_saved_as_before(viewer, panel, saved_as, t
 
 
 @pytest.fixture
-def dialog(viewer, drawn, qtbot):
+def dialog(viewer, drawn):
     """The dialog over a mask and two pictures made of it, all ticked."""
     mask, _ = drawn(seed=1)
     drawn(mask=mask, seed=2)
-    made = ExportDialog(viewer, chosen=list(viewer.layers))
-    qtbot.addWidget(made)
+    made = ExportDialog(viewer, viewer.window._qt_window, chosen=list(viewer.layers))
     made.show()
     return made
 
@@ -153,6 +153,48 @@ def test_what_cannot_be_written_is_said_and_nothing_is_left(dialog, viewer, qtbo
     assert export(dialog, qtbot, "nifti", tmp_path / "none") == (
         "no layer is ticked; tick those to write."
     )
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_dialog_closed_while_it_writes_goes_on_and_the_window_says_how_it_ended(
+    dialog, monkeypatch, qtbot, tmp_path, told, there
+):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(*arguments, **options):
+        begun.set()
+        assert go_on.wait(LONG_MS / 1000)
+        return write(*arguments, **options)
+
+    monkeypatch.setattr("napari_cmr_synth.export.dialog.write", slowly)
+    folder = tmp_path / "out"
+    if there:
+        folder.mkdir()
+        (folder / "heart.nii.gz").write_text("of somebody else")
+    dialog.folder.setText(str(folder))
+    QTest.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(begun.is_set, timeout=LONG_MS)
+    with qtbot.waitSignal(dialog.destroyed, timeout=LONG_MS):
+        QTest.mouseClick(dialog.close_button, Qt.MouseButton.LeftButton)
+        go_on.set()
+    (said,) = told
+    if there:
+        assert said.startswith("error") and "heart.nii.gz is there already" in said
+        assert (folder / "heart.nii.gz").read_text() == "of somebody else"
+    else:
+        assert said.startswith("info: wrote 3 layers into")
+        assert len(list(folder.glob("*.nii.gz"))) == 3
+
+
+def test_the_next_dialog_of_the_window_begins_with_what_was_chosen_last(
+    dialog, viewer, qtbot, tmp_path
+):
+    assert dialog.kind.currentData() == "nifti"
+    export(dialog, qtbot, "sheet", tmp_path / "out")
+    with qtbot.waitSignal(dialog.destroyed, timeout=LONG_MS):  # it lets go of the layers
+        QTimer.singleShot(0, dialog.close)  # Qt deletes what was closed in a loop of events only
+    again = ExportDialog(viewer, viewer.window._qt_window)
+    assert again.kind.currentData() == "sheet" and again.folder.text() == str(tmp_path / "out")
 
 
 def test_a_mask_on_dicom_images_becomes_a_segmentation_of_them(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import suppress
 
 import numpy as np
 import pytest
-from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDialog
 
 from cmr_synth.anatomy.labels import LV
@@ -19,11 +19,10 @@ from napari_cmr_synth import _settings
 from napari_cmr_synth._manifest import PLUGIN
 from napari_cmr_synth._results import AUDITED, RECORD
 
+from .hands import SOON_S, until
 from .legible import faults
 from .walk import SECTIONS, SIZE, VARIANTS, VENDOR, Walk
 from .walk_files import write_archive, write_files
-
-SOON_MS = 1000  # until measurements have come and all is laid out
 
 
 @pytest.fixture
@@ -50,6 +49,19 @@ def test_every_section_of_the_tutorial(walk, told):
 
 
 def unreadable(walk) -> list[str]:
+    """What is still wrong to look at after `SOON_S`; nothing as soon as all is laid out."""
+    lines: list[str] = []
+
+    def readable() -> bool:
+        lines[:] = faults_in_view(walk)
+        return not lines
+
+    with suppress(TimeoutError):
+        until(readable, "a readable window", patience=SOON_S)
+    return lines
+
+
+def faults_in_view(walk) -> list[str]:
     """What is cut, off the screen or too narrow in bar, panels and dialogs that are open."""
     looked = {"the bar": (walk.bar, walk.window)}
     for title in walk.shown:
@@ -58,18 +70,11 @@ def unreadable(walk) -> list[str]:
     for other in QApplication.topLevelWidgets():
         if isinstance(other, QDialog) and other.isVisible():
             looked[other.windowTitle()] = (other, other)
-    found = {}
-    for _ in range(SOON_MS // 50):
-        found = {title: faults(*where) for title, where in looked.items()}
-        if not any(found.values()):
-            break
-        QTest.qWait(50)
-    lines = [f"{title}: {line}" for title, faulty in found.items() for line in faulty]
+    lines = [f"{title}: {line}" for title, where in looked.items() for line in faults(*where)]
     room = walk.window.screen().availableGeometry()
     for other, _ in looked.values():
         if other.isWindow() and not room.contains(other.frameGeometry()):
             lines.append(f"{other.windowTitle()}: reaches off the screen")
-    QTest.qWait(100)  # until a wider column has been put right
     if 2 * walk.canvas.width() < walk.window.width():
         lines.append(f"the picture has {walk.canvas.width()} pixels")
     if (walk.window.width(), walk.window.height()) != SIZE:

@@ -27,7 +27,6 @@ from .hands import (
     click,
     click_item,
     fill,
-    rest,
     show_tab,
     turn,
     until,
@@ -102,10 +101,10 @@ class Walk:
             until(lambda: panel.table.rowCount() == 3, "the list of patients")
         with self.action("open a patient by double click"):
             click_item(panel.table, 0, twice=True)
-            until(lambda: self.viewer.layers, "the scan")
+            until(lambda: self.first_scan.startswith(panel.patients[0].name), "the scan")
         with self.action("open the next patient"):
             click(panel.next)
-            until(lambda: panel.patient is panel.patients[1], "the next scan")
+            until(lambda: self.first_scan.startswith(panel.patients[1].name), "the next scan")
 
     def find(self) -> None:
         """The heart in that scan, as a mask."""
@@ -113,7 +112,7 @@ class Walk:
         with self.action("find the heart"):
             click(widget.finding.start)
             until(lambda: widget.picker.layer is not None, "the heart")
-            until(lambda: not widget.finding.running, "the end of the search")
+            until(widget.finding.start.isVisible, "the end of the search")
         self.mask = widget.picker.layer
 
     def paint(self) -> None:
@@ -121,17 +120,21 @@ class Walk:
         widget = self.panel("Heart mask")
         with self.action("choose the myocardium"):
             click(widget.legend.buttons["MYO"])
+            until(lambda: self.mask.mode == "paint", "the brush")
             self.mask.brush_size = 4  # the slider of the layer controls
+        before = self.mask.data.copy()
         with self.action("paint a stroke"):
             stroke(self.viewer, self.mask, self.along_the_septum())
-        for keys, words in ((Qt.Key.Key_Z, "undo"), (None, "redo")):
-            shift = Qt.KeyboardModifier.ShiftModifier if keys is None else None
-            control = Qt.KeyboardModifier.ControlModifier
+            until(lambda: not np.array_equal(self.mask.data, before), "the stroke")
+        painted = self.mask.data.copy()
+        control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+        for keys, words, wanted in (
+            (control, "undo", before),
+            (control | shift, "redo", painted),
+        ):
             with self.action(words):
-                QTest.keyClick(
-                    self.canvas, Qt.Key.Key_Z, control if shift is None else control | shift
-                )
-                rest(0.1)
+                QTest.keyClick(self.canvas, Qt.Key.Key_Z, keys)
+                until(lambda wanted=wanted: np.array_equal(self.mask.data, wanted), words)
 
     def live(self) -> None:
         """The picture follows the brush."""
@@ -163,28 +166,35 @@ class Walk:
     def vendors(self) -> None:
         """One mask and one seed, all vendors side by side, with the real scan."""
         widget = self.show("Vendors and variants")
+        cells = 1 + len(widget.form.card.conditions.vendors)
         with self.action("compare vendors"):
             click(widget.compare_button)
-            until(lambda: not widget.running, "pictures of all vendors")
+            until(lambda: len(widget.grid_view.layers) == cells, "pictures of all vendors")
+            until(widget.compare_button.isEnabled, "the end of it")
         self.pause("vendors")
         with self.action("go to another slice of the cells"):
-            self.next_slice()
-            until(lambda: not widget.running and widget.progress.isHidden(), "the slice")
-            rest(0.5)
-            until(lambda: not widget.running, "the slice in all cells")
+            k = self.next_slice()
+            until(
+                lambda: all(layer.data[k].any() for layer in widget.grid_view.layers),
+                "the slice in all cells",
+            )
+            until(widget.compare_button.isEnabled, "the end of it")
             self.next_slice()  # back
         with self.action("leave the cells"):
             click(widget.back_button)
+            until(lambda: not widget.grid_view.active, "the view before")
 
     def real(self) -> None:
         """Scan, synthetic picture and difference."""
         widget = self.panel("Vendors and variants")
         with self.action("real beside synthetic"):
             click(widget.real_button)
-            until(lambda: not widget.running and widget.grid_view.active, "the pair")
+            until(lambda: len(widget.grid_view.layers) == 6, "three cells with outlines")
+            until(widget.real_button.isEnabled, "the end of it")
         self.pause("real")
         with self.action("leave the pair"):
             click(widget.back_button)
+            until(lambda: not widget.grid_view.active, "the view before")
 
     def variants(self) -> None:
         """Several seeds in a gallery, and one of them kept."""
@@ -193,7 +203,8 @@ class Walk:
             fill(widget.form.variants, str(VARIANTS))
         with self.action("make variants"):
             click(widget.make_button)
-            until(lambda: not widget.running and widget.gallery.count() == VARIANTS, "variants")
+            until(lambda: widget.gallery.count() == VARIANTS, "variants")
+            until(widget.make_button.isEnabled, "the end of it")
         self.pause("variants")
         before = len(self.viewer.layers)
         with self.action("keep a variant"):
@@ -222,15 +233,19 @@ class Walk:
             choose(panel.form.disease, "dcm")
             until(lambda: not np.array_equal(self.mask.data, before), "the dilated heart")
             until(lambda: panel.table.rowCount(), "what it measures")
+        dilated = self.mask.data.copy()
         with self.action("move a dial"):
             turn(panel.form.sliders["severity"], -3)
-            rest(0.6)  # until the keys have been still
+            # the slice in view follows at once, all others when the keys have been still
+            until(lambda: (self.mask.data != dilated).any((1, 2)).sum() > 1, "a less dilated heart")
         with self.action("dials side by side"):
             click(panel.compare_button)
-            until(lambda: not panel.beside.running and panel.beside.grid.active, "both hearts")
+            until(lambda: len(panel.beside.grid.layers) == 2, "both hearts")
+            until(panel.back_button.isEnabled, "the end of it")
         self.pause("dials")
         with self.action("leave the dials' cells"):
             click(panel.back_button)
+            until(lambda: not panel.beside.grid.active, "the view before")
 
     def stack(self) -> None:
         """A synthetic stack of the dilated heart."""
@@ -239,38 +254,48 @@ class Walk:
             self.picture = self.synthesized(widget)
         with self.action("select the picture"):
             self.viewer.layers.selection.active = self.picture
+            until(lambda: self.panel("Record").layer is self.picture, "its record")
 
     def record(self) -> None:
         """Where the picture comes from, and whether it follows its mask."""
         panel = self.show("Record")
         with self.action("check adherence"):
             click(panel.check_button)
-            until(lambda: not panel.job.running, "the check")
+            until(panel.legend.isVisible, "what differs")
+            until(panel.check_button.isEnabled, "the end of the check")
+            until(lambda: drawn(panel.frame), "its plot")
 
     def fidelity(self) -> None:
         """Is this slice as real ones are."""
         panel = self.show("Fidelity")
         with self.action("judge a slice"):
             click(panel.judge_button)
-            until(lambda: not panel.job.running, "the verdicts")
+            until(lambda: panel.frame.content is not None, "the verdicts")
+            until(panel.judge_button.isEnabled, "the end of it")
+            until(lambda: drawn(panel.frame), "their plot")
 
     def neighbours(self) -> None:
         """Whom the slices resemble."""
         panel = self.show("Nearest patients")
         with self.action("choose an archive"), answering(self.files.archive):
             click(panel.archive_button)
+            until(panel.all_button.isEnabled, "the archive")
         with self.action("search all slices"):
             click(panel.all_button)
-            until(lambda: not panel.job.running, "the search")
+            until(panel.slices_list.count, "what was found")
+            until(panel.search_button.isEnabled, "the end of the search")
+        before = panel.found
         with self.action("search this slice"):
             click(panel.search_button)
-            until(lambda: not panel.job.running and panel.found, "the nearest patients")
+            until(lambda: panel.found not in (None, before), "the nearest patients")
+            until(panel.search_button.isEnabled, "the end of the search")
         with self.action("open the nearest patient"):
             click_item(panel.nearest_list, 0)
-            until(lambda: panel.grid_view.active, "both pictures")
+            until(lambda: len(panel.grid_view.layers) == 3, "both pictures and the difference")
         self.pause("neighbours")
         with self.action("leave the nearest patient"):
             click(panel.back_button)
+            until(lambda: not panel.grid_view.active, "the view before")
 
     def measurements(self) -> None:
         """Function beside normal ranges, bull's-eye, a table."""
@@ -279,9 +304,12 @@ class Walk:
         with self.action("measure"):
             click(measured.report)
             until(lambda: getattr(measured, "taken", None) is not None, "the measurements")
+            until(lambda: drawn(measured.taken.frame), "their plots")
         self.pause("measurements")
-        with self.action("save the table"), answering(self.files.out / "heart.csv"):
+        table = self.files.out / "heart.csv"
+        with self.action("save the table"), answering(table):
             click(measured.taken.csv_button)
+            until(table.is_file, "the table")
         measured.taken.close()
 
     def export(self) -> None:
@@ -292,9 +320,10 @@ class Walk:
             until(lambda: self.bar._dialog is not None, "the dialog")
         dialog = self.bar._dialog
         with self.action("export"):
+            choose(dialog.kind, "nifti")
             fill(dialog.folder, str(self.files.out / "export"))
             click(dialog.export_button)
-            until(lambda: not dialog.job.running, "the files")
+            until(lambda: dialog.message.text().startswith("Wrote"), "the files")
         self.pause("export")
         click(dialog.close_button)
 
@@ -305,7 +334,8 @@ class Walk:
             fill(widget.masks, str(self.files.masks))
             fill(widget.out, str(self.files.out / "synthetic"))
             click(widget.start_button)
-            until(lambda: not widget.job.running, "the data set")
+            until(lambda: "Double-click" in widget.summary.text(), "the data set")
+            until(widget.start_button.isEnabled, "the end of it")
 
     def reader_study(self) -> None:
         """A study is read with keys, and scored."""
@@ -322,6 +352,7 @@ class Walk:
         with self.action("answer all"):
             for key in (Qt.Key.Key_S, Qt.Key.Key_4) * 4:
                 QTest.keyClick(widget, key)
+            until(lambda: widget.words.text().startswith("Done"), "the last answer")
         with self.action("score the study"):
             click(widget.score_button)
             until(lambda: widget.scores is not None, "the scores")
@@ -340,15 +371,17 @@ class Walk:
             fill(panel.out, str(self.files.out / "release"))
         with self.action("plan the release"):
             click(panel.plan.start_button)
-            until(lambda: not panel.plan.running and panel.plan.words.text(), "the plan")
+            until(lambda: "patients" in panel.plan.words.text(), "the plan")
+            until(panel.plan.start_button.isVisible, "the end of planning")
         self.pause("plan")
         with self.action("make the release"):
             click(panel.work.start_button)
-            until(lambda: not panel.work.running, "the release")
+            until(lambda: "Privacy:" in panel.work.words.text(), "the release")
+            until(lambda: not panel.work.start_button.isHidden(), "the end of it")
         self.pause("release")
         with self.action("read the evidence"):
             show_tab(panel.tabs, "Evidence")
-            rest(0.1)
+            until(panel.evidence.isVisible, "the evidence")
 
     # What all do
 
@@ -393,6 +426,11 @@ class Walk:
         return self.viewer.window._qt_viewer.canvas.native
 
     @property
+    def first_scan(self) -> str:
+        """Name of the layer at the bottom, "" if there is none."""
+        return self.viewer.layers[0].name if self.viewer.layers else ""
+
+    @property
     def preview(self) -> Any:
         """The layer of the live preview, or None."""
         return next((la for la in self.viewer.layers if la.name == "synthetic preview"), None)
@@ -400,18 +438,24 @@ class Walk:
     def synthesized(self, widget: Any) -> Any:
         """Press Synthesize; the layer that comes of it."""
         known = set(self.viewer.layers)
-        click(widget.start_button)
-        until(lambda: not widget.running, "the picture")
-        (made,) = (la for la in self.viewer.layers if la not in known and RECORD in la.metadata)
-        return made
 
-    def next_slice(self) -> None:
-        """Another slice, by the arrow key over the canvas."""
+        def made() -> list[Any]:
+            return [la for la in self.viewer.layers if la not in known and RECORD in la.metadata]
+
+        click(widget.start_button)
+        until(made, "the picture")
+        until(widget.start_button.isEnabled, "the end of it")
+        (one,) = made()
+        return one
+
+    def next_slice(self) -> int:
+        """Another slice, by the arrow key over the canvas; which one it is."""
         step, first = self.viewer.dims.current_step, self.viewer.dims.ndim - 3
         last = self.viewer.dims.nsteps[first] - 1
         self.canvas.setFocus()
         QTest.keyClick(self.canvas, Qt.Key.Key_Right if step[first] < last else Qt.Key.Key_Left)
-        assert self.viewer.dims.current_step != step
+        until(lambda: self.viewer.dims.current_step != step, "another slice")
+        return int(self.viewer.dims.current_step[first])
 
     def along_the_septum(self) -> list[tuple[float, float]]:
         """(y, x) pixels down the border of the wall with the RV."""
@@ -433,3 +477,8 @@ class Walk:
         """Numbers of the mask in view."""
         where = self.mask.world_to_data(self.viewer.dims.point)[:-2]
         return np.asarray(self.mask.data[tuple(int(round(k)) for k in where)])
+
+
+def drawn(frame: Any) -> bool:
+    """Whether every plot of a result that can be seen stands there."""
+    return all(plot.up_to_date for plot in frame.plots if not plot.visibleRegion().isEmpty())
