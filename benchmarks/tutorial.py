@@ -1,6 +1,7 @@
 """How long the window does not answer in each action of the tutorial of the app.
 
-    xvfb-run -a -s "-screen 0 1920x1200x24" .venv/bin/python benchmarks/tutorial.py [--model flow]
+    xvfb-run -a -s "-screen 0 1920x1200x24" .venv/bin/python benchmarks/tutorial.py [--model flow] \
+        [--only start heart dials measurements]
 
 The walk is that of `tests/gui/test_tutorial.py`: docs/tutorial/desktop-app.md, done by clicks, keys
 and strokes of the mouse in a window of 1366 x 768. Blocked: the longest time between two events of
@@ -99,6 +100,13 @@ class Watch:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="flow-fast", help="in the zoo; makes all pictures")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="SECTION",
+        help="sections of the walk, such as: start heart dials measurements; those that they "
+        "build on are among them",
+    )
     options = parser.parse_args()
     if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
         print("no display, and the app needs one; run this under xvfb-run")
@@ -108,16 +116,17 @@ def main() -> None:
         # settings of whoever runs this must not show, nor be changed
         os.environ["CMR_SYNTH_HOME"] = str(Path(folder) / "home")
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
-        alone = napari_alone()
-        tell(walked(Path(folder), options.model))
-    print("\nnapari alone, longest block in ms:")
+        alone = {} if options.only else napari_alone()
+        tell(walked(Path(folder), options.model, options.only))
+    if alone:
+        print("\nnapari alone, longest block in ms:")
     for title, milliseconds in alone.items():
         print(f"  {title:28} {milliseconds:5.0f}")
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 
 
-def walked(folder: Path, model: str) -> list[Seen]:
-    """Follow the tutorial."""
+def walked(folder: Path, model: str, only: list[str] | None = None) -> list[Seen]:
+    """Follow the tutorial, or some sections of it."""
     from napari_cmr_synth import _settings
     from tests.gui.walk import SECTIONS, Walk
     from tests.gui.walk_files import write_archive, write_files
@@ -127,7 +136,10 @@ def walked(folder: Path, model: str) -> list[Seen]:
     write_archive(files.archive)
     watch = Watch()
     walk = Walk(files, action=watch.action)
-    for section in SECTIONS:
+    unknown = [section for section in only or () if section not in SECTIONS]
+    if unknown:
+        raise SystemExit(f"{unknown[0]}: no such section; they are {', '.join(SECTIONS)}")
+    for section in only or SECTIONS:
         getattr(walk, section)()
     walk.viewer.close()
     return watch.actions

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -28,15 +28,11 @@ from qtpy.QtWidgets import (
 
 from ._layout import scrolled, word_wrapped
 from ._messages import show_note, show_problem
-from ._theme import theme_colour
+from ._plot_view import PLOT_HEIGHT, PlotView
 
 if TYPE_CHECKING:
     from cmr_synth.reports.content import Content, Picture, Plot, Section, Table
 
-PLOT_HEIGHT = 220
-SMALLEST_TYPE = 9  # points
-ROW = 17  # pixels of a line in it, with the gap to the next
-BESIDE_ROWS = 60  # pixels for the other axis and its title
 MOST_ROWS = 12  # of a table that are shown without scrolling in it
 
 _SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
@@ -56,7 +52,8 @@ class PanelFrame(QWidget):
         super().__init__(parent)
         self._empty = empty
         self._content: Content | None = None
-        self._canvases: list[tuple[Plot, Any]] = []
+        self.plots: list[PlotView] = []
+        """In the order shown."""
 
         self._body = QWidget()
         self._rows = QVBoxLayout(self._body)
@@ -88,7 +85,7 @@ class PanelFrame(QWidget):
     @content.setter
     def content(self, content: Content | None) -> None:
         self._content = content
-        self._canvases = []
+        self.plots = []
         _clear(self._rows)
         for button in (self.html_button, self.json_button):
             button.setEnabled(content is not None)
@@ -108,11 +105,6 @@ class PanelFrame(QWidget):
             self._rows.addWidget(_text("How it was made", "font-weight: bold;"))
             self._rows.addLayout(_facts(content))
         self._rows.addStretch(1)
-
-    @property
-    def canvas(self) -> Any:
-        """The matplotlib canvas of the first plot, or None."""
-        return self._canvases[0][1] if self._canvases else None
 
     def save(self, path: str | Path) -> Path | None:
         """Write the result; a problem is shown.
@@ -138,13 +130,6 @@ class PanelFrame(QWidget):
             return None
         show_note(f"Saved {written}")
         return written
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Draw the plots again in the ink of another theme."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            for plot, canvas in self._canvases:
-                _draw(plot, canvas)
 
     def _show(self, part: Section) -> None:
         for words in part.words:
@@ -172,47 +157,9 @@ class PanelFrame(QWidget):
 
         if isinstance(shown, Picture):
             return _picture(shown)
-        # here, because opening the panel need not wait for matplotlib; see `load_plots`
-        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-        from matplotlib.figure import Figure
-
-        canvas = FigureCanvasQTAgg(Figure(layout="constrained"))
-        canvas.setFixedHeight(PLOT_HEIGHT)
-        canvas.setMinimumWidth(120)
-        canvas.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        canvas.setStyleSheet("background: transparent;")
-        canvas.setToolTip(shown.says)
-        canvas.setAccessibleName(shown.says)
-        self._canvases.append((shown, canvas))
-        _draw(shown, canvas)
-        return canvas
-
-
-def load_plots() -> None:
-    """Import what draws plots, which takes half a second: for the worker whose result has one."""
-    import matplotlib.backends.backend_qtagg
-    import matplotlib.figure  # noqa: F401
-
-
-def _draw(plot: Plot, canvas: Any) -> None:
-    from cmr_synth.reports.plots import draw
-
-    draw(plot, canvas.figure, ink=theme_colour("text"))
-    _enlarge(canvas)
-    canvas.draw_idle()
-
-
-def _enlarge(canvas: Any) -> None:
-    """Let every text be read on a screen, and give each row of labels the room that it needs.
-
-    Figures are drawn for a page, where smaller type will do.
-    """
-    from matplotlib.text import Text
-
-    for text in canvas.figure.findobj(Text):
-        text.set_fontsize(max(SMALLEST_TYPE, text.get_fontsize()))
-    rows = max((len(axes.get_yticklabels()) for axes in canvas.figure.axes), default=0)
-    canvas.setFixedHeight(max(PLOT_HEIGHT, ROW * rows + BESIDE_ROWS))
+        view = PlotView(shown)
+        self.plots.append(view)
+        return view
 
 
 def _picture(shown: Picture) -> QLabel:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cmr_synth.errors import InputError
 
-from .._frame import PanelFrame, load_plots
+from .._frame import PanelFrame
 from .._in_view import in_view
 from .._jobs import Job
 from .._layer_geometry import attributes_of
@@ -116,7 +116,6 @@ class FidelityPanel(Panel):
             import cmr_synth.reports.verdicts  # noqa: F401 (the window does not wait for it then)
             from cmr_synth.evaluation.one_picture.judged import judge_slice
 
-            load_plots()
             segmenter, _ = segmenter_and_reference()
             reference, encoder = _reference_and_encoder()
             yield (

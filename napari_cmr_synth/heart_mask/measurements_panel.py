@@ -31,7 +31,6 @@ from cmr_synth.anatomy.plausibility import Finding
 from cmr_synth.anatomy.reference import WHO
 from cmr_synth.errors import InputError
 
-from .._frame import load_plots
 from .._jobs import Job
 from .._layout import button, narrow_combo, word_wrapped
 from .._mask_layer import go_to, place
@@ -360,7 +359,6 @@ def _taken_away(question: Question) -> Iterator[Measured]:
     """Runs in a thread, with what the window of the result needs."""
     import cmr_synth.reports.measurements  # noqa: F401
 
-    load_plots()
     yield take_away(question)
 
 

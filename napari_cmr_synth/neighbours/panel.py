@@ -39,6 +39,7 @@ from .._panel import Panel
 from .._results import AUDITED
 from .._synthetic import SyntheticPicker
 from .._thumbnails import RED, as_thumbnails, pixmap_of
+from ..compare.cells import cell
 from .slices import LayerSlices, slices_of
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ EMPTY = (
     "Choose an archive of real patients, select a synthetic layer, go to a slice with a heart, and "
     "press Search. An archive is made with `cmr-synth archive build`."
 )
-NEIGHBOUR = "cmr_neighbour"
-"""Key of `layer.metadata`: the layer shows a real patient's slice, or differs from one."""
 PERCENTILE = "Per cent of held-out patients' slices that are as near to somebody in the archive"
 EXPLAINED = (
     "Below a patient: the distance (0 is the same picture), and how many per cent of slices of "
@@ -64,6 +63,7 @@ EXPLAINED = (
 )
 
 SMALL = 96  # pixels of the screen
+LETTERS = 25  # of a name above a cell: what a third of a small canvas has room for
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,45 +314,24 @@ class NeighboursPanel(Panel):
         self.back()
         picture = search.archive.picture(near.row)
         assert picture is not None
-        (place,), (own,) = search.places, search.pictures
-        from_grid = search.slices.from_grid
-        neighbour = self._add(layer, place, from_grid(picture), f"real {near.name}")
-        apart = self._add(layer, place, from_grid(own - picture), "difference")
-        apart.colormap, apart.contrast_limits = "twilight", (-0.5, 0.5)
-        self.grid_view.show(layer, of=3)
-        self.grid_view.show(neighbour, of=3)
-        self.grid_view.show(apart, of=3, linked=False)
+        ((frame, k),), (own,) = search.places, search.pictures
+        limits = tuple(layer.contrast_limits)
+        real = _alone(layer, frame, k, search.slices.from_grid(picture))
+        apart = _alone(layer, frame, k, search.slices.from_grid(own - picture))
+        # the layer's own name, which says how it was made, is wider than a cell
+        name = f"synthetic, slice {k}" if layer.ndim > 2 else "synthetic"
+        difference = cell(layer, apart, "difference", (-0.5, 0.5))
+        difference.colormap = "twilight"
+        self._opened = [
+            cell(layer, layer.data, name, limits),
+            cell(layer, real, _short(f"real {near.name}"), limits),
+            difference,
+        ]
+        for number, each in enumerate(self._opened):
+            self._viewer.layers.insert(number, each)
+            self.grid_view.show(each, of=len(self._opened), linked=number < 2)
         self._viewer.layers.selection.active = layer
         self._refresh()
-
-    def _add(
-        self, layer: Layer, place: tuple[int, int], plane: NDArray[np.float32], name: str
-    ) -> Any:
-        from napari.layers import Image
-
-        frame, k = place
-        shape = layer.data.shape
-        data = np.zeros(shape, np.float32)
-        planes = data.reshape(-1, *shape[-2:])
-        planes[frame * (1 if layer.ndim == 2 else shape[-3]) + k] = plane
-        image = Image(
-            data,
-            name=name,
-            scale=layer.scale,
-            translate=layer.translate,
-            rotate=layer.rotate,
-            shear=layer.shear,
-            affine=layer.affine,
-            axis_labels=layer.axis_labels,
-            units=layer.units,
-            contrast_limits=(0.0, 1.0),
-            colormap="gray",
-            metadata={NEIGHBOUR: name},
-        )
-        layers = self._viewer.layers
-        layers.insert(layers.index(layer) + 1 + len(self._opened), image)
-        self._opened.append(image)
-        return image
 
     def back(self) -> None:
         """Leave the view side by side; the neighbour's layers go."""
@@ -422,6 +401,21 @@ class NeighboursPanel(Panel):
         filled = self.slices_list.count() > 0
         self.slices_title.setVisible(filled)
         self.slices_list.setVisible(filled)
+
+
+def _alone(layer: Layer, frame: int, k: int, plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    """As large as a layer, and empty but for one plane."""
+    data = np.zeros(layer.data.shape, np.float32)
+    data[(frame, k)[4 - layer.ndim :]] = plane
+    return data
+
+
+def _short(name: str) -> str:
+    """At most `LETTERS`, without the middle of a longer name."""
+    if len(name) <= LETTERS:
+        return name
+    half = (LETTERS - 1) // 2
+    return f"{name[:half]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}"
 
 
 def _with_alarms(words: str, found: LookUp) -> str:

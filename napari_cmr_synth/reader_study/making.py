@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QDialog, QLineEdit, QVBoxLayout, QWidget
 
 from .. import _models
 from .._fields import WholeNumber
-from .._frame import PanelFrame, load_plots
+from .._frame import PanelFrame
 from .._layout import button, form, narrow_combo, side_by_side
 from .._long_work import LongWork, PatientsForm, ask_folder, path_in
 
@@ -115,7 +115,6 @@ def scores_of(folder: Path, key: Path | None) -> Iterator[Content]:
     from cmr_synth.evaluation.readers.study import score_study
     from cmr_synth.reports.reader_study import reader_study_content
 
-    load_plots()
     yield reader_study_content(score_study(folder, key))
 
 

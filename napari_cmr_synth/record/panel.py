@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 
 from cmr_synth.errors import InputError
 
-from .._frame import PanelFrame, load_plots
+from .._frame import PanelFrame
 from .._jobs import Job
 from .._layer_geometry import attributes_of
 from .._layers import scan_of_layer
@@ -101,7 +101,6 @@ class RecordPanel(Panel):
         def make() -> Iterator[Any]:
             from cmr_synth.evaluation.one_picture.agreement import mask_agreement
 
-            load_plots()
             segmenter, reference = segmenter_and_reference()
             for step in mask_agreement(picture, mask, segmenter):
                 yield step if hasattr(step, "step") else _Check(step, reference, changed)

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QPixmap
-from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QTabWidget, QVBoxLayout, QWidget
 
-from .._frame import PanelFrame, load_plots
+from .._frame import PanelFrame
 from .._layout import button, form, scrolled, side_by_side, word_wrapped
 from .._long_work import LongWork, ask_folder, path_in
 from .._panel import Panel
 from .request_form import RequestForm
+from .sheet import LargeSheet, Sheet
 
 if TYPE_CHECKING:
     import napari
@@ -60,9 +60,11 @@ class ReleasePanel(Panel):
             self,
         )
         self.sheets: list[Path] = []
+        self.large: LargeSheet | None = None
         self.place = 0
-        self.sheet = QLabel()
-        self.sheet.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.sheet = Sheet()
+        self.sheet.setToolTip("Click to see it in a window of its own")
+        self.sheet.clicked.connect(self.enlarge)
         self.sheet_words = word_wrapped("No contact sheets yet.")
         self.back_button = button("◀", "The sheet before", lambda: self.leaf(-1))
         self.next_button = button("▶", "The next sheet", lambda: self.leaf(1))
@@ -117,11 +119,21 @@ class ReleasePanel(Panel):
         if not self.sheets:
             return
         self.place = min(max(self.place + by, 0), len(self.sheets) - 1)
-        pixels = QPixmap(str(self.sheets[self.place]))
-        width = max(self.tabs.width() - 40, 200)
-        smooth = Qt.TransformationMode.SmoothTransformation
-        self.sheet.setPixmap(pixels.scaledToWidth(width, smooth))
+        self.sheet.show_picture(QPixmap(str(self.sheets[self.place])))
         self.sheet_words.setText(f"Sheet {self.place + 1} of {len(self.sheets)}")
+        if self.large is not None:
+            self.large.show_sheet(self.sheets[self.place])
+
+    def enlarge(self) -> None:
+        """Show the sheet in a window of its own, which follows the buttons."""
+        if not self.sheets:
+            return
+        if self.large is None:
+            self.large = LargeSheet(self.window())
+            self.large.finished.connect(lambda *_: setattr(self, "large", None))
+        self.large.show_sheet(self.sheets[self.place])
+        self.large.show()
+        self.large.raise_()
 
     def _planning(self) -> Callable[[], Iterator[Any]]:
         request = self.form.request()
@@ -143,7 +155,6 @@ class ReleasePanel(Panel):
         def work() -> Iterator[Any]:
             from cmr_synth.release.making import make_release
 
-            load_plots()
             yield from make_release(request, out, key)
 
         return work

@@ -178,6 +178,15 @@ def test_stacks_with_the_apex_first_are_the_same_heart(labels, heart):
         assert np.array_equal(turned_over, heart.turned(dials).labels)
 
 
+def test_what_lies_around_the_heart_and_in_other_slices_changes_nothing(labels):
+    dials = ONE_OF_EACH["several"]
+    alone = Heart(labels, SPACING).turned(dials).labels
+    wide = ((0, 0), (40, 3), (5, 60))
+    within = Heart(np.pad(labels, wide), SPACING).turned(dials).labels
+    np.testing.assert_array_equal(within, np.pad(alone, wide))
+    np.testing.assert_array_equal(Heart(labels, SPACING).slices(dials, (5,))[5], alone[5])
+
+
 def test_image_moves_with_its_mask(labels, heart):
     turned = heart.turned(Dials(dilation=0.4, hypertrophy=wall(0.4, "septal")))
     blood = move_pixels((labels == LV).astype(np.float32), turned.warp)

@@ -36,8 +36,11 @@ def test_four_verdicts_a_plot_a_table_and_an_overlay(panel, viewer, synthetic, q
     assert all(line.value in ("as real", "unusual", "not known") for line in content.lines)
     assert content.lead.startswith("slice 2") and "siemens" in dict(content.facts)["Ranges"]
     assert len(content.tables[0].rows) > 15
-    panel.frame.canvas.draw()
-    assert np.asarray(panel.frame.canvas.buffer_rgba()).std() > 5
+    from napari._qt.utils import QImg2array
+
+    (view,) = panel.frame.plots
+    qtbot.waitUntil(lambda: view.up_to_date, timeout=LONG_MS)
+    assert QImg2array(view.image).std() > 5
     (overlay,) = [layer for layer in viewer.layers if "disagreement" in layer.name]
     assert overlay.data.shape == mask.data.shape
     assert not overlay.data[[0, 1, 3]].any()  # only the slice that was judged

@@ -73,20 +73,22 @@ def test_a_copied_patient_is_named_shown_and_flagged(panel, viewer, synthetic, q
     assert frame.red() > 200 and frame.green() < 90
 
     panel.nearest_list.itemClicked.emit(item)
-    names = [layer.name for layer in viewer.layers]
-    assert {"real drawn real0", "difference"} <= set(names)
-    neighbour, apart = viewer.layers["real drawn real0"], viewer.layers["difference"]
-    assert panel.grid_view.active and neighbour.visible and apart.visible and picture.visible
+    titles = ["synthetic, slice 2", "real drawn real0", "difference"]
+    assert [layer.name for layer in viewer.layers][:3] == titles
+    own, neighbour, apart = panel.grid_view.layers
+    assert panel.grid_view.active and not picture.visible
+    assert own.visible and neighbour.visible and apart.visible
+    assert own.data is picture.data
     assert neighbour.data.shape == picture.data.shape
     np.testing.assert_allclose(neighbour.data[2], picture.data[2], atol=0.01)
     assert not neighbour.data[[0, 1, 3]].any() and np.abs(apart.data).max() < 0.01
     neighbour.contrast_limits = (0.1, 0.9)
-    assert tuple(picture.contrast_limits) == (0.1, 0.9)
+    assert tuple(own.contrast_limits) == (0.1, 0.9)
     assert tuple(apart.contrast_limits) == (-0.5, 0.5)
 
     panel.back_button.click()
     assert not panel.grid_view.active
-    assert not {"real drawn real0", "difference"} & {x.name for x in viewer.layers}
+    assert not set(titles) & {x.name for x in viewer.layers}
     assert picture in viewer.layers and picture.visible
 
 
@@ -165,6 +167,15 @@ def test_an_archive_that_cannot_be_read_is_told(
     (message,) = told
     assert "not a readable archive" in message and reason in message
     assert panel.search_button.isEnabled() and panel.found is None
+
+
+def test_a_long_name_fits_above_its_cell():
+    from napari_cmr_synth.neighbours.panel import LETTERS, _short
+
+    assert _short("real drawn real0") == "real drawn real0"
+    name = "real mnms2 patient-with-a-long-name-0123"
+    assert len(_short(name)) == LETTERS
+    assert _short(name).startswith("real mnms2") and _short(name).endswith("0123")
 
 
 def test_it_says_what_to_do_first(panel, add_mask, stack):

@@ -65,8 +65,11 @@ def test_a_check_shows_dice_plot_table_and_overlay(panel, viewer, synthetic, qtb
     assert 0.5 < lines["Mean Dice"].value <= 1
     assert "patients" in lines["LV blood pool"].note
     assert len(content.tables[0].rows) == len(mask.data)
-    panel.frame.canvas.draw()  # now: a tab that is not in front is not painted
-    drawn = np.asarray(panel.frame.canvas.buffer_rgba())
+    from napari._qt.utils import QImg2array
+
+    (view,) = panel.frame.plots
+    qtbot.waitUntil(lambda: view.up_to_date, timeout=LONG_MS)
+    drawn = QImg2array(view.image)
     assert np.ptp(drawn[..., :3].reshape(-1, 3), axis=0).min() > 50  # bars in colours
 
     overlay = viewer.layers[-1] if viewer.layers[-1] is not mask else viewer.layers[-2]

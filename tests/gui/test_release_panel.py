@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 pytest.importorskip("napari", reason="napari is not installed; the extra [app] brings it")
 
@@ -53,7 +55,17 @@ def test_asked_for_planned_made_and_shown(panel, key: Path, qtbot, tmp_path: Pat
     assert (tmp_path / "release" / "manifest.json").is_file()
     assert "2 patients" in panel.work.words.text()
     assert panel.tabs.currentIndex() == 1 and len(panel.sheets) == 1
-    assert panel.sheet.pixmap().width() > 100
+    sheet, pixels = panel.sheet, panel.sheet.pixels
+    needed = sheet.heightForWidth(sheet.width())
+    qtbot.waitUntil(lambda: sheet.height() >= needed > 100, timeout=LONG_MS)
+    assert sheet.width() > 0.8 * panel.tabs.width()  # the width of the panel
+    assert needed == round(sheet.width() * pixels.height() / pixels.width())
+    QTest.mouseClick(sheet, Qt.MouseButton.LeftButton)
+    large = panel.large
+    qtbot.waitUntil(large.isVisible, timeout=LONG_MS)
+    assert large.width() > 1.5 * panel.width() and large.sheet.pixels.size() == pixels.size()
+    large.close()
+    qtbot.waitUntil(lambda: panel.large is None, timeout=LONG_MS)
     assert "not audited" in panel.evidence.content.lead
 
 

@@ -33,7 +33,8 @@ def test_a_cine_gives_curve_bulls_eyes_and_a_table(panel, add_mask, qtbot, tmp_p
     QTest.mouseClick(panel.report, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: getattr(panel, "taken", None) is not None, timeout=20_000)
     window = panel.taken
-    assert window.isVisible() and len(window.frame._canvases) == 4  # curve, ED, ES, thickening
+    assert window.isVisible() and len(window.frame.plots) == 4  # curve, ED, ES, thickening
+    qtbot.waitUntil(lambda: window.frame.plots[0].up_to_date, timeout=20_000)
     path = tmp_path / "heart.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
     QTest.mouseClick(window.csv_button, Qt.MouseButton.LeftButton)

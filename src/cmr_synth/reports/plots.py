@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ PAGE_INK = "#808890"  # of plots on a page: readable on a white and on a dark on
 BLUE, VERMILION = "#0072b2", "#d55e00"
 SHADES = (BLUE, VERMILION, "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 """Apart for colour-blind eyes (Okabe and Ito 2008)."""
+
+_LOOK = threading.Lock()  # matplotlib has one look for all threads
 
 
 def draw(plot: Plot, figure: Figure, *, ink: str) -> None:
@@ -43,7 +46,7 @@ def draw(plot: Plot, figure: Figure, *, ink: str) -> None:
         "font.size": 9,
         "legend.frameon": False,
     }
-    with rc_context(look):
+    with _LOOK, rc_context(look):
         figure.clear()
         figure.patch.set_alpha(0)
         plot.draw(figure)

@@ -7,8 +7,6 @@ doi:10.1109/42.52980). The wall is moved together with the cavity that it enclos
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,11 +17,12 @@ _ORDER = (UNLABELLED, RV, MYO, NO_REFLOW, INFARCT, LV)  # later ones lie on top 
 _WALL = (LV, MYO, INFARCT, NO_REFLOW)
 _SMOOTH = 0.8  # pixels, standard deviation over the staircase of an outline
 _LEAST = 0.02  # of half a pixel, that a pixel is away from an outline at least
-_FAR = 1e3  # mm, from a structure that is nowhere
+_FAR = 1e3  # mm, from an outline that is nowhere
+_BESIDE = (8, 8)  # pixels beside the heart; all that is further away is outside of it as well
 
 
 class MovableLabels:
-    """A mask that is moved more than once: its distance maps are made once.
+    """A mask that is moved more than once: its distance maps are made once, when first needed.
 
     Parameters
     ----------
@@ -34,15 +33,28 @@ class MovableLabels:
 
     def __init__(self, labels: NDArray[np.uint8], spacing: tuple[float, float, float]):
         self.labels, self.spacing = labels, spacing
+        self._present = [label for label in _ORDER if (labels == label).any()]
+        self._crop = _around(labels, np.array(_BESIDE))
+        self._maps: dict[tuple[int, int], NDArray[np.float32] | None] = {}
 
-    @cached_property
-    def _maps(self) -> dict[int, NDArray[np.float32]]:
-        present = [label for label in _ORDER if (self.labels == label).any()]
-        return {label: self._map(label) for label in present}
+    def _map(self, label: int, k: int) -> NDArray[np.float32] | None:
+        """Distances around the heart to a structure in slice k; None where it is not."""
+        if (label, k) not in self._maps:
+            plane = self.labels[k][self._crop]
+            region = np.isin(plane, _WALL) if label == MYO else plane == label
+            found = _signed_distance(region, self.spacing[1:]) if region.any() else None
+            self._maps[label, k] = found
+        return self._maps[label, k]
 
-    def _map(self, label: int) -> NDArray[np.float32]:
-        region = np.isin(self.labels, _WALL) if label == MYO else self.labels == label
-        return np.stack([_signed_distance(plane, self.spacing[1:]) for plane in region])
+    def _mixed(self, label: int, low: int, share: float) -> NDArray[np.float32] | None:
+        """Distances between two slices; a structure that one of them lacks ends half-way."""
+        here = self._map(label, low)
+        if share == 0:
+            return here
+        after = self._map(label, low + 1)
+        if here is not None and after is not None:
+            return np.asarray((1 - share) * here + share * after, dtype=np.float32)
+        return here if share < 0.5 else after
 
     def moved(self, warp: Warp, *, slices: tuple[int, ...] | None = None) -> NDArray[np.uint8]:
         """The labels after a move.
@@ -64,13 +76,14 @@ class MovableLabels:
         for k in range(n) if slices is None else slices:
             window = self._window(warp)
             depth, rows, columns = _plane(warp, k, window)
+            rows, columns = rows - self._crop[0].start, columns - self._crop[1].start
             low, share = _between(depth, n)
             if low is None:
                 continue
             plane = np.full(rows.shape, BACKGROUND, np.uint8)
             best = np.zeros(rows.shape, np.float32)
-            for label, maps in self._maps.items():
-                distance = _mixed(maps, low, share)
+            for label in self._present:
+                distance = self._mixed(label, low, share)
                 if distance is None:
                     continue
                 d = map_coordinates(distance, (rows, columns), order=1, mode="nearest")
@@ -84,15 +97,8 @@ class MovableLabels:
 
     def _window(self, warp: Warp) -> tuple[slice, slice]:
         """The part of a picture in which there can be labels after the move."""
-        drawn = np.argwhere((self.labels != BACKGROUND).any(axis=0))
-        if not len(drawn):
-            return slice(0, 0), slice(0, 0)
-        low, high = drawn.min(axis=0), drawn.max(axis=0)
         far = np.abs(np.sqrt(warp.after) - np.sqrt(warp.before)).max()
-        margin = np.ceil(far / np.array(self.spacing[1:])).astype(int) + 2
-        first = np.maximum(low - margin, 0)
-        last = np.minimum(high + margin + 1, self.labels.shape[1:])
-        return slice(first[0], last[0]), slice(first[1], last[1])
+        return _around(self.labels, np.ceil(far / np.array(self.spacing[1:])).astype(int) + 2)
 
 
 def move_labels(labels: NDArray[np.uint8], warp: Warp) -> NDArray[np.uint8]:
@@ -165,17 +171,14 @@ def _between(depth: float, n: int) -> tuple[int | None, float]:
     return (low, 0.0) if share < 1e-6 else (low, share)
 
 
-def _mixed(maps: NDArray[np.float32], low: int, share: float) -> NDArray[np.float32] | None:
-    """Distance map between two slices; a structure that one of them lacks ends half-way."""
-    if share == 0:
-        return maps[low] if maps[low].min() <= 0 else None
-    pair = maps[low], maps[low + 1]
-    here = [bool(one.min() <= 0) for one in pair]
-    if all(here):
-        return np.asarray((1 - share) * pair[0] + share * pair[1], dtype=np.float32)
-    if here[0] and share < 0.5:
-        return pair[0]
-    return pair[1] if here[1] and share >= 0.5 else None
+def _around(labels: NDArray[np.uint8], margin: NDArray[np.int_]) -> tuple[slice, slice]:
+    """Rows and columns of what is drawn in any slice, with (y, x) pixels beside it."""
+    drawn = np.argwhere((labels != BACKGROUND).any(axis=0))
+    if not len(drawn):
+        return slice(0, 0), slice(0, 0)
+    first = np.maximum(drawn.min(axis=0) - margin, 0)
+    last = np.minimum(drawn.max(axis=0) + margin + 1, labels.shape[1:])
+    return slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1]))
 
 
 def _signed_distance(region: NDArray[np.bool_], spacing: tuple[float, ...]) -> NDArray[np.float32]:
@@ -187,8 +190,6 @@ def _signed_distance(region: NDArray[np.bool_], spacing: tuple[float, ...]) -> N
     """
     from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-    if not region.any():
-        return np.full(region.shape, _FAR, np.float32)
     if region.all():
         return np.full(region.shape, -_FAR, np.float32)
     half = float(np.mean(spacing)) / 2
