@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import QSignalDebouncer
 
+from ._cells import CELL
 from ._masks import unwrapped
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ class GridView(QObject):
         Parameters
         ----------
         keep : bool
-            Leave the pictures among the layers, each on its own again; else they are removed.
+            Leave the pictures among the layers, each on its own again, but for those that are
+            there for the cells only (`_cells.CELL`); else all are removed.
         """
         before, self._before = self._before, None
         if before is None:
@@ -129,7 +131,7 @@ class GridView(QObject):
             if len(alike) > 1:
                 viewer.layers.unlink_layers(alike)
             for picture in pictures:
-                if keep:
+                if keep and CELL not in picture.metadata:
                     _name(picture, shown=False)
                 else:
                     viewer.layers.remove(picture)

@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from cmr_synth.errors import InputError
 
+from .._cells import CELL, cell, place_of
 from .._results import RECORD
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
-
-CELL = "cmr_cell"
-"""Key of `layer.metadata`: this layer is a cell of a comparison and goes with it."""
 
 APART = 0.5  # grey values, of which the difference shows as much in full colour
 
@@ -46,30 +44,6 @@ def real_scan(viewer: Any, mask: Any) -> Any:
     )
 
 
-def cell(
-    like: Any, data: NDArray[Any], name: str, limits: tuple[float, float] = (0.0, 1.0)
-) -> Image:
-    """A grey picture that lies where another layer does.
-
-    Parameters
-    ----------
-    like : napari layer
-        Gives the place.
-    data : array
-        As large as it; not copied.
-    """
-    from napari.layers import Image
-
-    return Image(
-        data,
-        name=name,
-        contrast_limits=limits,
-        colormap="gray",
-        metadata={CELL: True},
-        **_place(like),
-    )
-
-
 def outlines(mask: Any) -> Labels:
     """The outlines of a mask, which follow what is painted in it."""
     from napari.layers import Labels
@@ -82,7 +56,7 @@ def outlines(mask: Any) -> Labels:
         colormap=mask.colormap,
         opacity=1.0,
         metadata={CELL: True, OVERLAY: True},
-        **_place(mask),
+        **place_of(mask),
     )
     drawn.contour = 1
     drawn.editable = False
@@ -115,8 +89,3 @@ def in_grey_values(scan: Any, mask: Any) -> NDArray[np.float32]:
     heart = np.asarray(mask.data) != 0
     rows, columns = np.asarray(mask.scale)[-2:]
     return around_heart(np.asarray(scan.data), heart_window(heart, (float(rows), float(columns))))
-
-
-def _place(layer: Any) -> dict[str, Any]:
-    names = ("scale", "translate", "rotate", "shear", "affine", "axis_labels", "units")
-    return {name: getattr(layer, name) for name in names}

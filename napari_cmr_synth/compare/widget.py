@@ -22,6 +22,7 @@ from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
 
 from .._canvas import guard_removal
+from .._cells import cell
 from .._conditions_form import ConditionsForm
 from .._grid_view import GridView
 from .._in_view import in_view
@@ -34,7 +35,7 @@ from .._messages import show_problem
 from .._models import loaded
 from .._panel import Panel
 from .._results import AS_MADE, RECORD, add_result
-from .cells import apart, cell, in_grey_values, outlines, real_scan
+from .cells import apart, in_grey_values, outlines, real_scan
 from .gallery import Gallery
 
 if TYPE_CHECKING:
@@ -311,12 +312,7 @@ class CompareWidget(Panel):
             layer.refresh()
 
     def _on_left(self) -> None:
-        """What was there for the cells only goes with them."""
-        passing, self._passing = self._passing, []
-        self._compared, self._targets = None, {}
-        for layer in passing:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        self._compared, self._targets, self._passing = None, {}, []
         self._show_state()
 
     def _show_variant(self, synthetic: Synthetic, layer: Any) -> None:

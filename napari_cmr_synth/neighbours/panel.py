@@ -28,6 +28,7 @@ from cmr_synth.errors import InputError
 
 from .. import _settings
 from .._build_archive import BuildArchive
+from .._cells import cell
 from .._grid_view import GridView
 from .._in_view import in_view
 from .._jobs import Job
@@ -39,7 +40,6 @@ from .._panel import Panel
 from .._results import AUDITED
 from .._synthetic import SyntheticPicker
 from .._thumbnails import RED, as_thumbnails, pixmap_of
-from ..compare.cells import cell
 from .slices import LayerSlices, slices_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,6 @@ class NeighboursPanel(Panel):
         self._job: Job | None = None
         self._shown: _Search | None = None  # of one slice
         self._all: _Search | None = None  # of all slices
-        self._opened: list[Layer] = []
         self.grid_view = GridView(self._viewer, self)
         self.grid_view.left.connect(self._refresh)
 
@@ -322,24 +321,20 @@ class NeighboursPanel(Panel):
         name = f"synthetic, slice {k}" if layer.ndim > 2 else "synthetic"
         difference = cell(layer, apart, "difference", (-0.5, 0.5))
         difference.colormap = "twilight"
-        self._opened = [
+        cells = [
             cell(layer, layer.data, name, limits),
             cell(layer, real, _short(f"real {near.name}"), limits),
             difference,
         ]
-        for number, each in enumerate(self._opened):
+        for number, each in enumerate(cells):
             self._viewer.layers.insert(number, each)
-            self.grid_view.show(each, of=len(self._opened), linked=number < 2)
+            self.grid_view.show(each, of=len(cells), linked=number < 2)
         self._viewer.layers.selection.active = layer
         self._refresh()
 
     def back(self) -> None:
-        """Leave the view side by side; the neighbour's layers go."""
-        self.grid_view.leave(keep=True)
-        opened, self._opened = self._opened, []
-        for layer in opened:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        """Leave the view side by side; its layers go."""
+        self.grid_view.leave(keep=False)
         self._refresh()
 
     def _go_to(self, item: QListWidgetItem) -> None:
