@@ -135,7 +135,7 @@ def walked(folder: Path, model: str, only: list[str] | None = None) -> list[Seen
     files = write_files(folder)
     write_archive(files.archive)
     watch = Watch()
-    walk = Walk(files, action=watch.action)
+    walk = Walk(files, action=watch.action, lasting=True)  # as the program opens it
     unknown = [section for section in only or () if section not in SECTIONS]
     if unknown:
         raise SystemExit(f"{unknown[0]}: no such section; they are {', '.join(SECTIONS)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from qtpy.QtCore import Qt
 
 from ._canvas import guard_removal
 from ._idle import WhileIdle
+from ._long_lived import spare_long_lived
 from ._models import load_ahead
 from ._panel_bar import PanelBar
 from ._pictures import tell_of_pictures
@@ -22,8 +24,13 @@ WINDOW = (1760, 1000)  # pixels: the picture, and what is beside it
 SHARE_OF_SCREEN = 0.95
 
 
-def open_app() -> napari.viewer.Viewer:
+def open_app(*, lasting: bool = False) -> napari.viewer.Viewer:
     """Open the window; what is heavy is loaded behind it, or when it is used.
+
+    Parameters
+    ----------
+    lasting : bool
+        Whether it is open as long as the program runs; see `_long_lived`.
 
     Returns
     -------
@@ -45,7 +52,8 @@ def open_app() -> napari.viewer.Viewer:
     viewer.window._qt_window.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
     bar.start()
     StartHere(viewer, bar.show_panel)
-    WhileIdle(chain(bar.rest(), [load_ahead]), bar)
+    last = [partial(spare_long_lived, viewer)] if lasting else []
+    WhileIdle(chain(bar.rest(), [load_ahead], last), bar)
     return viewer
 
 

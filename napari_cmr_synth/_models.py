@@ -227,9 +227,10 @@ def _beside_a_window() -> Iterator[None]:
         yield
         _leave_a_core()
     finally:
-        # into the oldest generation, unseen: what was imported is no garbage
-        gc.freeze()
-        gc.unfreeze()
+        if not gc.get_freeze_count():  # else it would end what `_long_lived` has begun
+            # into the oldest generation, unseen: what was imported is no garbage
+            gc.freeze()
+            gc.unfreeze()
         if was_enabled:
             gc.enable()
 

@@ -103,7 +103,7 @@ def test_the_app_opens_and_runs(run, no_display, monkeypatch: pytest.MonkeyPatch
     called = []
     napari = SimpleNamespace(run=lambda: called.append("run"))
     ours = ModuleType("napari_cmr_synth._app")
-    ours.open_app = lambda: called.append("open_app")
+    ours.open_app = lambda **_: called.append("open_app")
     qtpy = ModuleType("qtpy")
     qtpy.QtWidgets = ModuleType("qtpy.QtWidgets")
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")

@@ -89,3 +89,24 @@ def test_pictures_open_as_they_are_and_say_that_they_have_no_geometry(app, tmp_p
     notes = [line for line in told if "without geometry" in line]
     assert [line.split(":")[1].strip() for line in notes] == ["photo.png", "screen.jpg", "made.png"]
     assert "says that it is synthetic" in notes[2] and "says that" not in notes[0]
+
+
+def test_libraries_and_window_are_spared_once_there_is_no_layer(viewer, monkeypatch, qtbot):
+    import gc
+
+    from napari_cmr_synth._long_lived import spare_long_lived
+
+    spared: list[int] = []
+    monkeypatch.setattr(gc, "freeze", lambda: spared.append(len(viewer.layers)))
+    for name in ("one", "other"):
+        viewer.add_image(np.zeros((8, 8)), name=name)
+    spare_long_lived(viewer)
+    viewer.layers.remove("one")
+    qtbot.wait(50)
+    assert not spared
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: spared == [0])
+    viewer.add_image(np.zeros((8, 8)))
+    viewer.layers.clear()
+    qtbot.wait(50)
+    assert spared == [0]

@@ -72,6 +72,8 @@ class Walk:
         Takes what is done next in words; gives a context that it is done in.
     pause : callable, optional
         Called in the middle of a section with a word for what is seen, such as for a picture.
+    lasting : bool
+        As `open_app`.
     """
 
     def __init__(
@@ -80,9 +82,10 @@ class Walk:
         *,
         action: Callable[[str], AbstractContextManager[Any]] = lambda _: nullcontext(),
         pause: Callable[[str], object] = lambda _: None,
+        lasting: bool = False,
     ):
         self.files, self.action, self.pause = files, action, pause
-        self.viewer = open_app()
+        self.viewer = open_app(lasting=lasting)
         self.window.resize(*SIZE)
         self.mask: Any = None
         self.picture: Any = None

@@ -52,7 +52,7 @@ def app() -> None:
         signal.signal(number, signal.SIG_DFL)
     from napari_cmr_synth._app import open_app
 
-    open_app()
+    open_app(lasting=True)
     napari.run()
 
 
