@@ -40,8 +40,9 @@ class Cine(OneJob):
 
     @property
     def playing(self) -> bool:
-        """Whether napari runs through frames."""
-        return bool(self._dims.is_playing)
+        """Whether napari runs through frames; no more when the window was closed meanwhile."""
+        shown = getattr(self._viewer.window, "_qt_viewer", None)
+        return shown is not None and bool(shown.dims.is_playing)
 
     def beat(self, layer: Any, ef: float) -> None:
         """Make a cine of a mask at end-diastole, of the frame in view if it is one already.

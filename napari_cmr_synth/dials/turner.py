@@ -22,7 +22,7 @@ from cmr_synth.anatomy.dials import Effect
 from cmr_synth.errors import InputError
 
 from .._in_view import in_view
-from .._jobs import Latest, Questions
+from .._jobs import Job, Latest, Questions
 from .._mask_layer import check_editable, to_engine, to_own, write
 from .._masks import numbers_of, structure_numbers, unwrapped
 from .sliders import Setting
@@ -87,6 +87,7 @@ class Turner(QObject):
         self._shown: dict[tuple[int, ...], NDArray[Any]] = {}  # slices while a slider is dragged
         self._asked: _Turn | None = None
         self._job: Latest | None = None
+        self._ahead: Job | None = None
         self._soon = QSignalDebouncer(parent=self)
         self._soon.setTimeout(30)
         self._soon.triggered.connect(self._look)
@@ -114,6 +115,35 @@ class Turner(QObject):
             one.events.set_data.connect(self._on_data)
             one.events.paint.connect(self._on_data)
         self._begin()
+
+    def look_ahead(self) -> None:
+        """Look at the mask in a thread, so that the first turn of a dial need not wait for it."""
+        if not self._layers or 0 in self._begun or self._ahead is not None:
+            return
+        layer = self._layers[0]
+        try:
+            numbers, engine = self._engine_of(layer)
+        except InputError:  # is said when a dial is turned
+            return
+
+        def work() -> Iterator[_Begun]:
+            from cmr_synth.synthesis.dialled import Upright
+
+            yield _Begun(numbers, Upright.of(engine))
+
+        def keep(begun: _Begun) -> None:
+            if self._layers[:1] == (layer,) and np.array_equal(layer.data, begun.numbers):
+                self._begun.setdefault(0, begun)
+
+        self._ahead = Job(
+            "Looking at the mask",
+            work,
+            on_result=keep,
+            on_done=lambda *_: setattr(self, "_ahead", None),  # it holds the layer
+            show_progress=False,
+            tell=lambda error: None,  # as above
+        )
+        self._ahead.start()
 
     def show(self, setting: Setting) -> None:
         """Show the slice in view with these dials, for as long as a slider is dragged.
@@ -183,6 +213,8 @@ class Turner(QObject):
     def stop(self) -> None:
         """End the thread; what was only shown goes."""
         self.put_back()
+        if self._ahead is not None:
+            self._ahead.cancel()
         if self._job is not None:
             self._job.cancel()
             self._job = None
@@ -199,12 +231,8 @@ class Turner(QObject):
         from cmr_synth.synthesis.dialled import Upright
 
         if place not in self._begun:
-            layer = self._layers[place]
-            check_editable(layer)
-            scan: Scan = numbers_of(layer)
-            engine = scan.with_array(to_engine(scan.array, structure_numbers(layer)))
-            upright = Upright.of(engine)
-            self._begun[place] = _Begun(np.array(layer.data), upright)
+            numbers, engine = self._engine_of(self._layers[place])
+            self._begun[place] = _Begun(numbers, Upright.of(engine))
         return self._begun[place]
 
     def _receive(self, answer: _Turn) -> None:
@@ -244,6 +272,14 @@ class Turner(QObject):
         setting, effects = self._known[now]
         self.found.emit(setting)
         self.turned.emit(effects)
+
+    @staticmethod
+    def _engine_of(layer: Any) -> tuple[NDArray[Any], Scan]:
+        """A copy of a layer's numbers, and the engine's labels."""
+        check_editable(layer)
+        scan: Scan = numbers_of(layer)
+        engine = scan.with_array(to_engine(scan.array, structure_numbers(layer)))
+        return np.array(layer.data), engine
 
     @staticmethod
     def _own(layer: Any, labels: NDArray[np.uint8], before: NDArray[Any]) -> NDArray[Any]:

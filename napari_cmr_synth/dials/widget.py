@@ -106,6 +106,11 @@ class DialsPanel(Panel):
             self.cine.stop()
         return super().event(event)
 
+    def showEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+        """Be ready for the first turn of a dial."""
+        super().showEvent(event)
+        self.turner.look_ahead()
+
     def reset(self) -> None:
         """Turn everything back."""
         self.form.setting = Setting()
@@ -178,6 +183,8 @@ class DialsPanel(Panel):
         self.form.setting = Setting()
         self.table.show_effects(())
         self.turner.follow(self.picker.layer, self.other.currentData())
+        if self.isVisible():
+            self.turner.look_ahead()
 
     def _list_others(self, event: Any = None) -> None:
         layer, chosen = self.picker.layer, self.other.currentData()

@@ -37,6 +37,25 @@ def mask(viewer, add_mask, heart, panel):
     return layer
 
 
+def test_the_mask_is_looked_at_before_a_dial_is_turned(viewer, panel, mask, qtbot, monkeypatch):
+    from cmr_synth.synthesis.dialled import Upright
+
+    turner = panel.turner
+    qtbot.waitUntil(lambda: 0 in turner._begun, timeout=LONG_MS)
+    with monkeypatch.context() as context:
+        context.setattr(Upright, "of", None)  # in the window's own thread it would hold the hand
+        set_to(qtbot, panel, "dilation", 20)
+    turned = mask.data.copy()
+    panel.reset()
+    settle(qtbot, panel)
+    mask.data_setitem((np.array([2]), np.array([3]), np.array([3])), 1)  # another mask now
+    qtbot.waitUntil(lambda: not turner._begun, timeout=LONG_MS)
+    turner.look_ahead()
+    qtbot.waitUntil(lambda: 0 in turner._begun, timeout=LONG_MS)
+    np.testing.assert_array_equal(turner.beginning(), mask.data)
+    assert not np.array_equal(turned, mask.data)
+
+
 def settle(qtbot, panel):
     qtbot.waitUntil(lambda: not panel.turner.busy, timeout=LONG_MS)
 
