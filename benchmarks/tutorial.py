@@ -92,8 +92,9 @@ class Watch:
     def _look(self) -> None:
         while True:
             time.sleep(LOOK_S)
-            seen, frame = self._now, sys._current_frames().get(self._main)
-            if seen is not None:
+            seen = self._now
+            if seen is not None:  # else Python 3.11 may crash, as when the first window is made
+                frame = sys._current_frames().get(self._main)
                 seen.samples.append((time.perf_counter(), *_owner(frame)))
 
 
