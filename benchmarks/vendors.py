@@ -5,13 +5,15 @@
 For choosing between trainings on validation patients, of whom some cohorts have one: a figure
 needs no least number of patients here, and none has an interval. Amplitude: synthetic over real in
 in thirds of radial frequency. Grey: mean of LV and MYO, real / synthetic. Dice of the segmenter
-on synthetic over that on real slices. `cmr-synth evaluate fidelity` measures properly, on test
+on synthetic over that on real slices. Frechet: distance to the real slices in the space of the
+bundled encoder. `cmr-synth evaluate fidelity` measures properly, on test
 patients.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,8 @@ from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.adherence.dice import dice_by_patient
 from cmr_synth.evaluation.counterparts import counterparts
 from cmr_synth.evaluation.distributions import patient_means
+from cmr_synth.evaluation.realism.frechet import frechet_distance
+from cmr_synth.evaluation.realism.spaces import EncoderSpace
 from cmr_synth.evaluation.realism.spectrum import THIRDS, log_power
 from cmr_synth.evaluation.sample import Sample, real_sample
 from cmr_synth.generators import zoo
@@ -43,11 +47,12 @@ def main() -> None:
     options = parser.parse_args()
     slices, segmenter = open_slice_set(options.slices), Segmenter.load()
     models = [(name, zoo.load(name)) for name in options.models]
+    space = EncoderSpace()
     print(
         "| cohort | model | patients | slices | low | middle | fine | grey LV | grey MYO "
-        "| Dice LV | MYO | RV |"
+        "| Dice LV | MYO | RV | Frechet |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     rows: dict[str, list[NDArray]] = {}
     groups = []
     for cohort in dict.fromkeys(row.cohort for row in slices.rows):
@@ -69,7 +74,8 @@ def main() -> None:
                 )
             )
             rows.setdefault(Path(name).name, []).extend(made[shown])
-            line(cohort, Path(name).name, real, made, of_real, dice(segmenter, made, real))
+            far = frechet_distance(space.features(real), space.features(replace(real, pixels=made)))
+            line(cohort, Path(name).name, real, made, of_real, dice(segmenter, made, real), far)
     if options.sheet:
         sheet = contact_sheet(
             [SheetRow(name=name, detail="", pictures=p) for name, p in rows.items()], groups=groups
@@ -90,6 +96,7 @@ def line(
     made: NDArray[np.float32],
     of_real: dict[str, float],
     of_made: dict[str, float],
+    far: float,
 ) -> None:
     """One row of the table."""
     amplitudes = []
@@ -107,6 +114,7 @@ def line(
         )
     ratios = [f"{of_made[s] / of_real[s]:.3f}" if of_real.get(s) else "-" for s in STRUCTURES]
     cells = [cohort, name, len(np.unique(real.patients)), len(real), *amplitudes, *greys, *ratios]
+    cells.append(f"{far:.1f}")
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 

@@ -20,8 +20,6 @@ class Parallel:
         How many processes there are, and which one this is.
     own : int
         Images of a step that are this process's.
-    precision : str
-        "bf16" where networks compute in it, "no" where they do not.
 
     Raises
     ------
@@ -34,8 +32,7 @@ class Parallel:
         from accelerate.state import AcceleratorState
 
         AcceleratorState._reset_state()  # of an earlier training at another precision
-        self.precision = _precision(recipe.precision)
-        self.accelerator: Any = Accelerator(mixed_precision=self.precision)
+        self.accelerator: Any = Accelerator(mixed_precision=_precision(recipe.precision))
         if self.device.type == "cuda":
             # products of 10 bits in their tensor cores, sums of 24; and the fastest of the kernels
             torch.set_float32_matmul_precision("high")

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from cmr_synth.training.ahead import Ahead
 from cmr_synth.training.average import Average, ramped
 from cmr_synth.training.batches import Batch, Batches
-from cmr_synth.training.graphs import record
 from cmr_synth.training.parallel import Parallel
 from cmr_synth.training.private import PrivateTraining
 from cmr_synth.training.recipe import Recipe
@@ -92,8 +91,6 @@ class Stepper:
             self.task.networks[name], self.optimizers[name] = self.parallel.accelerator.prepare(
                 network, self.optimizers[name]
             )
-            if self.parallel.count == 1:  # gradients of several are exchanged on the way
-                record(network, self.parallel.own, precision=self.parallel.precision)
 
     def release(self) -> None:
         """Give the task its own networks back."""
