@@ -139,7 +139,7 @@ def prepare(
             "after the bias field is taken out (n4), or hearts of all scanners alike "
             "(around-heart)."
         ),
-    ] = Normalisation.percentile,
+    ] = Normalisation.around_heart,
     shape: Annotated[
         tuple[int, int], typer.Option(help="Rows and columns of the networks to be trained.")
     ] = (128, 128),

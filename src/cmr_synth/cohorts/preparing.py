@@ -32,7 +32,7 @@ class Preparing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    normalisation: str = Field("percentile", description="what grey values mean")
+    normalisation: str = Field(AROUND_HEART, description="what grey values mean")
     shape: tuple[_Side, _Side] = Field((128, 128), description="rows and columns of the networks")
     spacing_mm: float = Field(1.5, ge=0.1, le=10, description="pixel size")
 

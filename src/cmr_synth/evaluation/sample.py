@@ -153,8 +153,8 @@ def joined(samples: Sequence[Sample], *, name: str) -> Sample:
 def read_sample(cohort: str, folder: Path) -> Iterator[str | Sample]:
     """Slices of a folder of images and masks, through a cohort adapter.
 
-    Pictures go the way of real ones: turned to the canonical display, normalised by percentiles of
-    the volume, centred on the heart and resampled to the working grid.
+    Pictures go the way of real ones: turned to the canonical display, brought to one brightness
+    around the heart, centred on the heart and resampled to the working grid.
 
     Yields
     ------

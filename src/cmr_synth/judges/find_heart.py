@@ -98,7 +98,7 @@ def find_heart(
     heart = heart_in(middle, scan, segmenter.segment, turns=TURNS)
     if heart is None:
         raise InputError(_nothing(scan))
-    placed = around_heart(heart, scan, GRID)
+    placed = placed_around(heart, scan, GRID)
     labels = np.zeros(pixels.shape, np.uint8)
     confidence = Confidence.unknown(len(pixels), pixels.shape[1])
     for first in range(0, len(wanted), BLOCK):
@@ -146,11 +146,11 @@ def heart_in(
         if not seen.any():
             break
         heart = seen
-        placed = around_heart(heart, scan, GRID)
+        placed = placed_around(heart, scan, GRID)
     return heart
 
 
-def around_heart(heart: NDArray[np.bool_], scan: Scan, grid: WorkingGrid) -> Placed:
+def placed_around(heart: NDArray[np.bool_], scan: Scan, grid: WorkingGrid) -> Placed:
     """A grid centred on a heart, which may be larger than it."""
     return Placed.around(
         heart, scan.affine, scan.spacing, grid=grid, name=scan.name, must_fit=False

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.anatomy.labels import is_heart
 from cmr_synth.cohorts.slices import SliceRow
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.one_picture.placed_scan import PlacedScan
@@ -18,7 +19,7 @@ from cmr_synth.files import sha256
 from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.masks import Mask
 from cmr_synth.imaging.nifti import read_image
-from cmr_synth.imaging.normalise import percentile
+from cmr_synth.imaging.normalise import around_heart, heart_window, percentile
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.privacy.sidecar import read_sidecar
 from cmr_synth.synthesis.record import labels_hash
@@ -85,7 +86,7 @@ def read_subject(path: Path, mask: Mask | None, *, sidecar: Path | None = None) 
             f"{path}: is not the file that its sidecar tells of; make the image again, or move "
             "the sidecar away to have it judged as an image of unknown origin."
         )
-    pixels = _scaled(scan, notes)
+    pixels = _scaled(scan, mask, notes)
     labels_sha256 = None
     if mask is None:
         pictures, drawn, places, positions = _as_they_are(scan, pixels)
@@ -150,10 +151,14 @@ def _as_they_are(
     return pictures, np.full(pictures.shape, 255, np.uint8), places, [None] * len(places)
 
 
-def _scaled(scan: Scan, notes: list[str]) -> NDArray[np.float32]:
-    """Values from 0 to 1: as the model made them, or by percentiles like real pictures."""
+def _scaled(scan: Scan, mask: Mask | None, notes: list[str]) -> NDArray[np.float32]:
+    """Values from 0 to 1: as the model made them, or like real pictures."""
     values = np.asarray(scan.array, np.float32)
     if np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 + 1e-6:
         return values
-    notes.append("grey values were scaled by percentiles for the comparison")
-    return percentile(values)
+    if mask is None or mask.scan.shape[-2:] != scan.shape[-2:]:  # refused later
+        notes.append("grey values were scaled by percentiles for the comparison")
+        return percentile(values)
+    notes.append("grey values were scaled by those of the heart for the comparison")
+    rows, columns = scan.spacing[1:]
+    return around_heart(values, heart_window(is_heart(mask.scan.array), (rows, columns)))

@@ -1,7 +1,7 @@
 """A real picture on a model's grid, for its look to be taken over.
 
-It is prepared as the training data were: canonical orientation, clipped and scaled by the
-percentiles of its volume, centred on the heart. Where the heart is follows from a mask of the
+It is prepared as the training data were: canonical orientation, the heart at the brightness
+of all, and in the middle. Where the heart is follows from a mask of the
 picture, if there is one, or from the bundled segmenter.
 """
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.labels import is_heart
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.grid import WorkingGrid
-from cmr_synth.imaging.normalise import percentile
+from cmr_synth.imaging.normalise import around_heart, heart_window, percentile
 from cmr_synth.imaging.placed import Placed
 from cmr_synth.imaging.scan import Scan
-from cmr_synth.judges.find_heart import Segment, around_heart, heart_in
+from cmr_synth.judges.find_heart import Segment, heart_in, placed_around
 
 LEAST_PIXELS = 16  # to a side
 TURNS = 2  # looks for the heart: the second from where the first has found it
@@ -111,7 +111,8 @@ def reference_on_grid(
             f"{scan.name}: slice {k} holds {len(shades)} whole numbers only, as a mask does; give "
             "the picture, and its mask beside it if there is one."
         )
-    pixels = percentile(volume)[k]
+    pixels = percentile(volume)[k]  # as the segmenter learned
+    heart: NDArray[np.bool_] | None
     notes: list[str] = []
     if mask is not None:
         if mask.array.shape[-3:] != volume.shape:
@@ -123,11 +124,16 @@ def reference_on_grid(
         heart = is_heart(labels)
         if not heart.any():
             raise InputError(f"{mask.name}: shows no heart on slice {k}; choose another slice.")
-        placed = around_heart(heart, scan, grid)
     else:
-        placed, found = _search(pixels, scan, grid, segment or _bundled())
-        if not found:
-            notes.append("no heart was found in the reference; its middle is used")
+        heart = heart_in(pixels[None], scan, segment or _bundled(), turns=TURNS)
+    if heart is None:
+        notes.append("no heart was found in the reference; its middle is used")
+        rows, columns = pixels.shape
+        placed = Placed.on_the_middle((rows, columns), scan.affine, scan.spacing, grid=grid)
+    else:
+        placed = placed_around(heart, scan, grid)
+        rows_mm, columns_mm = scan.spacing[1:]
+        pixels = around_heart(volume, heart_window(heart, (rows_mm, columns_mm)))[k]
     on_grid = np.clip(placed.image_to_grid(pixels), 0, 1).astype(np.float32)
     return Reference(
         pixels=on_grid,
@@ -137,18 +143,6 @@ def reference_on_grid(
         sha256=hashlib.sha256(np.ascontiguousarray(on_grid).tobytes()).hexdigest(),
         notes=tuple(notes),
     )
-
-
-def _search(
-    pixels: NDArray[np.float32], scan: Scan, grid: WorkingGrid, segment: Segment
-) -> tuple[Placed, bool]:
-    """Where the heart of a slice is, looked for from the middle; whether it was found."""
-    heart = heart_in(pixels[None], scan, segment, turns=TURNS)
-    if heart is None:
-        rows, columns = pixels.shape
-        shape = (rows, columns)
-        return Placed.on_the_middle(shape, scan.affine, scan.spacing, grid=grid), False
-    return around_heart(heart, scan, grid), True
 
 
 def _bundled() -> Segment:
