@@ -44,7 +44,7 @@ def comparison(path: Path) -> None:
     from cmr_synth.generators.interface import Condition, Images
     from cmr_synth.generators.zoo import load
     from cmr_synth.imaging.grid import WorkingGrid, place
-    from cmr_synth.imaging.normalise import percentile
+    from cmr_synth.imaging.normalise import around_heart, heart_window, percentile
     from cmr_synth.judges.segmenter import Segmenter
     from cmr_synth.reports.sheet import SheetRow, colour_labels, contact_sheet
 
@@ -59,8 +59,10 @@ def comparison(path: Path) -> None:
         drawn = np.where(lv, LV, UNLABELLED).astype(np.uint8)
         pixels = placement.image_to_grid(percentile(image))
         labels = placement.labels_to_grid(drawn, fill=UNLABELLED)
-        real.append(pixels)
         masks.append(segmenter.complete(pixels[None], labels[None], may_hide)[0])
+        # at the brightness of the synthetic ones
+        window = heart_window(lv, sunnybrook.SPACING_MM[1:])
+        real.append(placement.image_to_grid(around_heart(image, window)))
     conditions = [Condition(mask=mask, vendor=VENDOR) for mask in masks]
     rows = [
         SheetRow(name="real", detail="Sunnybrook, GE", pictures=real),
