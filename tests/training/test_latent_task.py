@@ -120,6 +120,17 @@ def test_an_earlier_latent_model_brings_its_autoencoder(make_recipe, slices, fir
     np.testing.assert_array_equal(again.model.autoencoder.encoder.out.weight.numpy(), kept)
 
 
+def test_an_earlier_latent_model_of_fewer_words_is_gone_on_with(
+    make_recipe, slices, first_stage, tmp_path
+):
+    weights = trained(latent(make_recipe, first_stage, pathologies=["dcm"]), slices, tmp_path / "2")
+    known = load_weights(weights)["network.conditions.tables.pathology.weight"]
+    again = latent(make_recipe, weights, pathologies=["dcm", "hcm"])
+    table = again.model.network.conditions.tables["pathology"].weight
+    torch.testing.assert_close(table[:2], known)
+    assert not table[2:].any()
+
+
 def test_without_an_autoencoder_there_is_no_latent_model(make_recipe, slices, tmp_path):
     with pytest.raises(InputError, match="needs a trained autoencoder.*--from"):
         LatentTask(make_recipe(family="latent", model=OUTER))

@@ -140,6 +140,7 @@ def _run(
     from accelerate.utils import parse_flag_from_env
 
     from cmr_synth.cli.cohort import prepare_slices
+    from cmr_synth.cohorts.preparing import Preparing
     from cmr_synth.cohorts.slices import open_slice_set
     from cmr_synth.generators.card import draft_card, write_card
     from cmr_synth.training.loop import Stopped
@@ -152,8 +153,11 @@ def _run(
     if slices is None:
         slices = out / "slices"
         if group.is_main and not (resume and slices.exists()):
-            # the segmenter learns from what was drawn, not from its predecessor
-            prepare_slices(data, slices, complete=recipe.family != "segmenter", quiet=quiet)
+            # the segmenter learns from what was drawn, not from its predecessor; and where it is
+            # used no heart is known yet that could set the brightness
+            finds = recipe.family == "segmenter"
+            choices = Preparing(normalisation="percentile") if finds else None
+            prepare_slices(data, slices, complete=not finds, choices=choices, quiet=quiet)
         group.gather([])  # the others wait for the slices
     opened = open_slice_set(slices)
     last, said = None, time.monotonic()

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators.latent.autoencoder import AutoencoderConfig
 from cmr_synth.networks.folder import read_config
-from cmr_synth.networks.weights import load_weights, set_state
+from cmr_synth.training.families.family import FamilyTask, start_from
 from cmr_synth.training.recipe import Recipe, checked
-
-if TYPE_CHECKING:
-    from cmr_synth.training.families.family import FamilyTask
 
 AUTOENCODER = "autoencoder"
 Model = TypeVar("Model", bound=torch.nn.Module)
@@ -102,6 +99,5 @@ def on_autoencoder(
     config = checked(config_kind, stated, where=task.where, under="model")
     torch.manual_seed(recipe.seed)
     model = kind(config)
-    weights = load_weights(Path(str(recipe.initialize_from)))
-    set_state(model if found == family else model.get_submodule(AUTOENCODER), weights)
+    start_from(model if found == family else model.get_submodule(AUTOENCODER), recipe)
     return model

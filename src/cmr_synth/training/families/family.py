@@ -96,10 +96,7 @@ class FamilyTask:
         torch.manual_seed(self.recipe.seed)
         network = make()
         if self.recipe.initialize_from:
-            state = load_weights(Path(self.recipe.initialize_from))
-            own = state_of(network)
-            state = with_new_measures(with_new_inputs(state, own), own)
-            set_state(network, with_new_words(state, own))
+            start_from(network, self.recipe)
         return network
 
     def unaccounted(self) -> str:
@@ -126,3 +123,14 @@ class FamilyTask:
             minutes=minutes,
             bits=self.bits,
         )
+
+
+def start_from(network: nn.Module, recipe: Recipe) -> None:
+    """Take over the weights that a recipe starts from.
+
+    What the network knows more of than they do (words, classes of the mask, phenotypes) starts at
+    zero, so that nothing is lost.
+    """
+    own = state_of(network)
+    state = with_new_inputs(load_weights(Path(str(recipe.initialize_from))), own)
+    set_state(network, with_new_words(with_new_measures(state, own), own))
