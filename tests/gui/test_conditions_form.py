@@ -95,12 +95,14 @@ def test_masks_in_files_are_made_whole(viewer, qtbot):
 
 
 def test_cohorts_are_offered_by_models_that_know_some(form, monkeypatch):
-    assert not form.cohort.isVisible() and form.request(labels=None, single=True).cohort is None
     card = form.card
-    words = card.conditions.model_copy(update={"cohorts": ("acdc", "chla")})
-    monkeypatch.setattr(_models, "card", lambda name: card.model_copy(update={"conditions": words}))
-    form._on_model()
-    assert form.cohort.isVisible()
+    for words in ((), ("acdc", "chla")):
+        known = card.conditions.model_copy(update={"cohorts": words})
+        changed = card.model_copy(update={"conditions": known})
+        monkeypatch.setattr(_models, "card", lambda name, changed=changed: changed)
+        form._on_model()
+        assert form.cohort.isVisible() == bool(words)
+        assert form.request(labels=None, single=True).cohort is None
     form.cohort.setCurrentIndex(form.cohort.findData("chla"))
     assert form.request(labels=None, single=True).cohort == "chla"
 
