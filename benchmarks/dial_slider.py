@@ -49,7 +49,7 @@ def measure(steps: int) -> tuple[list[float], list[float], list[float]]:
     from napari_cmr_synth.dials.widget import DialsPanel
     from napari_cmr_synth.synthesis.widget import SynthesizeWidget
 
-    viewer = open_app()
+    viewer = open_app(lasting=True)
     (mask,) = viewer.open_sample("napari-cmr-synth", "drawn_normal")
     viewer.layers.selection.active = mask
     viewer.dims.set_point(0, mask.data.shape[0] // 2 * mask.scale[0])

@@ -33,13 +33,10 @@ def main() -> None:
         print("no display, and the app needs one; run this under xvfb-run")
         return
 
-    import napari
-
     from napari_cmr_synth import _grid_view
-    from napari_cmr_synth._canvas import guard_removal
+    from napari_cmr_synth._app import open_app
 
-    viewer = napari.Viewer()
-    guard_removal(viewer)
+    viewer = open_app(lasting=True)
     draw = np.random.default_rng(0)
     for number in range(options.layers):
         if number % 2:
