@@ -1,9 +1,8 @@
-import numpy as np
 import pytest
 import torch
 
 from cmr_synth.errors import InputError
-from cmr_synth.training.ahead import Ahead, workers_for
+from cmr_synth.training.ahead import MOST, Ahead, workers_for
 from cmr_synth.training.batches import Batches
 from cmr_synth.training.recipe import Augmentation
 
@@ -46,4 +45,5 @@ def test_an_error_in_another_process_is_told_as_here(batches):
 
 def test_a_processor_makes_its_own_batches():
     assert workers_for(torch.device("cpu"), 1) == 0
-    assert np.isfinite(workers_for(torch.device("cuda"), 1))
+    assert 0 <= workers_for(torch.device("cuda"), 1) <= MOST
+    assert workers_for(torch.device("cuda"), 1000) == 0  # more processes than processors

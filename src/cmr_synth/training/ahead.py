@@ -5,14 +5,15 @@ A batch hangs on its number alone, so that it is the same whoever makes it.
 
 from __future__ import annotations
 
-import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cmr_synth.errors import InputError
+from cmr_synth.generators.diagnostics import cores_allowed
 from cmr_synth.training.batches import Batch, Batches
 
 MOST = 8
@@ -25,9 +26,9 @@ def workers_for(device: torch.device, processes: int) -> int:
 
     None for a processor, which has its hands full.
     """
-    if device.type != "cuda" or not hasattr(os, "sched_getaffinity"):
+    if device.type != "cuda" or sys.platform != "linux":
         return 0  # where processes are not forked, each would load torch and the slices anew
-    return max(0, min(MOST, len(os.sched_getaffinity(0)) // processes - 1))
+    return max(0, min(MOST, (cores_allowed() or 1) // processes - 1))
 
 
 class Ahead:

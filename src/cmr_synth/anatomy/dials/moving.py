@@ -72,9 +72,8 @@ class MovableLabels:
         from scipy.ndimage import map_coordinates
 
         out = np.zeros_like(self.labels)
-        n = len(self.labels)
+        n, window = len(self.labels), self._window(warp)
         for k in range(n) if slices is None else slices:
-            window = self._window(warp)
             depth, rows, columns = _plane(warp, k, window)
             rows, columns = rows - self._crop[0].start, columns - self._crop[1].start
             low, share = _between(depth, n)
