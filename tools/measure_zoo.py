@@ -150,7 +150,8 @@ def _every_vendor(model: zoo.Model, setting: Setting) -> dict[str, Any]:
 
 
 def _utility(name: str, model: zoo.Model, raw: Path, work: Path) -> dict[str, Any]:
-    protocol = utility.Protocol() if name == FULL else utility.Protocol(ratios=(), rivals=False)
+    full = utility.Protocol(new_hearts=True)
+    protocol = full if name == FULL else utility.Protocol(ratios=(), rivals=False)
     study = utility.Study(open_slice_set(raw), work / "utility", protocol)
     *_, runs = study.runs(name, model)
     assert isinstance(runs, dict)

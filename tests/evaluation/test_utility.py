@@ -12,7 +12,7 @@ from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.adherence.patients import PatientScore, patient_scores
 from cmr_synth.evaluation.utility.arms import Arm, training_set, vendor_of_copy
-from cmr_synth.evaluation.utility.results import ELSEWHERE, compare_arms
+from cmr_synth.evaluation.utility.results import ELSEWHERE, Findings, compare_arms
 from cmr_synth.evaluation.utility.runs import Run
 from cmr_synth.evaluation.utility.study import Protocol
 from cmr_synth.evaluation.utility.styles import Styles, with_amplitudes_of
@@ -52,6 +52,8 @@ def test_a_study_has_rivals_unless_nobody_asks_or_there_are_no_other_cohorts():
         "real + 1 x synthetic, styled",
     ]
     assert "real + other vendors" not in [arm.name for arm in Protocol().arms(others=False)]
+    wide = Protocol(rivals=False, new_hearts=True).arms(others=True)
+    assert [arm.name for arm in wide][-2:] == ["new hearts", "real + new hearts"]
     plain = Protocol(rivals=False, ratios=(2, 1)).arms(others=True)
     assert [arm.name for arm in plain][1:] == [
         "synthetic",
@@ -195,6 +197,15 @@ def of(found, arm, structure="mean"):
         if (r.arm, r.score, r.stratum.by, r.stratum.structure) == (arm, "dice", "cohort", structure)
     ]
     return one
+
+
+def test_new_hearts_are_compared_with_as_many_pictures_of_training_masks():
+    arms = ("real", "synthetic", "real + 1 x synthetic", "new hearts", "real + new hearts")
+    found = Findings.of({arm: runs(*[0.01 * k] * 5) for k, arm in enumerate(arms)}, ())
+    assert set(found.against_rivals) == {"synthetic", "real + 1 x synthetic"}
+    one = of(found.against_rivals["real + 1 x synthetic"], "real + new hearts")
+    assert one.difference == pytest.approx(0.02)
+    assert {r.arm for r in found.against_rivals["synthetic"].results} == {"synthetic", "new hearts"}
 
 
 def test_gains_are_paired_by_patient():

@@ -38,6 +38,10 @@ def utility(
         bool,
         typer.Option(help="Train on real slices in other styles and of other vendors, too."),
     ] = True,
+    new_hearts: Annotated[
+        bool,
+        typer.Option("--new-hearts", help="Train on slices of sampled and dialled hearts, too."),
+    ] = False,
     images: Annotated[
         int, typer.Option(help="Real slices seen by every training; others come on top.")
     ] = 9600,
@@ -48,9 +52,11 @@ def utility(
     """Train the same segmenter on real, synthetic, and real + k x synthetic slices.
 
     Beside them on real slices in random styles and on those of the other vendors: what is to be had
-    without a generator. All that have real slices see as many of them. Tested on the held-out
-    patients of every cohort, in all of which only what was drawn counts. Runs go seed by seed; what
-    is in --out already is not made again, so an interrupted call goes on where it was.
+    without a generator. With --new-hearts on as many synthetic slices of sampled and dialled hearts
+    as there are training masks: what new anatomy is worth. All that have real slices see as many of
+    them. Tested on the held-out patients of every cohort, in all of which only what was drawn
+    counts. Runs go seed by seed; what is in --out already is not made again, so an interrupted call
+    goes on where it was.
 
     \b
     Example, trained on ACDC and tested on three vendors:
@@ -80,6 +86,7 @@ def utility(
         seeds=seeds,
         ratios=ratios,
         rivals=rivals,
+        new_hearts=new_hearts,
         images=images,
         seed=seed,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.counterparts import condition_of, made_for
 from cmr_synth.generators.interface import Generator, Progress
+
+if TYPE_CHECKING:
+    from cmr_synth.evaluation.utility.hearts import NewSlices
 
 SHAPE = (128, 128)
 
@@ -35,6 +39,9 @@ class Arm:
         Synthetic slices for each mask. The first copy has the vendor of the mask's scan; further
         ones have another vendor each, drawn by the seed. An arm with real slices leaves the first
         copy out: what real data lack is other scanners.
+    hearts : bool
+        Whether it holds synthetic slices of new hearts, as many as there are training masks: in
+        the vendors of the second copy beside real slices, of the first without.
     styled : bool
         Whether the look of every slice is changed strongly, see `Styles`.
     """
@@ -42,10 +49,11 @@ class Arm:
     real: bool = False
     others: bool = False
     copies: int = 0
+    hearts: bool = False
     styled: bool = False
 
     def __post_init__(self) -> None:
-        if self.copies < 0 or not (self.real or self.copies):
+        if self.copies < 0 or not (self.real or self.copies or self.hearts):
             raise ValueError("a training set needs real slices or copies")
 
     @property
@@ -56,6 +64,7 @@ class Arm:
             parts.append(f"{self.copies} x synthetic")
         elif self.copies:
             parts.append("synthetic" if self.copies == 1 else f"{self.copies} x synthetic")
+        parts += ["new hearts"] * self.hearts
         return " + ".join(parts) + ", styled" * self.styled
 
     @property
@@ -66,12 +75,17 @@ class Arm:
     @property
     def streams(self) -> int:
         """Slices of different kinds that take turns in its batches."""
-        return self.real + self.others + self.copies
+        return self.real + self.others + self.copies + self.hearts
 
     @property
     def serves_all(self) -> bool:
         """Whether no model has a part in it."""
-        return not self.copies
+        return not (self.copies or self.hearts)
+
+    @property
+    def styled_as(self) -> int:
+        """Number of the copy whose vendors its new hearts have."""
+        return int(self.real)
 
 
 def vendor_of_copy(
@@ -134,6 +148,7 @@ def training_set(
     index: NDArray[np.int64],
     others: NDArray[np.int64],
     copies: Sequence[NDArray[np.uint8]],
+    hearts: NewSlices | None = None,
 ) -> tuple[SliceSet, list[NDArray[np.int64]]]:
     """The slices of an arm on the networks' grid, all of the split "train".
 
@@ -144,11 +159,14 @@ def training_set(
     ----------
     index, others : (n,) int arrays
         Real training slices of the set: those that have copies, and those of the other cohorts.
+    hearts : NewSlices, optional
+        For an arm that has some.
 
     Returns
     -------
     SliceSet, list of int arrays
-        And which of its slices are of one kind: real ones, those of other cohorts, each copy.
+        And which of its slices are of one kind: real ones, those of other cohorts, each copy, new
+        hearts.
 
     Raises
     ------
@@ -174,6 +192,14 @@ def training_set(
         covered.append(np.asarray(slices.covered[window]))
         streams.append(np.arange(len(rows), len(rows) + len(own)))
         rows += [replace(slices.rows[i], split="train") for i in own]
+    if arm.hearts:
+        if hearts is None:
+            raise InputError(f"{arm.name}: no new hearts were made; make them first.")
+        images.append(hearts.images)
+        labels.append(hearts.labels)
+        covered.append(np.ones_like(hearts.labels))
+        streams.append(np.arange(len(rows), len(rows) + len(hearts.rows)))
+        rows += [replace(row, split="train") for row in hearts.rows]
     joined = SliceSet(
         np.concatenate(images),
         np.concatenate(labels),

@@ -25,8 +25,11 @@ LEAST_FOR_TEST = 6  # patients; with fewer no signed-rank test can reach 0.05
 ELSEWHERE = "other cohorts"
 """All patients of cohorts that give no real training slices to the reference."""
 
-RIVALS = ("real, styled", "real + other vendors")
-"""Arms without a generator that a mixture is compared with besides real slices."""
+WITHOUT_GENERATOR = ("real, styled", "real + other vendors")
+"""Arms that a mixture is compared with besides real slices."""
+
+TRAINING_MASKS = {"new hearts": "synthetic", "real + new hearts": "real + 1 x synthetic"}
+"""Arms with pictures of new hearts, and those with as many of the training patients' masks."""
 
 Runs = dict[str, list[Run]]
 """Arm to its runs by seed."""
@@ -119,7 +122,8 @@ class Findings:
     runs : Runs
     against_real : Compared
     against_rivals : mapping
-        By rival, the arms with synthetic slices against it; those that were trained.
+        By rival, the arms with synthetic slices against it, or those with new hearts where the
+        rival has the training patients' masks; of arms that were trained.
     """
 
     runs: Runs
@@ -130,9 +134,12 @@ class Findings:
     def of(cls, runs: Runs, trained_on: Sequence[str]) -> Findings:
         """Compare the arms of a study."""
         rivals = {}
-        for rival in RIVALS:
+        made = [arm for arm in runs if "synthetic" in arm or "new hearts" in arm]
+        wanted = {rival: made for rival in WITHOUT_GENERATOR}
+        wanted |= {rival: [arm] for arm, rival in TRAINING_MASKS.items() if arm in runs}
+        for rival, arms in wanted.items():
             if rival in runs:
-                some = {arm: own for arm, own in runs.items() if arm == rival or "synthetic" in arm}
+                some = {arm: runs[arm] for arm in (rival, *arms)}
                 rivals[rival] = compare_arms(some, reference=rival, trained_on=trained_on)
         return cls(runs, compare_arms(runs, trained_on=trained_on), rivals)
 

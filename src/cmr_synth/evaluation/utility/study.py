@@ -23,10 +23,11 @@ from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.events import Event, Remark
 from cmr_synth.evaluation.sample import real_sample, require_disjoint
-from cmr_synth.evaluation.utility.arms import Arm, synthetic_copy, training_set
+from cmr_synth.evaluation.utility.arms import Arm, training_set
+from cmr_synth.evaluation.utility.hearts import NewSlices
+from cmr_synth.evaluation.utility.pictures import Pictures, identity_of
 from cmr_synth.evaluation.utility.results import Runs
 from cmr_synth.evaluation.utility.runs import Job, Run
-from cmr_synth.files import write_file
 
 if TYPE_CHECKING:
     from cmr_synth.generators.zoo import Model
@@ -49,6 +50,8 @@ class Protocol:
         The k of real + k x synthetic.
     rivals : bool
         Whether real slices in other styles and those of the other cohorts are trained on too.
+    new_hearts : bool
+        Whether synthetic slices of new hearts are trained on too, alone and beside real ones.
     images : int
         Real slices seen by every training that has some; synthetic ones by those without.
     seed : int
@@ -60,6 +63,7 @@ class Protocol:
     seeds: int = 5
     ratios: tuple[int, ...] = (1,)
     rivals: bool = True
+    new_hearts: bool = False
     images: int = 9600
     seed: int = 2026
 
@@ -80,6 +84,9 @@ class Protocol:
         arms += [Arm(real=True, copies=k) for k in ratios]
         if self.rivals and ratios:
             arms += [Arm(real=True, copies=ratios[0], styled=True)]
+        if self.new_hearts:
+            arms += [Arm(hearts=True)]
+            arms += [Arm(real=True, hearts=True)] * bool(ratios)
         return arms
 
     def recipe(self, arm: Arm, seed: int) -> Recipe:
@@ -160,17 +167,28 @@ class Study:
                 f"{name} has not learned from {', '.join(sorted(unseen))}: what it is worth beside "
                 "the other vendors' real slices says nothing of a generator that has."
             )
+        pictures = Pictures(self.folder / name, model, self.slices, self.index, self.protocol.seed)
+        about = self._key
         copies: list[NDArray[np.uint8]] = []
         for number in range(max(1 + max(arm.chosen, default=-1) for arm in self.arms)):
-            for event in self._copy(name, model, number):
-                if isinstance(event, np.ndarray):
-                    copies.append(event)
+            for done in pictures.copy(number, about):
+                if isinstance(done, np.ndarray):
+                    copies.append(done)
                 else:
-                    yield Event(f"{name}: synthetic slices, copy {number}", event)
+                    yield Event(f"{name}: synthetic slices, copy {number}", done)
+        hearts: dict[int, NewSlices] = {}
+        for number in sorted({arm.styled_as for arm in self.arms if arm.hearts}):
+            for drawn in pictures.hearts(number, about):
+                if isinstance(drawn, NewSlices):
+                    hearts[number] = drawn
+                else:
+                    yield Event(f"{name}: slices of new hearts, copy {number}", drawn)
         found: dict[tuple[str, int], Run] = {}
         wanted = [(arm, seed) for seed in range(self.protocol.seeds) for arm in self.arms]
         sets = {
-            arm: training_set(arm, self.slices, self.index, self.others, copies)
+            arm: training_set(
+                arm, self.slices, self.index, self.others, copies, hearts.get(arm.styled_as)
+            )
             for arm in self.arms
         }
         todo = []
@@ -195,30 +213,6 @@ class Study:
             for arm in self.arms
         }
 
-    def _copy(self, name: str, model: Model, number: int) -> Iterator[float | NDArray[np.uint8]]:
-        path = self.folder / name / f"copy-{number}-{self._key(_identity_of(model))}.npy"
-        if path.is_file():
-            kept = np.load(path, allow_pickle=False)
-            if kept.dtype == np.uint8 and kept.shape[:1] == self.index.shape:
-                yield kept
-                return
-        for event in synthetic_copy(
-            model.generator,
-            self.slices,
-            self.index,
-            copy=number,
-            vendors=model.card.conditions.vendors,
-            seed=self.protocol.seed,
-            steps=model.card.default_steps,
-        ):
-            if isinstance(event, np.ndarray):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with write_file(path) as temporary:
-                    np.save(temporary, event, allow_pickle=False)
-                yield event
-            else:
-                yield event.step / event.steps
-
     def _job(
         self,
         arm: Arm,
@@ -231,7 +225,7 @@ class Study:
         recipe = self.protocol.recipe(arm, seed)
         # what no model has a part in serves all
         owner = self.folder if arm.serves_all else self.folder / name
-        model_words = "" if arm.serves_all else _identity_of(model)
+        model_words = "" if arm.serves_all else identity_of(model)
         # what a later version adds, and leaves as it was, makes no other recipe
         key = self._key(model_words, recipe.model_dump(mode="json", exclude_defaults=True))
         slug = arm.name.replace(",", "").replace(" ", "-")
@@ -277,9 +271,3 @@ def _with_threads(jobs: int) -> None:
     import torch
 
     torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
-
-
-def _identity_of(model: Model) -> str:
-    """What its slices depend on: weights, configuration and steps."""
-    card = model.card
-    return f"{card.sha256} {card.config_sha256} {card.default_steps}"
