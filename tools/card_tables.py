@@ -420,7 +420,7 @@ def _worth(card: Card) -> list[str]:
                 _, low, high = one["gained"]
                 side = "gained" if low > 0 else "lost" if high < 0 else "neither"
                 sides.setdefault(side, []).append(_cohort(name))
-        if "synthetic" not in arm or not sides:
+        if not ("synthetic" in arm or "new hearts" in arm) or not sides:
             continue
         said = [f"{k} Dice on {_listed(v)}" for k, v in sides.items() if k != "neither"]
         if "neither" in sides:

@@ -32,7 +32,7 @@ from cmr_synth.evaluation.realism.spaces import open_space
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.evaluation.setting import Setting
 from cmr_synth.evaluation.utility import study as utility
-from cmr_synth.evaluation.utility.results import Result, compare_arms
+from cmr_synth.evaluation.utility.results import TRAINING_MASKS, Findings, Result
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
 from cmr_synth.judges.segmenter import Segmenter
@@ -155,9 +155,9 @@ def _utility(name: str, model: zoo.Model, raw: Path, work: Path) -> dict[str, An
     study = utility.Study(open_slice_set(raw), work / "utility", protocol)
     *_, runs = study.runs(name, model)
     assert isinstance(runs, dict)
-    compared = compare_arms(runs, trained_on=protocol.trained_on)
+    findings = Findings.of(runs, protocol.trained_on)
     by_arm: dict[str, dict[str, Any]] = {arm: {} for arm in runs}
-    for one in compared.results:
+    for one in findings.against_real.results:
         if (one.score, one.stratum.by, one.stratum.structure) == ("dice", "cohort", "mean"):
             by_arm[one.arm][one.stratum.value] = _gained(one)
     return {
@@ -168,7 +168,22 @@ def _utility(name: str, model: zoo.Model, raw: Path, work: Path) -> dict[str, An
         "images_seen": {arm: own[0].images for arm, own in runs.items()},
         "seeds": protocol.seeds,
         "arms": by_arm,
+        **_new_anatomy(findings),
     }
+
+
+def _new_anatomy(findings: Findings) -> dict[str, Any]:
+    """Pictures of new hearts against as many of the training patients' masks."""
+    found: dict[str, dict[str, Any]] = {}
+    for arm, rival in TRAINING_MASKS.items():
+        if rival in findings.against_rivals:
+            own = found.setdefault(f"{arm} less {rival}", {})
+            for one in findings.against_rivals[rival].results:
+                stratum = one.stratum
+                mean_dice = (one.score, stratum.structure) == ("dice", "mean")
+                if one.arm == arm and mean_dice and stratum.by in ("cohort", "pathology"):
+                    own[stratum.value] = _gained(one)
+    return {"new_anatomy": found} if found else {}
 
 
 def _gained(one: Result) -> dict[str, Any]:
