@@ -5,8 +5,10 @@
 
 Makes releases of sampled hearts with `flow-fast` through the command line (ED and ES, 10 slices)
 and prints seconds, processor seconds, slices, and the peak memory of the process. With --archive
-they are audited, too. With --kill the first of them is made again, killed (SIGKILL) at so many
-random moments, and its files are compared with those of the undisturbed one.
+they are audited, too. "Planned" are the seconds that `release plan` says beforehand. With --kill
+the first of them is made again, killed (SIGKILL) at so many random moments and taken up after each,
+and its files are compared with those of the undisturbed one; where it ends before it was killed so
+often, it is made once more from nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ def main() -> None:
     parser.add_argument("--kill", type=int, default=0)
     options = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, model {options.model}")
-    print("patients  slices  seconds  CPU seconds  slices/CPU second  peak MB  MB on disk")
+    print("patients  slices  planned  seconds  CPU seconds  slices/CPU second  peak MB  MB on disk")
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         key = root / "key"
@@ -47,14 +49,15 @@ def main() -> None:
             request = root / f"request{patients}.json"  # JSON is YAML
             request.write_text(json.dumps(_request(options, patients)))
             out = root / f"release{patients}"
+            planned = _planned(request)
             before, start = _processor_seconds(), time.monotonic()
             peak = _made(_command(request, key, out))
             seconds, used = time.monotonic() - start, _processor_seconds() - before
             slices = json.loads((out / "evidence.json").read_text())["slices"]
             size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
             print(
-                f"{patients:>8} {slices:>7} {seconds:>8.0f} {used:>12.0f} {slices / used:>18.1f} "
-                f"{peak / 1e6:>8.0f} {size / 1e6:>11.0f}",
+                f"{patients:>8} {slices:>7} {planned:>8.0f} {seconds:>8.0f} {used:>12.0f} "
+                f"{slices / used:>18.1f} {peak / 1e6:>8.0f} {size / 1e6:>11.0f}",
                 flush=True,
             )
             if options.kill and not number:
@@ -98,26 +101,38 @@ def _made(command: list[str]) -> int:
     return peak
 
 
+def _planned(request: Path) -> float:
+    verb = [sys.executable, "-m", "cmr_synth.cli", "release", "plan", str(request), "--json"]
+    said = subprocess.run(verb, check=True, capture_output=True, text=True).stdout
+    return float(json.loads(said)["seconds"])
+
+
 def _kill(
     request: Path, key: Path, undisturbed: Path, out: Path, times: int, seconds: float
 ) -> None:
-    """Kill at random moments of the time that an undisturbed run took, then let it end."""
+    """Kill at random moments, each within a third of the time of an undisturbed run."""
     rng, command = random.Random(0), _command(request, key, out)
-    kills = 0
-    for _ in range(times):
+    wanted, kills, whole = _hashes(undisturbed), 0, 0
+    while True:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            process.wait(timeout=rng.uniform(0.2, 0.6) * seconds)
-            break
+            limit = None if kills == times else rng.uniform(0.02, 0.35) * seconds
+            if process.wait(timeout=limit):
+                raise SystemExit("a release that was taken up failed")
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             kills += 1
-    if not out.exists():
-        _made(command)
-    same = _hashes(out) == _hashes(undisturbed)
-    print(f"killed {kills} times: {'byte-identical' if same else 'DIFFERENT'}", flush=True)
-    shutil.rmtree(out)
+            continue
+        whole += 1
+        found = _hashes(out)
+        if found != wanted:
+            names = sorted(set(found.items()) ^ set(wanted.items()))[:5]
+            raise SystemExit(f"after {kills} kills DIFFERENT: {names}")
+        shutil.rmtree(out)
+        if kills == times:
+            break
+    print(f"killed {kills} times in {whole} releases: byte-identical", flush=True)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
