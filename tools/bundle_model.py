@@ -26,9 +26,9 @@ import yaml
 from bundled_cards import WEIGHTS, put
 
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
+from cmr_synth.comparison.protocol import Comparison, Row
 from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
 from cmr_synth.evaluation.adherence.dice import dice_by_patient
-from cmr_synth.evaluation.comparison import Comparison, Row
 from cmr_synth.evaluation.events import Event
 from cmr_synth.evaluation.realism.card_facts import card_facts as realism_facts
 from cmr_synth.evaluation.realism.estimate import Estimate

@@ -11,7 +11,7 @@ import yaml
 
 from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.cohorts.slices import SliceRow, write_slice_set
-from cmr_synth.evaluation.comparison import SHOWN
+from cmr_synth.comparison.protocol import SHOWN
 
 TINY_FLOW = {
     "family": "flow",
@@ -133,9 +133,24 @@ def test_recipes_are_trained_and_measured_in_one_table(run, prepared, recipes, t
     assert resumed.code == 0 and "was trained before" in resumed.err
 
 
+def test_recipes_are_trained_on_few_patients_and_measured_on_all(run, prepared, recipes, tmp_path):
+    out = tmp_path / "few"
+    asked = ("--slices", prepared, "--images", "8", "--training-patients", "6", "--out", out)
+    done = run("compare", recipes[0], *asked, "--json")
+    assert done.code == 0, done.err
+    (model,) = json.loads(done.out)["models"]
+    card = yaml.safe_load((out / "models" / "tiny-flow" / "card.yaml").read_text())
+    assert [use["patients"] for use in card["training"]["cohorts"]] == [6]
+    loss = model["privacy_loss"]
+    assert loss["low"] <= loss["value"] <= loss["high"]
+    assert "Privacy loss" in (out / "comparison.md").read_text()
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
+        (["flow", "--training-patients", "5"], "every model named is finished"),
+        (["ddpm", "--train", "--images", "4", "--training-patients", "99"], "has 8 of acdc"),
         (["nonsense", "--images", "4"], "nonsense: neither a model nor a recipe"),
         (["flow", "flow"], "named twice"),
         (["ddpm", "--train"], "give --minutes or --images"),

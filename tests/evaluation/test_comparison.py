@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cmr_synth.comparison.protocol import SHOWN, Comparison, Row
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.candidates import candidates
-from cmr_synth.evaluation.comparison import SHOWN, Comparison, Row
 from cmr_synth.evaluation.events import Told
 from cmr_synth.evaluation.protocol import Protocol
 from cmr_synth.evaluation.setting import Setting

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cmr_synth.cohorts.slices import SliceSet
+from cmr_synth.comparison.protocol import one_a_patient
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.candidates import Candidate, candidates
-from cmr_synth.evaluation.comparison import one_a_patient
 from cmr_synth.evaluation.events import Event, Remark, Told
 from cmr_synth.evaluation.protocol import Protocol
 from cmr_synth.evaluation.realism.pictures import Pictures

@@ -11,9 +11,10 @@ from cmr_synth.anatomy.labels import LV, RV, UNLABELLED
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.adherence.patients import PatientScore, patient_scores
-from cmr_synth.evaluation.utility.arms import Arm, training_set, vendor_of_copy
+from cmr_synth.evaluation.utility.arms import Arm, vendor_of_copy
 from cmr_synth.evaluation.utility.results import ELSEWHERE, Findings, compare_arms
 from cmr_synth.evaluation.utility.runs import Run
+from cmr_synth.evaluation.utility.sets import training_set
 from cmr_synth.evaluation.utility.study import Protocol
 from cmr_synth.evaluation.utility.styles import Styles, with_amplitudes_of
 from cmr_synth.training.batches import Batches

@@ -9,8 +9,9 @@ from cmr_synth.anatomy.labels import LV, MYO, RV
 from cmr_synth.anatomy.shapes import ShapeModel
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
-from cmr_synth.evaluation.utility.arms import Arm, training_set
+from cmr_synth.evaluation.utility.arms import Arm
 from cmr_synth.evaluation.utility.hearts import new_slices, with_pictures
+from cmr_synth.evaluation.utility.sets import training_set
 from cmr_synth.generators import zoo
 
 from .conftest import drawn_sample

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.evaluation.adherence.patients import PatientScore
-from cmr_synth.evaluation.utility.arms import Arm, training_set
+from cmr_synth.evaluation.utility.arms import Arm
 from cmr_synth.evaluation.utility.results import Result, compare_arms
 from cmr_synth.evaluation.utility.runs import Run
+from cmr_synth.evaluation.utility.sets import training_set
 from cmr_synth.evaluation.utility.study import Protocol
 from cmr_synth.training.batches import Batches
 from cmr_synth.training.recipe import Augmentation

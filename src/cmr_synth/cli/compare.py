@@ -36,6 +36,10 @@ def compare(
         list[str] | None,
         typer.Option("--cohort", help="Cohorts to measure on, with all three structures drawn."),
     ] = None,
+    training_patients: Annotated[
+        int | None,
+        typer.Option(help="Train on so few patients of the cohorts measured; by default on all."),
+    ] = None,
     train: Annotated[
         bool, typer.Option("--train", help="Train a name that is both a model and a recipe.")
     ] = False,
@@ -56,6 +60,11 @@ def compare(
     \b
     Two families trained for ten minutes each:
       cmr-synth compare ddpm cvae --train --slices prepared --minutes 10 --out compared
+
+    \b
+    The same when data are few:
+      cmr-synth compare ddpm cvae --train --slices prepared --minutes 10 --training-patients 10 \\
+        --out few
     """
     check_options(data, slices, split)
     if minutes is not None and not minutes > 0:
@@ -63,19 +72,25 @@ def compare(
     if images is not None and images < 1:
         raise typer.BadParameter("--images must be 1 or more.")
 
-    from cmr_synth.evaluation.entrants import Budget, entrants, trained
+    from cmr_synth.comparison.entrants import Budget, entrants, trained
 
     found = entrants(candidates, train=train)
     if any(one.stages for one in found) and minutes is None and images is None:
         raise InputError("recipes are trained with one budget; give --minutes or --images.")
+    if training_patients is not None and not any(one.stages for one in found):
+        raise InputError(
+            "--training-patients: every model named is finished; name recipes to train, with "
+            "--train where a model has the same name."
+        )
     if (out / _FIGURES).exists() and not resume:
         raise InputError(
             f"{out}: holds a comparison already; go on with --resume or choose another folder."
         )
 
     from cmr_synth.cli.cohort import prepare_slices
+    from cmr_synth.cohorts.fewer import fewer_patients
     from cmr_synth.cohorts.slices import open_slice_set
-    from cmr_synth.evaluation.comparison import Comparison, Row
+    from cmr_synth.comparison.protocol import Comparison, Row
     from cmr_synth.reports.comparison import brief, write_comparison
 
     if slices is None:
@@ -83,13 +98,17 @@ def compare(
         if not (resume and slices.exists()):
             prepare_slices(data or [], slices, complete=True, quiet=as_json)
     opened = open_slice_set(slices)
-    comparison = Comparison(opened, split=split, cohorts=cohort or ["acdc"])
+    cohorts = cohort or ["acdc"]
+    few = opened
+    if training_patients is not None:
+        few = fewer_patients(opened, training_patients, cohorts=cohorts, seed=seed)
+    comparison = Comparison(opened, split=split, cohorts=cohorts, trained_on=few)
     budget = Budget(minutes=minutes, images=images, seed=seed)
     rows: list[Row] = []
     for one in found:
         folder = one.folder
         if folder is None:
-            events = trained(one, opened, out, budget, resume=resume)
+            events = trained(one, few, out, budget, resume=resume)
             (folder,) = followed(events, quiet=as_json)
         else:
             remark(f"{one.name}: taken from {folder}")

@@ -120,8 +120,9 @@ def utility_of(
         At the end "synthetic" and "real" to mean Dice by structure with its 95 % interval over
         patients.
     """
-    from cmr_synth.evaluation.utility.arms import Arm, training_set
+    from cmr_synth.evaluation.utility.arms import Arm
     from cmr_synth.evaluation.utility.runs import Job, Run
+    from cmr_synth.evaluation.utility.sets import training_set
     from cmr_synth.evaluation.utility.study import Protocol
 
     test = real_sample(real, "test")

@@ -24,6 +24,10 @@ def utility(
         list[str] | None,
         typer.Option("--train-on", help="Cohorts whose training patients give slices and masks."),
     ] = None,
+    training_patients: Annotated[
+        int | None,
+        typer.Option(help="Give so few training patients' slices and masks; by default all."),
+    ] = None,
     seeds: Annotated[
         int, typer.Option(help="Trainings of each kind; of fewer than 5 nothing is said.")
     ] = 5,
@@ -70,6 +74,7 @@ def utility(
     if any(k < 1 for k in ratios):
         raise typer.BadParameter("--ratio must be 1 or more.")
 
+    from cmr_synth.cohorts.fewer import fewer_patients
     from cmr_synth.evaluation.utility.results import Findings
     from cmr_synth.evaluation.utility.study import Protocol, Study
     from cmr_synth.generators import zoo
@@ -90,6 +95,8 @@ def utility(
         images=images,
         seed=seed,
     )
+    if training_patients is not None:
+        opened = fewer_patients(opened, training_patients, cohorts=protocol.trained_on, seed=0)
     study = Study(opened, out / "runs", protocol)
     found = {}
     for entry in entries:

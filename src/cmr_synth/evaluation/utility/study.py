@@ -23,11 +23,12 @@ from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.events import Event, Remark
 from cmr_synth.evaluation.sample import real_sample, require_disjoint
-from cmr_synth.evaluation.utility.arms import Arm, training_set
+from cmr_synth.evaluation.utility.arms import Arm
 from cmr_synth.evaluation.utility.hearts import NewSlices
 from cmr_synth.evaluation.utility.pictures import Pictures, identity_of
 from cmr_synth.evaluation.utility.results import Runs
 from cmr_synth.evaluation.utility.runs import Job, Run
+from cmr_synth.evaluation.utility.sets import training_set
 
 if TYPE_CHECKING:
     from cmr_synth.generators.zoo import Model

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,15 @@ from cmr_synth.evaluation.realism.fidelity import LEAST_SLICES, Fidelity
 from cmr_synth.evaluation.realism.halves import LEAST_PATIENTS
 from cmr_synth.evaluation.realism.spaces import EncoderSpace, Space
 from cmr_synth.evaluation.realism.variety import pairwise_ms_ssim, seed_similarity
-from cmr_synth.evaluation.sample import Sample
+from cmr_synth.evaluation.sample import Sample, real_sample
 from cmr_synth.evaluation.setting import SEED, Setting
 from cmr_synth.generators.interface import Generator
 from cmr_synth.generators.zoo import load
+
+if TYPE_CHECKING:
+    from cmr_synth.judges.copy_detector import CopyDetector
+    from cmr_synth.privacy.overfitting.measures import Estimate as Loss
+    from cmr_synth.privacy.overfitting.measures import Vectors
 
 SHOWN = 6  # masks on the sheet
 LEFT_OUT = ("two_sample_auc",)  # a training for each model
@@ -46,6 +52,8 @@ class Row:
         As `evaluate adherence` has it; None for a family that follows no mask.
     similarity : float or None
         Mean MS-SSIM of pictures of one mask with different seeds; None without masks.
+    privacy_loss : privacy's Estimate or None
+        How much closer its pictures lie to training than to held-out patients; None with too few.
     cost : Cost
     images_seen, minutes : training, from the card
     steps : int or None
@@ -60,6 +68,7 @@ class Row:
     of_pictures: Mapping[str, Estimate]
     adherence: StructureAdherence | None
     similarity: float | None
+    privacy_loss: Loss | None
     cost: Cost
     images_seen: int
     minutes: float
@@ -81,6 +90,7 @@ class Row:
             "metrics": {name: one.as_dict() for name, one in self.of_pictures.items()},
             "adherence": self.adherence and self.adherence.as_dict(),
             "similarity": self.similarity,
+            "privacy_loss": self.privacy_loss and asdict(self.privacy_loss),
             "cost": asdict(self.cost),
             "images_seen": self.images_seen,
             "minutes": self.minutes,
@@ -136,6 +146,9 @@ class Comparison:
     seed : int
     space : Space, optional
         By default that of the bundled encoder.
+    trained_on : SliceSet, optional
+        Whose training patients the models have learned from, for what privacy they lose; by default
+        those of `slices`. With fewer of them everything else is measured on as many as ever.
 
     Raises
     ------
@@ -151,11 +164,13 @@ class Comparison:
         cohorts: Sequence[str] = ("acdc",),
         seed: int = SEED,
         space: Space | None = None,
+        trained_on: SliceSet | None = None,
     ):
         self.setting = Setting(slices=slices, split=split, cohorts=tuple(cohorts), seed=seed)
         self._require_enough()
         space = space or EncoderSpace()
         self.protocol = Protocol(setting=self.setting, spaces=[space], without=LEFT_OUT)
+        self.training = real_sample(slices if trained_on is None else trained_on, "train")
         held_out = self.setting.held_out
         middle = one_a_patient(held_out)
         self.shown = middle[np.linspace(0, len(middle) - 1, SHOWN).astype(int)]
@@ -190,6 +205,7 @@ class Comparison:
             of_pictures=measured.pictures.estimates,
             adherence=None if followed is None else followed.adherence,
             similarity=self._similarity(model.generator, one.steps) if one.masked else None,
+            privacy_loss=self._privacy_loss(one.sample),
             cost=cost(folder, steps=one.steps),
             images_seen=model.card.training.images_seen,
             minutes=model.card.training.minutes,
@@ -201,6 +217,28 @@ class Comparison:
         setting = self.setting
         few = self.shown[::2]
         return seed_similarity(generator, setting.held_out, few, seed=setting.seed, steps=steps)
+
+    @cached_property
+    def _described(self) -> tuple[CopyDetector, Vectors, Vectors]:
+        """Training and held-out pictures as the copy detector sees them."""
+        from cmr_synth.judges.copy_detector import CopyDetector
+
+        detector = CopyDetector.load()
+        sides = (self.training, self.setting.held_out)
+        training, held_out = (detector.descriptors(side.pixels)[0] for side in sides)
+        return detector, training, held_out
+
+    def _privacy_loss(self, made: Sample) -> Loss | None:
+        from cmr_synth.privacy.overfitting.measures import privacy_loss
+
+        held_out = self.setting.held_out
+        if min(len(np.unique(one.persons)) for one in (self.training, held_out)) < LEAST_PATIENTS:
+            return None
+        detector, training, others = self._described
+        vectors = detector.descriptors(made.pixels)[0]
+        persons = (made.persons, self.training.persons, held_out.persons)
+        *_, loss = privacy_loss(vectors, training, others, *persons, seed=self.setting.seed)
+        return loss
 
     def _require_enough(self) -> None:
         """Refuse sets that cannot be compared, before a recipe is trained on them."""
