@@ -182,7 +182,9 @@ SECTION_III = (
     Row(
         "RecCGAN [17]",
         "reconstruction of under-sampled k-space",
-        note="not built",
+        ("train reccgan", "reconstruct", "evaluate reconstruction"),
+        note="a conditional GAN with loss in picture and k-space and data consistency, beside "
+        "zero-filling and total variation; k-space is simulated from pictures, or a scanner's",
     ),
     Row("Wasserstein GAN with cardiac biasing [32]", "scalar covariates", note="not built"),
     Row(

@@ -29,6 +29,7 @@ VERBS = {
     "synthesize": "cmr_synth.cli.synthesize:synthesize",
     "adapt": "cmr_synth.cli.adapt:adapt",
     "simulate": "cmr_synth.cli.simulate:simulate",
+    "reconstruct": "cmr_synth.cli.reconstruct:reconstruct",
     "sample-masks": "cmr_synth.cli.sample_masks:sample_masks",
     "find-heart": "cmr_synth.cli.find_heart:find_heart",
     "measure": "cmr_synth.cli.measure:measure",

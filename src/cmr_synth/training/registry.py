@@ -30,6 +30,7 @@ BUILT_IN = {
     "private-gan": "cmr_synth.training.families.private_gan:PrivateGanTask",
     "mask-flow": "cmr_synth.training.families.mask_flow:MaskFlowTask",
     "dcgan": "cmr_synth.training.families.dcgan:DcganTask",
+    "reccgan": "cmr_synth.training.families.reccgan:ReccganTask",
     "encoder": "cmr_synth.training.families.encoder:EncoderTask",
     "copy-detector": "cmr_synth.training.families.copy_detector:CopyDetectorTask",
 }

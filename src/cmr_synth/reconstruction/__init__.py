@@ -1,0 +1,1 @@
+"""From k-space to pictures: acquisition, sampling, classical and learned reconstruction."""
