@@ -31,7 +31,16 @@ def find_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(
     "name",
-    ["quality", "compare", "privacy", "copy_detection", "auc_scale", "cohort_check", "shapes"],
+    [
+        "quality",
+        "compare",
+        "privacy",
+        "copy_detection",
+        "auc_scale",
+        "cohort_check",
+        "shapes",
+        "few_patients",
+    ],
 )
 def test_without_patient_data_one_line_says_so(tmp_path: Path, name: str) -> None:
     done = subprocess.run(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cmr_synth.anatomy.labels import LV, RV
 from cmr_synth.anatomy.plausibility import is_plausible
 from cmr_synth.anatomy.plausible_pairs import pair_findings
 from cmr_synth.anatomy.reference import function_of, outside
@@ -100,3 +101,14 @@ def test_a_heart_may_be_cut_where_only_a_part_of_it_is_wanted(model):
     for structure in (1, 2, 3):  # each stack is centred by itself, so pixels may differ at edges
         own, of_whole = ((stack[:3] == structure).sum((1, 2)) for stack in (heart.ed, longer))
         np.testing.assert_allclose(own, of_whole, rtol=0.1, atol=3)
+
+
+def test_a_part_shows_both_ventricles_in_both_phases(model):
+    part = HeartGrid(spacing=(10.0, 3.0, 3.0), slices=1, shape=(64, 64), whole=False)
+    drawn = [
+        new_heart(model, Wishes(pathology="normal"), seed=1, number=k, grid=part) for k in range(4)
+    ]
+    stacks = [stack for heart in drawn for stack in (heart.ed, heart.es)]
+    assert all((stack == ventricle).any() for stack in stacks for ventricle in (LV, RV))
+    # at ES the base of most comes down by more than a slice: those are drawn again, and say so
+    assert any("at ES, of 1 slices" in why for heart in drawn for why in heart.redrawn)

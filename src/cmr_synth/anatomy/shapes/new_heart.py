@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.anatomy.labels import LV, RV
 from cmr_synth.anatomy.plausibility import is_plausible
 from cmr_synth.anatomy.plausible_pairs import pair_findings
 from cmr_synth.anatomy.reference import function_of
@@ -157,6 +158,8 @@ def new_heart(
         if problem is None:
             if grid.slices is not None:
                 ed, es = model.decode(shape, slices=grid.slices, **on)
+            problem = _cut_off(ed, es)
+        if problem is None:
             measured = function_of(ed, es, spacing)
             problem = _missed(measured, wishes.asked())
         if problem is None:
@@ -181,6 +184,15 @@ def _too_long(needed: int, slices: int | None) -> str | None:
     if slices is None or needed <= slices:
         return None
     return f"It needs {needed} slices, and {slices} were asked for."
+
+
+def _cut_off(ed: NDArray[np.uint8], es: NDArray[np.uint8]) -> str | None:
+    """What few slices leave out: at ES the base comes down, and may leave all of them."""
+    for phase, stack in (("ED", ed), ("ES", es)):
+        for name, ventricle in (("LV", LV), ("RV", RV)):
+            if not (stack == ventricle).any():
+                return f"Its {name} is outside of the picture at {phase}, of {len(stack)} slices."
+    return None
 
 
 def _implausible(
