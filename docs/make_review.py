@@ -223,8 +223,9 @@ SECTION_III = (
     Row(
         "Latent diffusion of pathology and modality [19]",
         "combinations that training never had",
-        ("train latent-diffusion", "train flow-lge"),
-        note="pathologies as words, and a model of each contrast; one model of both is not built",
+        ("train autoencoder-contrasts", "train latent-contrasts", "evaluate combinations"),
+        note="cine and late enhancement in one model; what training never had (LGE x DCM) is said "
+        "on every record and judged by a segmenter and classifiers",
     ),
     Row("ControlNet [32]", "a mask added to a frozen latent model", ("train latent-control",)),
     Row(

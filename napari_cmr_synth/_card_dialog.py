@@ -71,7 +71,7 @@ def card_html(card: Card) -> str:
         "Vendors": ", ".join(card.conditions.vendors) or "none",
         "Phases": ", ".join(card.conditions.phases) or "none",
         "Pathologies": ", ".join(card.conditions.pathologies) or "none",
-        "Contrast": card.conditions.contrast,
+        "Contrast": ", ".join(card.conditions.contrasts) or card.conditions.contrast,
         "Cohorts": ", ".join(card.conditions.cohorts) or "none",
         "Steps": card.default_steps if card.default_steps is not None else "takes no steps",
         "Guidance": card.default_guidance if card.default_guidance is not None else "none",

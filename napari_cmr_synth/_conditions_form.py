@@ -118,6 +118,7 @@ class ConditionsForm(QWidget):
             phase=self.phase.currentData(),
             pathology=self.pathology.currentData(),
             cohort=self.cohort.currentData(),
+            contrast=self.contrast.currentData(),
             z=round(self.position.value(), 3) if given else None,
             n=self.variants.value(),
             seed=int(text),
@@ -198,9 +199,11 @@ class ConditionsForm(QWidget):
             (self.phase, card.conditions.phases),
             (self.pathology, card.conditions.pathologies),
             (self.cohort, card.conditions.cohorts),
+            (self.contrast, card.conditions.contrasts),
         ):
             self._fill(combo, words)
         show_row(self.cohort, bool(card.conditions.cohorts))
+        show_row(self.contrast, bool(card.conditions.contrasts))
         steps, guidance = card.default_steps, card.default_guidance
         self.steps.setSpecialValueText(f"{steps} (model's own)" if steps else "none")
         self.guidance.setSpecialValueText(
@@ -211,14 +214,14 @@ class ConditionsForm(QWidget):
 
     def _fill(self, combo: QComboBox, words: tuple[str, ...]) -> None:
         """Offer other words; what was chosen stays so if it is among them."""
-        from cmr_synth.cohorts.examination import PATHOLOGIES
+        from cmr_synth.cohorts.examination import CONTRASTS, PATHOLOGIES
 
         chosen = combo.currentData()
         combo.blockSignals(True)
         combo.clear()
         combo.addItem(UNSPECIFIED, None)
         for word in words:
-            combo.addItem(TITLES.get(word, PATHOLOGIES.get(word, word)), word)
+            combo.addItem(TITLES.get(word, {**PATHOLOGIES, **CONTRASTS}.get(word, word)), word)
         combo.blockSignals(False)
         self._offer(combo, chosen)
 
@@ -245,6 +248,7 @@ class ConditionsForm(QWidget):
 
     def _build_conditions(self) -> QWidget:
         self.vendor, self.phase, self.pathology, self.cohort = (narrow_combo() for _ in range(4))
+        self.contrast = narrow_combo()
         self.cohort.setToolTip("Data set whose patients and hospital the picture shall look like.")
         self.position = Number()
         self.position.setRange(-0.05, 1.0)
@@ -254,7 +258,7 @@ class ConditionsForm(QWidget):
         self.position.setToolTip("0 is the base, 1 the apex. Stacks have their own positions.")
         self.position_text = word_wrapped("")
         self.position_text.setToolTip("0 is the base, 1 the apex; they follow from the stack.")
-        for combo in (self.vendor, self.phase, self.pathology, self.cohort):
+        for combo in (self.vendor, self.phase, self.pathology, self.cohort, self.contrast):
             combo.currentIndexChanged.connect(self._on_entry)
         self.position.valueChanged.connect(self._on_entry)
         return form(
@@ -263,6 +267,7 @@ class ConditionsForm(QWidget):
             ("Position", side_by_side(self.position, self.position_text)),
             ("Pathology", self.pathology),
             ("Cohort", self.cohort),
+            ("Contrast", self.contrast),
         )
 
     def _build_sampling(self, of_files: bool) -> QWidget:

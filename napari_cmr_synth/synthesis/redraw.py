@@ -171,6 +171,7 @@ def _draw(
             phase=asked.phase if asked.phase in known.phases else None,
             pathology=asked.pathology if asked.pathology in known.pathologies else None,
             cohort=asked.cohort if asked.cohort in known.cohorts else None,
+            contrast=asked.contrast if asked.contrast in known.contrasts else None,
             sampler=None,
             prompt=None,
             steps=min(STEPS, model.card.default_steps or STEPS),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cmr_synth.anatomy.labels import CONVENTIONS
+from cmr_synth.cohorts.covariates import stated
 from cmr_synth.cohorts.examination import PHASES, LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_at
 from cmr_synth.cohorts.stacks import Drawing, Stack, left_out, read_stacks
@@ -70,6 +71,7 @@ def _stacks(folder: Path, root: Path) -> Iterator[Stack | LeftOut]:
                 frames=((0, phase),),
                 vendor=vendor,
                 pathology=PATHOLOGY.get(info.get("Group", "")),
+                covariates=stated(info),
             )
         except InputError as error:
             yield left_out(error, [folder / "Info.cfg", folder], root)

@@ -63,6 +63,9 @@ class Examination:
     contrast : str
         A key of `CONTRASTS`. Labels of "cine" are 0 to 3 and 255; those of "lge" may have infarct
         (4) and no-reflow (5) besides.
+    covariates : mapping of str to float
+        Age in years, height in cm and weight in kg, where the cohort states them; see
+        `cmr_synth.cohorts.covariates`.
     files : tuple of str
         Where it was read from, for people.
     affine : (4, 4) float64 array, optional
@@ -85,6 +88,7 @@ class Examination:
     phase: str | None = None
     pathology: str | None = None
     contrast: str = "cine"
+    covariates: Mapping[str, float] = field(default_factory=dict)
     files: tuple[str, ...] = field(default=())
     affine: NDArray[np.float64] | None = None
     orientation: Orientation | None = None

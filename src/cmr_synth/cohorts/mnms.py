@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cmr_synth.anatomy.labels import CONVENTIONS
+from cmr_synth.cohorts.covariates import stated
 from cmr_synth.cohorts.examination import PHASES, LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_below, stem_of
 from cmr_synth.cohorts.stacks import Drawing, Stack, read_stacks
@@ -92,6 +93,7 @@ def _stacks(root: Path) -> Iterator[Stack | LeftOut]:
             frames=frames,
             vendor=vendor_of(rows[patient].get("VendorName", "")),
             pathology=PATHOLOGY.get(rows[patient].get("Pathology", "").upper()),
+            covariates=stated(rows[patient]),
         )
 
 

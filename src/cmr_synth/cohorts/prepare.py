@@ -36,7 +36,7 @@ from cmr_synth.files import require_replaceable
 from cmr_synth.processes import ALONE, Processes
 
 _END = "-end.safetensors"  # the last shard of a unit: its being there says that all are
-_SAID = ("patient", "vendor", "phase", "pathology", "contrast", "files")
+_SAID = ("patient", "vendor", "phase", "pathology", "contrast", "covariates", "files")
 _SHARD = re.compile(r"(?P<unit>.+-[0-9a-f]{12})-\d{3}(-end)?\.safetensors")
 
 
@@ -100,7 +100,10 @@ def prepare(
         require_replaceable(out, ABOUT)
     work = unfinished(out)
     settings = json.dumps(
-        [FORMAT, cmr_synth.__version__, choices.model_dump(mode="json"), complete is not None]
+        [
+            *(FORMAT, cmr_synth.__version__, _SAID),
+            *(choices.model_dump(mode="json"), complete is not None),
+        ]
     )
     for _, root in sources:
         PatientTable.of(root)  # what is wrong with it is told before the work
@@ -347,6 +350,9 @@ def _rows(
             completed=completed,
             between_mm=said["between_mm"],
             contrast=examination.contrast,
+            age=examination.covariates.get("age"),
+            height=examination.covariates.get("height"),
+            weight=examination.covariates.get("weight"),
         )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.cohorts.covariates import STATED, with_bmi
 from cmr_synth.cohorts.registry import same_person
 from cmr_synth.cohorts.shards import KEYS, SLICES, Pixels, Planes, Shards, write_shard
 from cmr_synth.errors import InputError
@@ -31,7 +32,10 @@ WHOLE_ARRAYS = 1  # the earlier format
 
 @dataclass(frozen=True, kw_only=True)
 class SliceRow:
-    """One slice of the set; empty text where a condition is not known."""
+    """One slice of the set; empty text, or None, where a condition is not known.
+
+    Age is in years, height in cm and weight in kg.
+    """
 
     cohort: str
     patient: str
@@ -44,6 +48,15 @@ class SliceRow:
     completed: bool
     between_mm: float = 0.0  # distance to the next slice; 0 in sets of an earlier version
     contrast: str = "cine"
+    age: float | None = None
+    height: float | None = None
+    weight: float | None = None
+
+    @property
+    def covariates(self) -> dict[str, float]:
+        """What is known of the person, the body mass index included."""
+        given = {name: getattr(self, name) for name in STATED}
+        return with_bmi({name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -74,19 +87,20 @@ class SliceSet:
         *,
         split: str | None = None,
         cohorts: Sequence[str] | None = None,
-        contrast: str | None = "cine",
+        contrast: str | Sequence[str] | None = "cine",
     ) -> NDArray[np.int64]:
-        """Indices of the slices of one split, of some cohorts and of one contrast, in order.
+        """Indices of the slices of one split, of some cohorts and of some contrasts, in order.
 
         Whoever wants another contrast than cine, or None for all, has to know its labels.
         """
+        contrasts = (contrast,) if isinstance(contrast, str) else contrast
         return np.array(
             [
                 i
                 for i, row in enumerate(self.rows)
                 if (split is None or row.split == split)
                 and (cohorts is None or row.cohort in cohorts)
-                and (contrast is None or row.contrast == contrast)
+                and (contrasts is None or row.contrast in contrasts)
             ],
             dtype=np.int64,
         )
@@ -253,4 +267,11 @@ def _parse_row(row: dict[str, str]) -> SliceRow:
         completed=row["completed"] == "True",
         between_mm=float(row.get("between_mm") or 0),
         contrast=row.get("contrast") or "cine",
+        age=_number(row.get("age")),
+        height=_number(row.get("height")),
+        weight=_number(row.get("weight")),
     )
+
+
+def _number(cell: str | None) -> float | None:
+    return float(cell) if cell else None

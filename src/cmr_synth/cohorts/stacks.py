@@ -7,7 +7,7 @@ against each other, turned into radiological display, and left out one by one wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -73,6 +73,8 @@ class Stack:
         Frames of the file that are taken, from 0, and the phase of each.
     vendor, pathology : str or None
     contrast : str
+    covariates : mapping of str to float
+        Of `cmr_synth.cohorts.covariates.STATED`.
     """
 
     patient: str
@@ -82,6 +84,7 @@ class Stack:
     vendor: str | None = None
     pathology: str | None = None
     contrast: str = "cine"
+    covariates: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_stacks(
@@ -155,6 +158,7 @@ def examination_of(
     phase: str | None = None,
     pathology: str | None = None,
     contrast: str = "cine",
+    covariates: Mapping[str, float] | None = None,
 ) -> Examination:
     """Bring one frame into radiological display.
 
@@ -198,6 +202,7 @@ def examination_of(
         phase=phase,
         pathology=pathology,
         contrast=contrast,
+        covariates=covariates or {},
         files=files,
         affine=scan.affine,
         orientation=orientation,
@@ -272,6 +277,7 @@ def _read(stack: Stack, drawing: Drawing, cohort: str, root: Path) -> list[Exami
             phase=phase,
             pathology=stack.pathology,
             contrast=stack.contrast,
+            covariates=stack.covariates,
         )
         for frame, phase in stack.frames
     ]

@@ -1,9 +1,9 @@
 """`cohort.csv`: what people know of patients beside their files, joined to any cohort.
 
-Columns are patient, phase, vendor, pathology and file (the name of an image or a mask, with its
-folder where names repeat); a row without a file holds for every file of its patient, and an empty
-cell states nothing. What the table states goes before what files and adapters say. Other columns
-are left alone.
+Columns are patient, phase, vendor, pathology, age (years), height (cm), weight (kg) and file (the
+name of an image or a mask, with its folder where names repeat); a row without a file holds for
+every file of its patient, and an empty cell states nothing. What the table states goes before what
+files and adapters say. Other columns are left alone.
 
 Spreadsheets take leading zeros from numbers: a row `1` is that of patient `001` where no other
 patient and no other row could be meant.
@@ -16,13 +16,14 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from cmr_synth.cohorts.covariates import COVARIATES, STATED, is_somebodys
 from cmr_synth.cohorts.examination import PATHOLOGIES, PHASES, VENDORS, Examination, LeftOut
 from cmr_synth.cohorts.nifti_files import stem_of
 from cmr_synth.errors import InputError
 from cmr_synth.text_files import Table, read_table
 
 NAMES = ("cohort.csv", "cohort.tsv")
-COLUMNS = ("patient", "phase", "vendor", "pathology", "file")
+COLUMNS = ("patient", "phase", "vendor", "pathology", *STATED, "file")
 WORDS = {"phase": PHASES, "vendor": VENDORS, "pathology": tuple(PATHOLOGIES)}
 
 
@@ -74,6 +75,14 @@ class PatientTable:
             vendor=of_file.get("vendor") or whole.get("vendor") or examination.vendor,
             phase=of_file.get("phase") or whole.get("phase") or examination.phase,
             pathology=of_file.get("pathology") or whole.get("pathology") or examination.pathology,
+            covariates={
+                **examination.covariates,
+                **{
+                    name: float(said)
+                    for name in STATED
+                    if (said := of_file.get(name) or whole.get(name))
+                },
+            },
         )
 
     def unused(self) -> list[LeftOut]:
@@ -134,6 +143,8 @@ class PatientTable:
             where = f"{path}, line {line}"
             for column, known in WORDS.items():
                 row[column] = _word(row.get(column, ""), known, f"{where}: {column}")
+            for column in STATED:
+                _require_number(row.get(column, ""), column, where)
             if row.get("file"):
                 key, rows = stem_of(row["file"].replace("\\", "/")), self._by_file
             elif row.get("patient"):
@@ -155,6 +166,15 @@ def _word(value: str, known: tuple[str, ...], where: str) -> str:
             f"{where} {value!r} is unknown; known are {', '.join(known)}, or leave it empty."
         )
     return spelled[value.lower()]
+
+
+def _require_number(value: str, column: str, where: str) -> None:
+    of = COVARIATES[column]
+    if value and not (re.fullmatch(r"\d+(\.\d+)?", value) and is_somebodys(column, float(value))):
+        raise InputError(
+            f"{where}: {column} {value!r} is not from {of.least:g} to {of.most:g} {of.unit}; give "
+            "such a number, or leave it empty."
+        )
 
 
 def _loose(patient: str) -> str:

@@ -27,6 +27,7 @@ def condition_of(
         phase=row.phase or None,
         pathology=row.pathology or None,
         cohort=_known_cohort(generator, row),
+        contrast=row.contrast if generator.config.contrasts else None,
         z=row.z,
     )
     asked: dict[str, Any] = changes

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256, write_file
 from cmr_synth.generators import exact_yaml
+from cmr_synth.generators.combinations import Combination, combinations_of
 from cmr_synth.generators.phenotypes import Phenotype
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class KnownConditions(_Frozen):
     pathologies: tuple[str, ...] = ()
     cohorts: tuple[str, ...] = ()
     contrast: str = "cine"
+    contrasts: tuple[str, ...] = ()
     phenotypes: tuple[Phenotype, ...] = ()
 
 
@@ -69,6 +71,9 @@ class TrainingFacts(_Frozen):
     minutes: float = Field(ge=0)
     machine: str
     recipe: str | dict[str, Any]
+    combinations: tuple[Combination, ...] = Field(
+        (), description="contrast x pathology, of a model that makes several contrasts"
+    )
     privacy: dict[str, Any] | None = Field(
         None, description="epsilon, and how it was accounted for; none: no such training"
     )
@@ -198,7 +203,8 @@ def draft_card(
             f"{path}: not a readable model configuration ({error}); train again."
         ) from error
     contrast = config.get("contrast", "cine")
-    chosen = slices.where(split="train", cohorts=cohorts, contrast=contrast)
+    contrasts = tuple(config.get("contrasts") or ())
+    chosen = slices.where(split="train", cohorts=cohorts, contrast=contrasts or contrast)
     rows = [slices.rows[i] for i in chosen]
     uses = []
     for name, facts in slices.about["cohorts"].items():
@@ -245,6 +251,7 @@ def draft_card(
             pathologies=known("pathology", config.get("pathologies", ())),
             cohorts=known("cohort", config.get("cohorts", ())),
             contrast=contrast,
+            contrasts=known("contrast", contrasts),
             phenotypes=config.get("phenotypes", ()),
         ),
         training=TrainingFacts(
@@ -253,6 +260,7 @@ def draft_card(
             minutes=minutes,
             machine=machine or f"{platform.machine()} processor, {os.cpu_count()} cores",
             recipe=recipe,
+            combinations=combinations_of(rows) if contrasts else (),
             privacy=about.get("privacy"),
         ),
         **file_hashes(folder),

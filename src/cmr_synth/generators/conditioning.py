@@ -120,24 +120,33 @@ def one_hot_mask(labels: Tensor, classes: int = CLASSES) -> Tensor:
     return indicators.permute(0, 3, 1, 2).float()  # (n, y, x, classes) -> (n, classes, y, x)
 
 
-def understood(labels: NDArray[np.uint8], vocabulary: Vocabulary) -> NDArray[np.uint8]:
-    """Engine labels as a model knows them, of the same shape.
+def understood(
+    labels: NDArray[np.uint8], vocabulary: Vocabulary, contrast: str | None = None
+) -> NDArray[np.uint8]:
+    """Engine labels as a model knows them in a contrast, of the same shape.
 
     Scar is myocardium to a model that tells none apart. A model that never saw an RV drawn had it
     unlabelled among the background, so that both are open to it.
     """
-    if not any(name in SCAR for name in vocabulary.structures):
+    structures = vocabulary.structures_in(contrast)
+    if not any(name in SCAR for name in structures):
         labels = scar_as_myocardium(labels)
-    if "RV" not in vocabulary.structures:
+    if "RV" not in structures:
         labels = np.where(np.isin(labels, (BACKGROUND, RV)), np.uint8(UNLABELLED), labels)
     return labels
 
 
 def mask_tensor(conditions: Sequence[Condition], vocabulary: Vocabulary) -> Tensor:
     """(n, classes, y, x) float indicators of the masks of conditions; all zero where open."""
-    labels = np.stack([_labels(condition, vocabulary.shape) for condition in conditions])
-    known = torch.from_numpy(understood(labels, vocabulary))
-    return one_hot_mask(known.long(), vocabulary.classes)
+    known = [
+        understood(
+            _labels(condition, vocabulary.shape),
+            vocabulary,
+            condition.contrast if vocabulary.contrasts else None,
+        )
+        for condition in conditions
+    ]
+    return one_hot_mask(torch.from_numpy(np.stack(known)).long(), vocabulary.classes)
 
 
 def mappings(conditions: Sequence[Condition], vocabulary: Vocabulary) -> list[dict[str, Any]]:
@@ -161,7 +170,7 @@ def _labels(condition: Condition, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 def _mapping(condition: Condition, vocabulary: Vocabulary) -> dict[str, Any]:
     mapping: dict[str, Any] = {"z": condition.z}
-    words = vocabulary.known_words
+    words = {"contrast": (vocabulary.contrast,), **vocabulary.known_words}
     for name in WORDS:
         given, known = getattr(condition, name), words.get(name, ())
         if given is not None and given not in known:

@@ -22,6 +22,7 @@ TAKES = {
     "phase": "it knows phases of the heartbeat",
     "pathology": "it knows pathologies",
     "cohort": "it knows data sets, whose patients and hospitals it can be asked for",
+    "contrast": "it makes several contrasts, such as cine and late enhancement",
     "z": "it knows where between base and apex a slice lies",
     "phenotypes": "it knows measurements of hearts, such as the ejection fraction",
     "reference": "it takes over the look of a picture",
@@ -32,8 +33,8 @@ TAKES = {
     "sampler": "it has samplers to choose from",
 }
 """What a family can declare in `Generator.takes`: the fields of a `Condition` that count for it,
-and the options of `Generator.sample`. Which vendors, phases, pathologies and cohorts a model knows
-stands on its card."""
+and the options of `Generator.sample`. Which vendors, phases, pathologies, cohorts and contrasts a
+model knows stands on its card."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Condition:
     mask : (rows, columns) uint8 array, optional
         Engine labels on the model's working grid in canonical orientation. 255 leaves a pixel
         open; None leaves the whole anatomy open.
-    vendor, phase, pathology, cohort : str, optional
+    vendor, phase, pathology, cohort, contrast : str, optional
         Among those the model knows.
     z : float, optional
         Slice position, 0 at the base and 1 at the apex.
@@ -71,6 +72,7 @@ class Condition:
     phase: str | None = None
     pathology: str | None = None
     cohort: str | None = None
+    contrast: str | None = None
     z: float | None = None
     phenotypes: Mapping[str, float] | None = None
     reference: NDArray[np.float32] | None = None
@@ -90,7 +92,8 @@ class Condition:
     @property
     def stated(self) -> tuple[str, ...]:
         """Words of `TAKES` that are specified."""
-        names = ("mask", "vendor", "phase", "pathology", "cohort", "z", "reference", "layout")
+        words = ("vendor", "phase", "pathology", "cohort", "contrast")
+        names = ("mask", *words, "z", "reference", "layout")
         given = [name for name in names if getattr(self, name) is not None]
         given += ["phenotypes"] if self.phenotypes else []
         return (*given, "prompt") if self.prompt else tuple(given)

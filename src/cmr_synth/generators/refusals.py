@@ -13,6 +13,7 @@ HAS_NONE = {
     "phase": "know none; leave it out or choose another family",
     "pathology": "know none; leave it out or choose another family",
     "cohort": "know none; leave it out or choose another family",
+    "contrast": "make one alone; leave it out or choose another family",
     "z": "know no positions of slices; leave it out or choose another family",
     "phenotypes": "know no measurements of hearts; leave them out or choose another family",
     "reference": "take over no look; leave it out or choose another family",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 from cmr_synth.anatomy.labels import SCAR
 from cmr_synth.cohorts.examination import CINE, CONTRASTS, PATHOLOGIES, PHASES, VENDORS
 from cmr_synth.generators.phenotypes import Phenotype
 
-WORDS = ("vendor", "phase", "pathology", "cohort")
+WORDS = ("vendor", "phase", "pathology", "cohort", "contrast")
 """Conditions that are words."""
+Structure = Literal["LV", "MYO", "RV", "infarct", "no-reflow"]
+OF_CINE: tuple[Structure, ...] = ("LV", "MYO", "RV")
 
 
 class Vocabulary(BaseModel):
@@ -25,10 +27,14 @@ class Vocabulary(BaseModel):
     cohorts : tuple of str
         Data sets whose patients and hospitals the model can be asked for apart from the vendor.
     contrast : str
-        Of all of its pictures, a key of `cmr_synth.cohorts.examination.CONTRASTS`.
+        Of all of its pictures, a key of `cmr_synth.cohorts.examination.CONTRASTS`; of a model that
+        tells several apart the one that is made where none is asked for.
     structures : tuple of str
         What its masks tell apart; scar is myocardium to a model that does not know it, and to one
         that knows no RV the RV is part of what is left open.
+    contrasts : mapping
+        Of a model that makes several contrasts and takes them as a word: each with the structures
+        that masks tell apart in it, in place of `structures`. Empty for a model of one.
     phenotypes : tuple of Phenotype
         Measurements of a heart that the model can be asked for; a recipe names them, and the
         training adds what its patients had.
@@ -42,7 +48,8 @@ class Vocabulary(BaseModel):
     pathologies: tuple[str, ...] = tuple(PATHOLOGIES)
     cohorts: tuple[str, ...] = ()
     contrast: str = CINE
-    structures: tuple[Literal["LV", "MYO", "RV", "infarct", "no-reflow"], ...] = ("LV", "MYO", "RV")
+    structures: tuple[Structure, ...] = OF_CINE
+    contrasts: dict[str, tuple[Structure, ...]] = {}
     phenotypes: tuple[Phenotype, ...] = ()
 
     @field_validator("contrast")
@@ -51,6 +58,20 @@ class Vocabulary(BaseModel):
         if contrast not in CONTRASTS:
             raise ValueError(f"{contrast!r} is none of {', '.join(CONTRASTS)}")
         return contrast
+
+    @model_validator(mode="after")
+    def _contrasts_fit(self) -> Vocabulary:
+        if not self.contrasts:
+            return self
+        if unknown := sorted(self.contrasts.keys() - CONTRASTS.keys()):
+            raise ValueError(f"contrasts: {unknown[0]!r} is none of {', '.join(CONTRASTS)}")
+        if len(self.contrasts) == 1:
+            raise ValueError("contrasts: one alone is no word; name it as contrast")
+        if self.contrast not in self.contrasts:
+            raise ValueError(f"contrast {self.contrast!r} is none of its contrasts")
+        if self.structures != OF_CINE:
+            raise ValueError("structures are named by contrast; leave structures out")
+        return self
 
     @field_validator("phenotypes")
     @classmethod
@@ -63,10 +84,22 @@ class Vocabulary(BaseModel):
     @property
     def classes(self) -> int:
         """Channels of its masks: background, LV, MYO, RV, and the two kinds of scar if it knows."""
-        return 4 + len(SCAR) * any(name in SCAR for name in self.structures)
+        return 4 + len(SCAR) * any(name in SCAR for name in self.structures_in(None))
+
+    def structures_in(self, contrast: str | None) -> tuple[Structure, ...]:
+        """What masks tell apart in a contrast; in any of them where it is open."""
+        if not self.contrasts:
+            return self.structures
+        if contrast is not None:
+            return self.contrasts[contrast]
+        return tuple(dict.fromkeys(name for own in self.contrasts.values() for name in own))
 
     @property
     def known_words(self) -> dict[str, tuple[str, ...]]:
         """Name of each condition that has words, and the words."""
         words = {"vendor": self.vendors, "phase": self.phases, "pathology": self.pathologies}
-        return {**words, "cohort": self.cohorts} if self.cohorts else words
+        if self.cohorts:
+            words["cohort"] = self.cohorts
+        if self.contrasts:
+            words["contrast"] = tuple(self.contrasts)
+        return words

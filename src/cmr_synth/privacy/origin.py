@@ -30,7 +30,7 @@ AGREE = 1 / 255
 MOST_STEPS = 1000
 """Of a record that is repeated: a made-up one shall not keep the machine busy for years."""
 MODEL = ("name", "family", "version", "sha256", "identity", "licence", "contrast")
-SAID = ("vendor", "phase", "pathology", "cohort")
+SAID = ("vendor", "phase", "pathology", "cohort", "contrast")
 
 
 @dataclass(frozen=True)

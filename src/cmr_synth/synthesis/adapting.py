@@ -113,6 +113,7 @@ def adapt(
                 placed.labels[job] if follow else None,
                 z=placed.position(k),
                 takes=model.generator.takes,
+                card=card,
             )
             asked.append(replace(plain, layout=layouts[job], layout_pixels=keep_mm / grid.spacing))
             noise.append(COHERENCE.index(0, mm=k * mask.spacing[0], frame=frame))

@@ -88,13 +88,17 @@ def synthesize(
         mask = with_spacing(mask, request.spacing)
     part = Part.of(mask, slices=slices, frames=frames)
     known = mask
-    if card.conditions.contrast == CINE:  # before it is resampled: two tissues have a border
+    if request.contrast_of(card) == CINE:  # before it is resampled: two tissues have a border
         known = mask.with_array(scar_as_myocardium(mask.array))
     placed = replace(
         place_mask(known, grid, part, z=request.z, convention=convention, mirror=request.mirror),
         mask=mask,
     )
-    record = _record(placed, card) | {"noise": asdict(coherence)} | request.record(card, reference)
+    record = (
+        _record(placed, card, request)
+        | {"noise": asdict(coherence)}
+        | request.record(card, reference)
+    )
     record["device"] = str(model.generator.device)
     record["notes"] = [*record["notes"], *request.remarks(card)]
     making = _Making(model, placed, request, reference, coherence)
@@ -107,7 +111,7 @@ def _run(
     placed, request = making.placed, making.request
     count = len(placed.drawn)
     # the bundled segmenter has seen cine alone
-    looks = request.redraws is not None and making.model.card.conditions.contrast == CINE
+    looks = request.redraws is not None and request.contrast_of(making.model.card) == CINE
     checker = bundled_checker(str(making.model.generator.device)) if looks else None
     jobs = [(variant, job) for variant in range(first_variant, request.n) for job in range(count)]
     batches = [jobs[first : first + request.batch] for first in range(0, len(jobs), request.batch)]
@@ -161,6 +165,7 @@ class _Making:
                     placed.labels[job],
                     z=placed.position(k),
                     takes=generator.takes,
+                    card=self.model.card,
                     reference=self.reference,
                 )
             )
@@ -212,7 +217,7 @@ class _Making:
         )
 
 
-def _record(placed: PlacedMask, card: Card) -> dict[str, Any]:
+def _record(placed: PlacedMask, card: Card, request: Request) -> dict[str, Any]:
     """What is the same for all variants, whatever was asked for."""
     mask, part = placed.mask, placed.part
     slices = sorted({k for _, k in placed.drawn})
@@ -229,14 +234,13 @@ def _record(placed: PlacedMask, card: Card) -> dict[str, Any]:
         "covered": placed.covered(),
         "orientation": placed.placed.orientation.reason,
         "findings": list(placed.findings),
-        "notes": [*mask.notes, *_not_told_apart(mask, card)],
+        "notes": [*mask.notes, *_not_told_apart(mask, card, request.contrast_of(card))],
         "versions": versions(),
     }
 
 
-def _not_told_apart(mask: Scan, card: Card) -> list[str]:
-    """What a mask shows and a model of this contrast knows nothing of."""
-    contrast = card.conditions.contrast
+def _not_told_apart(mask: Scan, card: Card, contrast: str) -> list[str]:
+    """What a mask shows and a model knows nothing of in this contrast."""
     if contrast == CINE and np.isin(mask.array, tuple(SCAR.values())).any():
         return [f"scar is taken for myocardium: model {card.name!r} makes cine, which shows none."]
     if contrast != CINE and (mask.array == RV).any():

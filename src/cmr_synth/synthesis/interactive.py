@@ -124,7 +124,7 @@ class Session:
         card = self._model.card
         request.check(card)
         reference = reference or request.read_reference(card)
-        if card.conditions.contrast == CINE:  # as in a whole stack
+        if request.contrast_of(card) == CINE:  # as in a whole stack
             labels = scar_as_myocardium(labels)
         self._look_at(frame, labels)
         if request.spacing is not None:
@@ -152,7 +152,7 @@ class Session:
         run = self._model.generator.sample(
             [
                 request.condition(
-                    on_grid, z=z, takes=self._model.generator.takes, reference=reference
+                    on_grid, z=z, takes=self._model.generator.takes, card=card, reference=reference
                 )
             ],
             seed=request.seed,

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.phenotypes import beyond, require_known
 from cmr_synth.errors import InputError
 from cmr_synth.generators.card import Card
+from cmr_synth.generators.combinations import NEVER_SEEN, is_new
 from cmr_synth.generators.interface import Condition
 from cmr_synth.generators.vocabulary import WORDS
 from cmr_synth.generators.zoo import DEFAULT
@@ -52,8 +53,8 @@ class Request:
     vendor, phase, pathology, cohort : str, optional
         Among those on the model's card; None leaves them open.
     contrast : str, optional
-        What the pictures are weighted by, such as "cine" or "lge"; a model of another contrast
-        refuses. None takes the model's own.
+        What the pictures are weighted by, such as "cine" or "lge"; a model of other contrasts
+        refuses. None takes the model's own, of one that makes several the first on its card.
     z : float, optional
         Slice position, 0 at the base and 1 at the apex, of a mask with one labelled slice or of the
         one slice that is made. Else the positions follow from the labelled areas of the stack; a
@@ -218,7 +219,7 @@ class Request:
 
     @property
     def words(self) -> dict[str, str | None]:
-        """Vendor, phase, pathology and cohort."""
+        """Vendor, phase, pathology, cohort and contrast."""
         return {name: getattr(self, name) for name in WORDS}
 
     def check(self, card: Card) -> None:
@@ -230,10 +231,11 @@ class Request:
             Naming what the model knows.
         """
         known = card.conditions
-        if self.contrast not in (None, known.contrast):
+        made = known.contrasts or (known.contrast,)
+        if self.contrast not in (None, *made):
             raise InputError(
-                f"contrast {self.contrast!r}: model {card.name!r} makes {known.contrast}; choose a "
-                "model of that contrast, or leave it out."
+                f"contrast {self.contrast!r}: model {card.name!r} makes {', '.join(made)}; choose "
+                "a model of that contrast, or leave it out."
             )
         for what, given, among in (
             ("vendor", self.vendor, known.vendors),
@@ -258,6 +260,22 @@ class Request:
 
     def remarks(self, card: Card) -> list[str]:
         """What is to be said of the request before anything is made, a line each."""
+        return [*self._never_seen(card), *self._beyond(card)]
+
+    def contrast_of(self, card: Card) -> str:
+        """What the pictures of a model will be weighted by."""
+        return self.contrast or card.conditions.contrast
+
+    def _never_seen(self, card: Card) -> list[str]:
+        contrast, seen = self.contrast_of(card), card.training.combinations
+        if not is_new(seen, contrast, self.pathology):
+            return []
+        return [
+            f"contrast {contrast!r} with pathology {self.pathology!r}: {NEVER_SEEN} of model "
+            f"{card.name!r}; what is shown is extrapolated from other patients."
+        ]
+
+    def _beyond(self, card: Card) -> list[str]:
         ranges = {one.name: (one.low, one.high, one.sd) for one in card.conditions.phenotypes}
         return beyond({n: v for n, v in self.phenotypes if n in ranges}, ranges)
 
@@ -277,6 +295,7 @@ class Request:
         *,
         z: float | None,
         takes: Collection[str],
+        card: Card,
         reference: Reference | None = None,
     ) -> Condition:
         """The condition of one image.
@@ -290,6 +309,8 @@ class Request:
         takes : collection of str
             Of the generator. A position that follows from the stack is left out where it is not
             taken; one that was asked for is not.
+        card : Card
+            Of the model: which of several contrasts it is that is made where none is asked for.
         reference : Reference, optional
             As prepared for the model's grid.
         """
@@ -299,6 +320,7 @@ class Request:
             phase=self.phase,
             pathology=self.pathology,
             cohort=self.cohort,
+            contrast=self.contrast_of(card) if card.conditions.contrasts else None,
             z=z if "z" in takes or self.z is not None else None,
             phenotypes=dict(self.phenotypes) or None,
             reference=None if reference is None else reference.pixels,
@@ -311,7 +333,7 @@ class Request:
         options = self.options(card)
         return {
             **self.words,
-            "contrast": self.contrast,
+            "contrast": self.contrast_of(card) if card.conditions.contrasts else self.contrast,
             "spacing": None if self.spacing is None else list(self.spacing),
             "mirror": self.mirror,
             "z": self.z,
@@ -327,6 +349,7 @@ class Request:
     def stem(self, mask_stem: str, variant: int) -> str:
         """File name of one image, without ending."""
         words = [self.vendor or "any", *filter(None, (self.phase, self.pathology, self.cohort))]
+        words += [self.contrast] if self.contrast else []
         words += [f"{name}{value:g}" for name, value in self.phenotypes]
         return "_".join([mask_stem, *words, f"seed{self.seed}", f"{variant:03d}"])
 

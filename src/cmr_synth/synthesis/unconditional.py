@@ -124,7 +124,7 @@ def _run(
     begin: int,
 ) -> Iterator[Progress | Synthetic]:
     condition = request.condition(
-        None, z=request.z, takes=model.generator.takes, reference=reference
+        None, z=request.z, takes=model.generator.takes, card=model.card, reference=reference
     )
     options = request.options(model.card)
     spacing = model.card.grid.spacing_mm

@@ -42,7 +42,7 @@ class Batch:
         1 inside the scan's field of view, 0 where pixels are made up.
     conditions : one mapping an image
         Vendor, phase, pathology, cohort (text, empty where unknown), z, whether it was augmented,
-        and its patient's phenotypes where they are wanted.
+        and its contrast and its patient's phenotypes where they are wanted.
     draws : one random generator an image
         For noise and dropped conditions.
     """
@@ -88,6 +88,8 @@ class Batches:
         By default one, of all slices of `split` and `cohorts`.
     style : Style, optional
         Changes every picture once it is augmented.
+    contrast : str or sequence of str
+        Of the slices; where there are several, each picture's is told.
     phenotypes : sequence of str
         Those of each patient that are told with its pictures, where they could be measured.
     """
@@ -99,7 +101,7 @@ class Batches:
         augmentation: Augmentation,
         seed: int,
         cohorts: Sequence[str] | None = None,
-        contrast: str = "cine",
+        contrast: str | Sequence[str] = "cine",
         split: str = "train",
         shape: tuple[int, int] | None = None,
         streams: Sequence[NDArray[np.int64]] | None = None,
@@ -107,12 +109,15 @@ class Batches:
         phenotypes: Sequence[str] = (),
     ):
         self.slices, self.style, self.phenotypes = slices, style, tuple(phenotypes)
+        self.contrast = contrast if isinstance(contrast, str) else " or ".join(contrast)
+        self.tells_contrast = not isinstance(contrast, str) and len(contrast) > 1
         self.streams = streams or [slices.where(split=split, cohorts=cohorts, contrast=contrast)]
         self.index = np.concatenate(self.streams)
         if self.index.size == 0:
             raise InputError(
                 f"the slice set has no {split} slices of {cohorts or 'any cohort'} with the "
-                f"contrast {contrast!r}; choose other cohorts, or prepare it from more patients."
+                f"contrast {self.contrast!r}; choose other cohorts, or prepare it from more "
+                "patients."
             )
         self.augmentation = augmentation
         self.seed = seed
@@ -183,6 +188,7 @@ class Batches:
                 "cohort": r.cohort,
                 "z": r.z,
                 "augmented": c,
+                **({"contrast": r.contrast} if self.tells_contrast else {}),
                 **({"phenotypes": m} if m else {}),
             }
             for r, c, m in zip(rows, changed, measured, strict=True)
@@ -194,10 +200,11 @@ class Batches:
     ) -> tuple[Tensor, SliceRow]:
         """A slice in the look of another vendor's training slice, and then said to be of it."""
         own = self.slices.rows[number]
-        others = [vendor for vendor in self._of_vendor if vendor != own.vendor]
+        of_vendor = self._of_vendor.get(own.contrast, {})
+        others = [vendor for vendor in of_vendor if vendor != own.vendor]
         if not others:
             return image, own
-        like = int(draw.choice(self._of_vendor[others[int(draw.integers(len(others)))]]))
+        like = int(draw.choice(of_vendor[others[int(draw.integers(len(others)))]]))
         seen = with_look_of(
             image.numpy(),
             self.slices.labels[number],
@@ -227,10 +234,19 @@ class Batches:
         }
 
     @cached_property
-    def _of_vendor(self) -> dict[str, NDArray[np.int64]]:
-        """Training slices of each vendor that is known."""
-        vendors = np.array([self.slices.rows[i].vendor for i in self.index])
-        return {str(v): self.index[vendors == v] for v in np.unique(vendors) if v}
+    def _of_vendor(self) -> dict[str, dict[str, NDArray[np.int64]]]:
+        """Training slices of each vendor that is known, by contrast."""
+        rows = [self.slices.rows[i] for i in self.index]
+        vendors = np.array([row.vendor for row in rows])
+        contrasts = np.array([row.contrast for row in rows])
+        return {
+            str(c): {
+                str(v): self.index[(vendors == v) & (contrasts == c)]
+                for v in np.unique(vendors[contrasts == c])
+                if v
+            }
+            for c in np.unique(contrasts)
+        }
 
     def _draw(self, what: int, number: int, stream: int) -> np.random.Generator:
         # the first stream's is that of batches of one stream

@@ -22,6 +22,7 @@ class Dropping(BaseModel):
     drop_z: float = Field(0.15, ge=0, le=1)
     drop_pathology: float = Field(0.3, ge=0, le=1)
     drop_cohort: float = Field(0.5, ge=0, le=1)
+    drop_contrast: float = Field(0.1, ge=0, le=1, description="of a model that tells several apart")
     drop_mask: float = Field(
         0.08, ge=0, le=1, description="drops every condition too, for guidance"
     )
@@ -50,6 +51,8 @@ def dropped(batch: Batch, shares: Dropping) -> tuple[Tensor, list[dict[str, Any]
         ):
             if u < share:
                 kept[name] = None
+        if "contrast" in kept and draw.random() < shares.drop_contrast:
+            kept["contrast"] = None
         if chance[4] < shares.drop_mask:
             labels[i] = UNLABELLED
             kept = {"augmented": given.get("augmented")}

@@ -25,8 +25,8 @@ class Task(Protocol):
     words : mapping
         The conditions that the networks know, such as {"vendor": ("siemens", "ge")}; empty if
         they take none.
-    contrast : str, optional
-        Of the slices that it learns from, a key of `cmr_synth.cohorts.examination.CONTRASTS`; a
+    contrast : str or tuple of str, optional
+        Of the slices that it learns from, keys of `cmr_synth.cohorts.examination.CONTRASTS`; a
         task that does not say learns from cine.
     phenotypes : tuple of str, optional
         Those of each patient that its batches tell, of `cmr_synth.anatomy.phenotypes.PHENOTYPES`.

@@ -15,7 +15,6 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.generators.conditioning import CLASSES
 from cmr_synth.generators.spade import SpadeBlock, start_smooth
 from cmr_synth.generators.vocabulary import Vocabulary
 
@@ -93,7 +92,7 @@ class Autoencoder(nn.Module):
         Parameters
         ----------
         pictures : (n, 1, y, x) tensor on the scale [-1, 1]
-        mask : (n, 4, y, x) tensor
+        mask : (n, classes, y, x) tensor
             One-hot labels; all zero where open.
         draw : (n, latent, y / 4, x / 4) tensor
             Standard normal; not used with a codebook.
@@ -193,19 +192,20 @@ class _Decoder(nn.Module):
     def __init__(self, config: AutoencoderConfig):
         super().__init__()
         quarter, half, full = config.decoder
+        classes = config.classes
         shared = {"hidden": config.hidden, "groups": config.groups}
         self.code = nn.Parameter(torch.zeros(1, CODE))
         self.first = nn.Conv2d(config.latent, quarter, 3, padding=1)
         self.at_4 = nn.ModuleList(
             [
-                SpadeBlock(quarter, quarter, 16 * CLASSES, CODE, **shared)
+                SpadeBlock(quarter, quarter, 16 * classes, CODE, **shared)
                 for _ in range(config.blocks)
             ]
         )
         self.to_2 = nn.Conv2d(quarter, 4 * half, 1)
-        self.at_2 = SpadeBlock(half, half, 4 * CLASSES, CODE, **shared)
+        self.at_2 = SpadeBlock(half, half, 4 * classes, CODE, **shared)
         self.to_1 = nn.Conv2d(half, 4 * full, 3, padding=1)
-        self.at_1 = nn.Conv2d(full + CLASSES, full, 3, padding=1)
+        self.at_1 = nn.Conv2d(full + classes, full, 3, padding=1)
         self.out = nn.Conv2d(full, 1, 3, padding=1)
         for shuffled in (self.to_2, self.to_1):
             start_smooth(shuffled)

@@ -32,7 +32,7 @@ class LatentGenerator(LoadedNetwork[LatentModel, LatentConfig]):
     network_kind = LatentModel
     takes = frozenset(
         {
-            *("mask", "vendor", "phase", "pathology", "cohort", "z", "reference"),
+            *("mask", "vendor", "phase", "pathology", "cohort", "contrast", "z", "reference"),
             *("steps", "guidance", "sampler"),
         }
     )

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from cmr_synth.generators.backbones.config import BackboneConfig
 from cmr_synth.generators.backbones.made import make_backbone
-from cmr_synth.generators.conditioning import CLASSES, Conditions
+from cmr_synth.generators.conditioning import Conditions
 from cmr_synth.generators.diffusion.schedule import signal_shares
 from cmr_synth.generators.latent.autoencoder import DOWN, Autoencoder, AutoencoderConfig
 
@@ -48,6 +48,11 @@ class LatentConfig(BackboneConfig):
     def _fits_together(self) -> LatentConfig:
         if self.autoencoder.shape != self.shape:
             raise ValueError(f"shape {self.shape} is not the autoencoder's")
+        if self.autoencoder.classes != self.classes:
+            raise ValueError(
+                f"masks of {self.classes} classes, and the autoencoder's have "
+                f"{self.autoencoder.classes}; state the contrasts that it was trained with"
+            )
         return self
 
     @property
@@ -74,7 +79,7 @@ class LatentNetwork(nn.Module):
         super().__init__()
         self.config = config
         latent = config.autoencoder.latent
-        self.unet = make_backbone(config, inputs=latent + CLASSES * DOWN**2, outputs=latent)
+        self.unet = make_backbone(config, inputs=latent + config.classes * DOWN**2, outputs=latent)
         self.conditions = Conditions(config, config.vector)
 
     def forward(
@@ -87,7 +92,7 @@ class LatentNetwork(nn.Module):
         noisy : (n, latent, y / 4, x / 4) tensor
         time : (n,) tensor
             In [0, 1) with the objective "flow"; a step in [0, 1000) with "diffusion".
-        mask : (n, 4, y, x) tensor
+        mask : (n, classes, y, x) tensor
             One-hot labels; all zero where open.
         conditions : n mappings
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from torch import Tensor
 
-from cmr_synth.generators.conditioning import CLASSES, one_hot_mask
+from cmr_synth.cohorts.examination import CONTRASTS
+from cmr_synth.generators.conditioning import one_hot_mask
 from cmr_synth.generators.latent.autoencoder import DOWN, Autoencoder, AutoencoderConfig
 from cmr_synth.networks.weights import state_of
 from cmr_synth.training.adversarial import Judgement, MatchingDiscriminator
@@ -50,17 +51,20 @@ class AutoencoderTask(FamilyTask):
 
     family = "autoencoder"
     bits = 16
+    contrasts = tuple(CONTRASTS)
+    knows_contrasts = True
 
     def __init__(self, recipe: Recipe):
         super().__init__(recipe)
         self.loss = self.loss_settings(AutoencoderLoss)
         config = self.model_settings(AutoencoderConfig)
+        self.contrast = tuple(config.contrasts) or config.contrast
         self.network = self.build(lambda: Autoencoder(config))
         self.networks = {"autoencoder": self.network}
         self.rates = {"autoencoder": 1.0}
         if self.loss.adversarial:
             self.networks["discriminator"] = MatchingDiscriminator(
-                1 + CLASSES, channels=self.loss.channels, layers=self.loss.layers
+                1 + config.classes, channels=self.loss.channels, layers=self.loss.layers
             )
             self.rates["discriminator"] = self.loss.rate
         # it sees no words, so that any vendor may be learned
@@ -70,7 +74,7 @@ class AutoencoderTask(FamilyTask):
         """The autoencoder first, then the discriminator on the same pictures."""
         pictures = 2 * batch.images - 1
         labels, _ = dropped(batch, self.loss)
-        mask = one_hot_mask(labels)
+        mask = one_hot_mask(labels, self.network.config.classes)
         made, cost = self.networks["autoencoder"](
             pictures, mask, self._draw(batch), learn_spread=len(batch) / LATENTS_REMEMBERED
         )
@@ -98,7 +102,7 @@ class AutoencoderTask(FamilyTask):
     def sheet(self, batch: Batch) -> NDArray[np.float32]:
         """Real pictures, their masks, pictures through the bottleneck, and with an open mask."""
         pictures = 2 * batch.images - 1
-        mask = one_hot_mask(batch.labels)
+        mask = one_hot_mask(batch.labels, self.network.config.classes)
         latents = self.network.encode(pictures)
         rows = given(batch)
         for seen in (mask, torch.zeros_like(mask)):

@@ -97,6 +97,7 @@ def on_autoencoder(
     stated = {"shape": inner.shape, "spacing_mm": inner.spacing_mm, **recipe.model}
     stated[AUTOENCODER] = inner
     config = checked(config_kind, stated, where=task.where, under="model")
+    task.require_learnable(config)
     torch.manual_seed(recipe.seed)
     model = kind(config)
     start_from(model if found == family else model.get_submodule(AUTOENCODER), recipe)

@@ -37,7 +37,8 @@ class FamilyTask:
     family: ClassVar[str]
     bits: ClassVar[int] = 8
     contrasts: ClassVar[tuple[str, ...]] = ("cine",)  # that the family can be trained on
-    contrast: str = "cine"
+    contrast: str | tuple[str, ...] = "cine"
+    knows_contrasts: ClassVar[bool] = False  # whether its networks take several as a word
     knows_phenotypes: ClassVar[bool] = False  # whether its networks read them
     phenotypes: tuple[str, ...] = ()
     networks: dict[str, nn.Module]
@@ -59,6 +60,17 @@ class FamilyTask:
     def model_settings(self, kind: type[Settings]) -> Settings:
         """The recipe's field `model`, checked."""
         settings = checked(kind, self.recipe.model, where=self.where, under="model")
+        self.require_learnable(settings)
+        return settings
+
+    def require_learnable(self, settings: BaseModel) -> None:
+        """Refuse settings of a model that the family cannot be trained to.
+
+        Raises
+        ------
+        InputError
+            Naming the field.
+        """
         contrast = getattr(settings, "contrast", "cine")
         if contrast not in self.contrasts:
             raise self.wrong(
@@ -73,7 +85,12 @@ class FamilyTask:
                 f"the family {self.recipe.family!r} reads none; leave it out, or choose the family "
                 "flow.",
             )
-        return settings
+        if getattr(settings, "contrasts", None) and not self.knows_contrasts:
+            raise self.wrong(
+                "model.contrasts",
+                f"the family {self.recipe.family!r} makes one contrast alone; leave it out, or "
+                "choose the family latent.",
+            )
 
     def measured(self, config: Vocabulary, batches: Batches) -> tuple[Phenotype, ...]:
         """The phenotypes of a configuration with what the training patients had.

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from torch import Tensor
 from torch.nn import functional
 
+from cmr_synth.cohorts.examination import CONTRASTS
 from cmr_synth.generators.conditioning import one_hot_mask
 from cmr_synth.generators.latent.autoencoder import DOWN
 from cmr_synth.generators.latent.generator import DEFAULT_STEPS, FAMILY, LatentGenerator
@@ -47,12 +48,16 @@ class LatentTask(FamilyTask):
     """The latent network as the training loop sees it."""
 
     family = FAMILY
+    contrasts = tuple(CONTRASTS)
+    knows_contrasts = True
 
     def __init__(self, recipe: Recipe):
         super().__init__(recipe)
         self.loss = self.loss_settings(LatentLoss)
         self.model = self._started()
         self.model.autoencoder.eval().requires_grad_(False)
+        config = self.model.config
+        self.contrast = tuple(config.contrasts) or config.contrast
         self.network = self.model.network
         self.networks = {"latent": self.network}
         self.rates = {"latent": 1.0}
@@ -81,7 +86,9 @@ class LatentTask(FamilyTask):
             share = self.network.share(time)
             noisy = share.sqrt() * latents + (1 - share).sqrt() * noise
             level = level_weight("sample", share.flatten(), self.loss.snr_bound)
-        found = self.networks["latent"](noisy, time, one_hot_mask(labels), conditions)
+        found = self.networks["latent"](
+            noisy, time, one_hot_mask(labels, self.model.config.classes), conditions
+        )
         spread = self.model.config.autoencoder.spread
         yield "latent", level * self._error(found, latents, batch) / spread**2
 
@@ -98,7 +105,7 @@ class LatentTask(FamilyTask):
     @torch.no_grad()
     def sheet(self, batch: Batch) -> NDArray[np.float32]:
         """Real pictures, their masks, real ones through the autoencoder, and synthetic ones."""
-        mask = one_hot_mask(batch.labels)
+        mask = one_hot_mask(batch.labels, self.model.config.classes)
         autoencoder = self.model.autoencoder.to(mask.device)
         noise = batch.normal(*self.model.config.latent_shape)
         generator = LatentGenerator(self.model, device=str(mask.device))
