@@ -150,10 +150,12 @@ TABLE_III = (
     Row(
         "Zou et al. [42]: conditional VAE with a manifold (STORM)",
         "cine and T1 contrast together",
-        ("simulate",),
+        ("manifold", "simulate"),
         "qualitative",
-        note="T1 and T2 contrast from the signal equations, as physics; the learned manifold is "
-        "not built",
+        note="a manifold fitted to k-space of one simulated slice, asked for any phase and "
+        "inversion time; a scanner's data are not read for it",
+        trained="fitted to each scan anew; [its figures]"
+        "(../how-to/reconstruct.md#cine-and-t1-of-one-scan)",
     ),
 )
 

@@ -9,6 +9,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.physics.molli import Molli, fit, signals
 from cmr_synth.physics.sequences import (
     Readout,
+    inverted_steady_state,
     late_enhancement,
     null_of,
     steady_state,
@@ -37,6 +38,25 @@ def test_steady_state_is_where_the_pulses_lead(name, flip):
     tissue, readout = tissues(1.5)[name], Readout(flip=flip)
     expected = tissue.density * followed(tissue, readout)
     assert steady_state(tissue, readout) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["LV", "MYO"])
+def test_bssfp_after_an_inversion_goes_where_the_pulses_lead(name):
+    tissue, readout = tissues(1.5)[name], Readout(flip=35, tr=1)
+    half = np.deg2rad(readout.flip) / 2
+    m = np.array([0.0, np.sin(half), -np.cos(half)])  # inverted, and tipped by half a pulse
+    e1, e2 = (np.exp(-readout.tr / 2 / t) for t in (tissue.t1, tissue.t2))
+    seen = []
+    for k in range(2000):  # a pulse between two echoes
+        m = m * (e2, e2, e1) + (0, 0, 1 - e1)
+        a = 2 * half * (-1) ** k
+        m = np.array([[1, 0, 0], [0, np.cos(a), np.sin(a)], [0, -np.sin(a), np.cos(a)]]) @ m
+        m = m * (e2, e2, e1) + (0, 0, 1 - e1)
+        seen.append(m[1] * (-1) ** k)
+    expected = tissue.density * np.array(seen)
+    found = inverted_steady_state(tissue, readout.tr * np.arange(1, 2001), readout)
+    assert found[0] < 0 < found[-1]
+    np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(found).max())
 
 
 def test_blood_is_brighter_than_wall_in_cine():

@@ -30,6 +30,7 @@ VERBS = {
     "adapt": "cmr_synth.cli.adapt:adapt",
     "simulate": "cmr_synth.cli.simulate:simulate",
     "reconstruct": "cmr_synth.cli.reconstruct:reconstruct",
+    "manifold": "cmr_synth.cli.manifold:manifold",
     "sample-masks": "cmr_synth.cli.sample_masks:sample_masks",
     "find-heart": "cmr_synth.cli.find_heart:find_heart",
     "measure": "cmr_synth.cli.measure:measure",

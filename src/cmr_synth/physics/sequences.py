@@ -79,6 +79,33 @@ def late_enhancement(tissue: Tissue, inversion: float, repetition: float) -> flo
     return float(tissue.density * (1 - 2 * e[0] + e[1]))
 
 
+def inverted_steady_state(
+    tissue: Tissue, times: NDArray[np.float64], readout: Readout
+) -> NDArray[np.float64]:
+    """Signed signal of bSSFP that goes on after an inversion of all magnetisation.
+
+    S = A - B exp(-t / T1*), from -M0 sin(a/2) to the steady state A = M0 sin(a/2) cos(a/2) / q with
+    q = cos^2(a/2) + T1 / T2 sin^2(a/2) and T1* = T1 / q: Schmitt et al., Magn Reson Med
+    2004;51:661, for TR far below T1 and T2. Hence T1 = T1* (B / A - 1) cos(a/2).
+
+    Parameters
+    ----------
+    tissue : Tissue
+    times : (n,) array
+        After the inversion, ms.
+    readout : Readout
+
+    Returns
+    -------
+    (n,) float64 array
+    """
+    half = np.deg2rad(readout.flip) / 2
+    q = np.cos(half) ** 2 + tissue.t1 / tissue.t2 * np.sin(half) ** 2
+    start, end = np.sin(half), np.sin(half) * np.cos(half) / q
+    decay = np.exp(-np.asarray(times) * q / tissue.t1)
+    return np.asarray(tissue.density * (end - (start + end) * decay))
+
+
 def null_of(tissue: Tissue, repetition: float) -> float:
     """Inversion time, ms, at which `late_enhancement` of a tissue is 0."""
     return float(tissue.t1 * np.log(2 / (1 + np.exp(-repetition / tissue.t1))))

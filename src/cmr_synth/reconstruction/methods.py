@@ -46,7 +46,7 @@ class Method:
 
 
 def open_method(name: str, *, device: str | None = None) -> Method:
-    """A classical method by its name, or a trained model by its folder or its name in the zoo.
+    """A classical method by its name, or a trained model by its folder.
 
     Raises
     ------
