@@ -122,9 +122,11 @@ TABLE_III = (
     Row(
         "Cheng et al. [36]: 3D latent diffusion",
         "volumes with their masks",
-        said="FID 28.37, FRD 2.92 (UK Biobank, 927 sequences)",
-        note="not built in 3D: slices of a stack are kept alike by their noise, see "
-        "[stacks and cines](families.md#stacks-and-cines)",
+        ("train autoencoder-stack", "train latent-stack", "sample-volumes"),
+        "FID 28.37, FRD 2.92 (UK Biobank, 927 sequences)",
+        note="stacks (z, y, x), or one slice over a beat (t, y, x) with `autoencoder-cine` and "
+        "`latent-cine`; beside slices that are kept alike by their noise: "
+        "[how alike](../how-to/volumes.md)",
     ),
     Row(
         "Li et al. [40]: CPGG, masked autoregressive diffusion",

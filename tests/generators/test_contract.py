@@ -137,6 +137,24 @@ TINY = {
         },
         **{"decoder.out.weight": 0.05},
     ),
+    "latent-volume": standard(
+        "volumes.network:LatentVolumeModel",
+        "volumes.network:LatentVolumeConfig",
+        {
+            "channels": (8, 8),
+            "attention": (False, False),
+            "head_width": 4,
+            "groups": 4,
+            "autoencoder": {
+                **GRID,
+                "depth": 4,
+                "least": 3,
+                "channels": (8, 8),
+                "latent": 4,
+                "groups": 4,
+            },
+        },
+    ),
     "dcgan": standard(
         "dcgan.build:make_generator",
         "dcgan.network:DcganConfig",

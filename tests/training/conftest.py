@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from cmr_synth.anatomy.template import draw_slice
+from cmr_synth.anatomy.template import draw_slice, draw_stack
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.networks.weights import save_weights, state_of
 from cmr_synth.training.recipe import Recipe
@@ -47,6 +47,52 @@ def drawn_slices(count: int = 8) -> SliceSet:
     )
     images = np.clip(shades, 0, 255).astype(np.uint8)
     return SliceSet(images, labels, covered, rows, {"spacing_mm": 1.5})
+
+
+def drawn_stacks(
+    patients: int = 3,
+    *,
+    slices: int = 4,
+    between_mm: float = 10.0,
+    side: int = 160,
+    spacing: float = 1.5,
+    split: str = "train",
+) -> SliceSet:
+    """Drawn hearts from base to apex, one stack a patient, painted and noisy."""
+    labels = np.concatenate(
+        [
+            draw_stack(
+                slices=slices, shape=(side, side), spacing=(between_mm, spacing, spacing), seed=k
+            )
+            for k in range(patients)
+        ]
+    )
+    rng = np.random.default_rng(0)
+    brightness = np.repeat(rng.uniform(0.7, 1.1, patients), slices)[:, None, None]
+    shades = brightness * np.array([60, 220, 90, 200])[labels] + rng.normal(0, 8, labels.shape)
+    rows = tuple(
+        SliceRow(
+            cohort="drawn",
+            patient=f"p{k}",
+            split=split,
+            vendor=("siemens", "ge", "")[k % 3],
+            phase=("ED", "ES")[k % 2],
+            pathology="",
+            slice=i,
+            z=i / max(slices - 1, 1),
+            completed=False,
+            between_mm=between_mm,
+        )
+        for k in range(patients)
+        for i in range(slices)
+    )
+    images = np.clip(shades, 0, 255).astype(np.uint8)
+    about = {
+        "spacing_mm": spacing,
+        "networks_shape": [4 * side // 5] * 2,
+        "cohorts": {"drawn": {"title": "Drawn hearts", "licence": "CC0", "citation": "nobody"}},
+    }
+    return SliceSet(images, labels, np.ones_like(labels), rows, about)
 
 
 def on_tiny_grid(slices: SliceSet) -> SliceSet:

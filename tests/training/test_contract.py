@@ -15,11 +15,13 @@ import pytest
 import torch
 from torch import nn
 
+from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.generators.interface import Condition, Images
 from cmr_synth.generators.latent.autoencoder import Autoencoder, AutoencoderConfig
 from cmr_synth.generators.latent.network import LatentConfig, LatentModel
 from cmr_synth.generators.mask_flow.masks import MaskFlow
 from cmr_synth.generators.registry import families, load_family
+from cmr_synth.generators.volumes.autoencoder import VolumeAutoencoder, VolumeConfig
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.judges.encoder import Encoder
 from cmr_synth.judges.segmenter import Segmenter
@@ -28,10 +30,10 @@ from cmr_synth.networks.weights import save_weights, state_of
 from cmr_synth.reconstruction.acquisition import Scanner, simulated
 from cmr_synth.reconstruction.methods import load_reconstructor
 from cmr_synth.reconstruction.sampling import Sampling
-from cmr_synth.training.batches import Batch, Batches
-from cmr_synth.training.loop import train
+from cmr_synth.training.batches import Batch
+from cmr_synth.training.loop import batches_of, train
 from cmr_synth.training.registry import make_task, tasks
-from tests.training.conftest import on_tiny_grid
+from tests.training.conftest import drawn_stacks, on_tiny_grid
 
 VENDORS = ["siemens", "philips", "ge"]
 UNET = {"channels": [8, 8], "attention": [False, False], "head_width": 4, "groups": 4}
@@ -48,6 +50,7 @@ SPADE = {
 }
 CODER = {"encoder": [8, 8], "decoder": [8, 8, 4], "blocks": 1, "hidden": 4, "groups": 4}
 DISCRIMINATOR = {"channels": 4, "layers": 1}
+VOLUME = {"depth": 4, "least": 3, "fold": 8, "latent": 4, "channels": [8, 8], "groups": 4}
 
 TINY: dict[str, dict[str, Any]] = {
     "segmenter": {"model": {"filters": [4, 8, 8]}},
@@ -74,6 +77,8 @@ TINY: dict[str, dict[str, Any]] = {
         }
     },
     "mask-flow": {"model": {**UNET, "pathologies": ["normal"]}},
+    "volume-autoencoder": {"model": VOLUME, "loss": {**DISCRIMINATOR, "judged": 1}},
+    "latent-volume": {"model": {**UNET, "vendors": VENDORS}, "initialize_from": "volumes"},
     "autoencoder": {"model": CODER, "loss": DISCRIMINATOR},
     "latent": {"model": {**UNET, "vendors": VENDORS}, "initialize_from": "autoencoder"},
     "maskgit": {
@@ -94,8 +99,10 @@ TINY: dict[str, dict[str, Any]] = {
 """What a tiny recipe of each family states; a teacher or an earlier stage lies in `earlier`."""
 
 JUDGES = {"segmenter": Segmenter, "encoder": Encoder, "copy-detector": CopyDetector}
-WITHOUT_MASK = {"dcgan"}
+WITHOUT_MASK = {"dcgan", "latent-volume"}
 RNGS = [np.random.default_rng(i) for i in range(2)]
+VOLUMES = {"volume-autoencoder", "latent-volume"}
+"""Families that learn from stacks."""
 PRIVATE = {"flow", "diffusion", "spade-gan", "cvae", "private-gan"}
 """Families that can be trained with privacy, given the right recipe."""
 
@@ -111,12 +118,14 @@ def earlier(tmp_path_factory, tiny_model) -> Path:
         torch.manual_seed(0)
         written.append(("autoencoder", Autoencoder(AutoencoderConfig.model_validate(CODER))))
         written.append(("latent", LatentModel(LatentConfig.model_validate(stated))))
+        of_volumes = VolumeConfig.model_validate(VOLUME)
+        written.append(("volumes", VolumeAutoencoder(of_volumes)))
         tokenizer = AutoencoderConfig.model_validate({**CODER, "bottleneck": "vq", "codes": 16})
         written.append(("tokenizer", Autoencoder(tokenizer)))
     for name, network in written:
         (root / name).mkdir()
         save_weights(root / name / "weights.safetensors", state_of(network), bits=16)
-        family = "autoencoder" if name == "tokenizer" else name
+        family = {"tokenizer": "autoencoder", "volumes": "volume-autoencoder"}.get(name, name)
         about = {"family": family, "config": network.config.model_dump(mode="json")}
         (root / name / "config.json").write_text(json.dumps(about))
     return root
@@ -136,9 +145,15 @@ def recipe(request, make_recipe, earlier):
 
 
 @pytest.fixture
-def batch(recipe, slices) -> Batch:
+def patients(recipe, slices) -> SliceSet:
+    """What a family learns from: single slices, or stacks of them."""
+    return drawn_stacks(3) if recipe.family in VOLUMES else slices
+
+
+@pytest.fixture
+def batch(recipe, patients) -> Batch:
     """Three images, one of them alone in its conditions."""
-    return Batches(slices, augmentation=recipe.augmentation, seed=recipe.seed).batch(0, 3)
+    return batches_of(make_task(recipe), recipe, patients).batch(0, 3)
 
 
 def test_what_the_loop_reads_is_there(recipe):
@@ -175,10 +190,11 @@ def test_each_network_has_a_finite_loss_of_every_image(recipe, batch):
     assert sorted(named) == sorted(task.networks)
 
 
-def test_a_loss_is_of_the_seed_and_the_images_alone(recipe, slices):
+def test_a_loss_is_of_the_seed_and_the_images_alone(recipe, patients):
     def losses() -> dict[str, torch.Tensor]:
-        batch = Batches(slices, augmentation=recipe.augmentation, seed=recipe.seed).batch(0, 3)
-        return {name: loss.detach() for name, loss in make_task(recipe).losses(batch)}
+        task = make_task(recipe)
+        batch = batches_of(task, recipe, patients).batch(0, 3)
+        return {name: loss.detach() for name, loss in task.losses(batch)}
 
     one, two = losses(), losses()
     assert one.keys() == two.keys()
@@ -194,12 +210,12 @@ def test_a_sheet_is_a_picture(recipe, batch):
     assert sheet.ndim == 2 and np.isfinite(sheet).all()
 
 
-def test_two_steps_end_in_a_folder_that_loads_and_samples(recipe, slices, earlier, tmp_path):
+def test_two_steps_end_in_a_folder_that_loads_and_samples(recipe, patients, earlier, tmp_path):
     shutil.copytree(earlier / "tiny", tmp_path / "tiny")  # an adapter's base lies beside it
     out = tmp_path / "run"
     if recipe.family == "flow-student":  # its teacher is the tiny model
-        slices = on_tiny_grid(slices)
-    steps = list(train(make_task(recipe), recipe, slices, out))
+        patients = on_tiny_grid(patients)
+    steps = list(train(make_task(recipe), recipe, patients, out))
     assert [step.images_seen for step in steps] == [2, 4]
     assert all(np.isfinite(loss) for step in steps for loss in step.losses.values())
     about = json.loads((out / "config.json").read_text())
@@ -221,6 +237,13 @@ def test_two_steps_end_in_a_folder_that_loads_and_samples(recipe, slices, earlie
         scan, _ = simulated(torch.from_numpy(pictures), [Sampling()] * 2, Scanner(), RNGS)
         made = load_reconstructor(out).run(scan)
         assert made.shape == (2, 128, 128) and torch.isfinite(made.abs()).all()
+        return
+    if recipe.family == "volume-autoencoder":
+        coder = VolumeAutoencoder(read_config(out, VolumeConfig, family=recipe.family))
+        labels = torch.zeros(1, 4, 128, 128, dtype=torch.long)
+        volume = torch.from_numpy(pictures[:1, None, None]).expand(-1, -1, 4, -1, -1)
+        coded = with_weights(coder, out, device="cpu").encode(volume, labels)
+        assert coded.shape == (1, 4, 2, 8, 8) and torch.isfinite(coded).all()
         return
     if about["family"] not in families():  # a stage that makes no images of its own
         network = Autoencoder(read_config(out, AutoencoderConfig, family=about["family"]))

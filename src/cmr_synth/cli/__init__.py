@@ -32,6 +32,7 @@ VERBS = {
     "reconstruct": "cmr_synth.cli.reconstruct:reconstruct",
     "manifold": "cmr_synth.cli.manifold:manifold",
     "sample-masks": "cmr_synth.cli.sample_masks:sample_masks",
+    "sample-volumes": "cmr_synth.cli.sample_volumes:sample_volumes",
     "find-heart": "cmr_synth.cli.find_heart:find_heart",
     "measure": "cmr_synth.cli.measure:measure",
     "contours": "cmr_synth.cli.contours:app",

@@ -160,6 +160,9 @@ def _run(
             prepare_slices(data, slices, complete=not finds, choices=choices, quiet=quiet)
         group.gather([])  # the others wait for the slices
     opened = open_slice_set(slices)
+    if group.is_main:
+        for line in getattr(task, "remarks", lambda slices: ())(opened):
+            remark(line)
     last, said = None, time.monotonic()
     shown = group.is_main and not quiet
     title = recipe.name

@@ -51,6 +51,7 @@ class SliceRow:
     age: float | None = None
     height: float | None = None
     weight: float | None = None
+    frame: int | None = None  # of a slice over a heartbeat; none: of a stack at one phase
 
     @property
     def covariates(self) -> dict[str, float]:
@@ -270,6 +271,7 @@ def _parse_row(row: dict[str, str]) -> SliceRow:
         age=_number(row.get("age")),
         height=_number(row.get("height")),
         weight=_number(row.get("weight")),
+        frame=int(row["frame"]) if row.get("frame") else None,
     )
 
 

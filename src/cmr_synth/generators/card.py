@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,6 +20,8 @@ from cmr_synth.generators.combinations import Combination, combinations_of
 from cmr_synth.generators.phenotypes import Phenotype
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cmr_synth.cohorts.slices import SliceSet
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]*$"
@@ -31,11 +34,20 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class VolumeGrid(_Frozen):
+    """The third axis of a model that makes whole volumes."""
+
+    axis: Literal["z", "t"] = Field(description="slices from base to apex, or frames of a beat")
+    depth: int = Field(gt=1, description="slices or frames; stacks have those with a heart")
+    between_mm: float | None = Field(None, gt=0, description="distance of slices; frames have none")
+
+
 class Grid(_Frozen):
     """The working grid: (rows, columns) and pixel size."""
 
     shape: tuple[int, int]
     spacing_mm: float = Field(gt=0)
+    volume: VolumeGrid | None = None
 
 
 class KnownConditions(_Frozen):
@@ -205,6 +217,9 @@ def draft_card(
     contrast = config.get("contrast", "cine")
     contrasts = tuple(config.get("contrasts") or ())
     chosen = slices.where(split="train", cohorts=cohorts, contrast=contrasts or contrast)
+    volume = _volume_grid(config)
+    if volume is not None:  # some of the slices may be of volumes that did not do
+        chosen = _of_volumes(config, slices, cohorts)
     rows = [slices.rows[i] for i in chosen]
     uses = []
     for name, facts in slices.about["cohorts"].items():
@@ -244,6 +259,7 @@ def draft_card(
         grid=Grid(
             shape=config.get("shape", (128, 128)),
             spacing_mm=config.get("spacing_mm", slices.spacing),
+            volume=volume,
         ),
         conditions=KnownConditions(
             vendors=known("vendor", config.get("vendors", ())),
@@ -266,3 +282,29 @@ def draft_card(
         **file_hashes(folder),
         limits=("Its fidelity, utility and privacy have not been measured.",),
     )
+
+
+def _volume_grid(config: dict[str, Any]) -> VolumeGrid | None:
+    """The third axis that the configuration of a model states, its own or its autoencoder's."""
+    stated = config.get("autoencoder", config)
+    if "axis" not in stated:
+        return None
+    between = stated["between_mm"] if stated["axis"] == "z" else None
+    return VolumeGrid(axis=stated["axis"], depth=stated["depth"], between_mm=between)
+
+
+def _of_volumes(
+    config: dict[str, Any], slices: SliceSet, cohorts: Sequence[str] | None
+) -> NDArray[np.int64]:
+    """The training slices of a model of volumes."""
+    from cmr_synth.cohorts.volumes import Depth, volumes_of
+
+    stated = config.get("autoencoder", config)
+    depth = Depth(
+        axis=stated["axis"],
+        count=stated["depth"],
+        between_mm=stated["between_mm"],
+        least=stated["least"],
+    )
+    found, _ = volumes_of(slices, depth, cohorts=cohorts)
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *(one.members for one in found)]))

@@ -14,7 +14,7 @@ from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
 from cmr_synth.generators.noise import Index, noise_for
 from cmr_synth.generators.refusals import refuse_guidance, refuse_sampler, refuse_untaken
 from cmr_synth.generators.vocabulary import Vocabulary
-from cmr_synth.networks.folder import read_config, with_weights
+from cmr_synth.networks.folder import channels_last, read_config, with_weights
 
 Network = TypeVar("Network", bound=nn.Module)
 Config = TypeVar("Config", bound=Vocabulary)
@@ -55,13 +55,23 @@ class Family:
             If something is asked for that the family does not take, or a condition or option is
             none that the model knows.
         """
-        refuse_sampler(self.family, sampler, self.samplers)
-        if "guidance" not in self.takes:
-            refuse_guidance(self.family, guidance)
-        refuse_untaken(self.family, self.takes, conditions)
         numbers = tuple(range(len(conditions)) if indices is None else indices)
         how = Sampling(seed=seed, indices=numbers, steps=steps, guidance=guidance, sampler=sampler)
+        self.require(conditions, how)
         yield from self.make(conditions, how)
+
+    def require(self, conditions: Sequence[Condition], how: Sampling) -> None:
+        """Refuse what the family does not take.
+
+        Raises
+        ------
+        InputError
+            Naming it.
+        """
+        refuse_sampler(self.family, how.sampler, self.samplers)
+        if "guidance" not in self.takes:
+            refuse_guidance(self.family, how.guidance)
+        refuse_untaken(self.family, self.takes, conditions)
 
     def make(self, conditions: Sequence[Condition], how: Sampling) -> Iterator[Progress | Images]:
         """Yield progress, then the images, of what the family takes; without gradients."""
@@ -85,9 +95,7 @@ class LoadedNetwork(Family, Generic[Network, Config]):
 
     def __init__(self, network: Network, *, device: str = "cpu"):
         self.device = torch.device(device)
-        self.network = network.eval().to(self.device)
-        # faster convolutions; torch's annotations do not know this overload
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = channels_last(network.eval().to(self.device))
         self.config = cast(Config, network.config)
 
     @classmethod

@@ -19,6 +19,7 @@ BUILT_IN = {
     "diffusion": "cmr_synth.generators.diffusion.generator:DiffusionGenerator",
     "latent": "cmr_synth.generators.latent.generator:LatentGenerator",
     "latent-control": "cmr_synth.generators.latent_control.generator:LatentControlGenerator",
+    "latent-volume": "cmr_synth.generators.volumes.generator:LatentVolumeGenerator",
     "maskgit": "cmr_synth.generators.maskgit.generator:MaskgitGenerator",
     "cvae": "cmr_synth.generators.cvae.generator:CvaeGenerator",
     "factorised": "cmr_synth.generators.factorised.generator:FactorisedGenerator",

@@ -53,9 +53,14 @@ def with_weights(network: Network, folder: Path, *, device: str | torch.device) 
         If the weights are missing, damaged, or of another network.
     """
     set_state(network, load_weights(Path(folder) / "weights.safetensors"))
-    network.eval().to(device)
-    # faster convolutions; torch's annotations do not know this overload
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return channels_last(network.eval().to(device))
+
+
+def channels_last(network: Network) -> Network:
+    """Lay weights out as convolutions of pictures are fastest; those of volumes stay."""
+    if all(parameter.dim() < 5 for parameter in network.parameters()):
+        # torch's annotations do not know this overload
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 

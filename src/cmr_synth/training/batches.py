@@ -173,7 +173,7 @@ class Batches:
         images, labels, covered = warp(images, labels, covered, grid)
         images = torch.stack(
             [
-                _intensity(i, d, self.augmentation) if c else i
+                intensity(i, d, self.augmentation) if c else i
                 for i, d, c in zip(images, draws, changed, strict=True)
             ]
         )
@@ -315,7 +315,7 @@ def warp(
     return pixels, values, (inside > 0.99).float()
 
 
-def _intensity(image: Tensor, draw: np.random.Generator, ranges: Augmentation) -> Tensor:
+def intensity(image: Tensor, draw: np.random.Generator, ranges: Augmentation) -> Tensor:
     gamma, gain, bx, by = draw.uniform(-1, 1, 4)
     noise, blur = draw.random(2)
     if ranges.blur and blur > 0.5:

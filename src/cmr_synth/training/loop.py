@@ -83,14 +83,7 @@ def train(
         )
     batches = slices
     if isinstance(batches, SliceSet):
-        batches = Batches(
-            batches,
-            augmentation=recipe.augmentation,
-            seed=recipe.seed,
-            cohorts=recipe.cohorts,
-            contrast=getattr(task, "contrast", "cine"),
-            phenotypes=getattr(task, "phenotypes", ()),
-        )
+        batches = batches_of(task, recipe, batches)
     _require_grid(task, recipe, batches)
     _require_known(task.words, (batches.slices.rows[i] for i in batches.index))
     if begin := getattr(task, "begin", None):
@@ -156,6 +149,27 @@ def train(
             task.save(out, images_seen=keeper.images_seen, minutes=keeper.minutes())
         if stepper.private is not None:
             write_facts(out, stepper.private.facts())
+
+
+def batches_of(task: Task, recipe: Recipe, slices: SliceSet) -> Batches:
+    """What a task learns from, of a slice set.
+
+    Raises
+    ------
+    InputError
+        If there is nothing in it.
+    """
+    if of_its_own := getattr(task, "batches", None):
+        made: Batches = of_its_own(slices)
+        return made
+    return Batches(
+        slices,
+        augmentation=recipe.augmentation,
+        seed=recipe.seed,
+        cohorts=recipe.cohorts,
+        contrast=getattr(task, "contrast", "cine"),
+        phenotypes=getattr(task, "phenotypes", ()),
+    )
 
 
 def _require_grid(task: Task, recipe: Recipe, batches: Batches) -> None:

@@ -28,6 +28,8 @@ BUILT_IN = {
     "cvae": "cmr_synth.training.families.cvae:CvaeTask",
     "factorised": "cmr_synth.training.families.factorised:FactorisedTask",
     "private-gan": "cmr_synth.training.families.private_gan:PrivateGanTask",
+    "volume-autoencoder": "cmr_synth.training.families.volume_autoencoder:VolumeAutoencoderTask",
+    "latent-volume": "cmr_synth.training.families.latent_volume:LatentVolumeTask",
     "mask-flow": "cmr_synth.training.families.mask_flow:MaskFlowTask",
     "dcgan": "cmr_synth.training.families.dcgan:DcganTask",
     "reccgan": "cmr_synth.training.families.reccgan:ReccganTask",

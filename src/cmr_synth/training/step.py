@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cmr_synth.networks.folder import channels_last
 from cmr_synth.training.ahead import Ahead
 from cmr_synth.training.average import Average, ramped
 from cmr_synth.training.batches import Batch, Batches
@@ -50,9 +51,7 @@ class Stepper:
         self.task, self.recipe, self.batches, self.parallel = task, recipe, batches, parallel
         self.optimizers: dict[str, Any] = {}
         for name, network in task.networks.items():
-            network.to(parallel.device)
-            # faster convolutions; torch's annotations do not know this overload
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            channels_last(network.to(parallel.device))
             self.optimizers[name] = torch.optim.AdamW(
                 network.parameters(),
                 lr=recipe.learning_rate,

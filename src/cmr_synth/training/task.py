@@ -33,6 +33,10 @@ class Task(Protocol):
     private_network : str, optional
         The one of several networks that learns from patients, of a training with privacy; the
         others learn by `afterwards(draws, device=...)`, which yields as `losses` and sees none.
+    batches : callable, optional
+        Makes the `Batches` of a slice set, of a task that learns from more than slices.
+    remarks : callable, optional
+        Lines on what a slice set has that is not learned from.
     begin : callable, optional
         Called with the `Batches` before the first step, of a resumed training too: for what a
         network has to know of all patients.

@@ -60,7 +60,14 @@ def earlier_model(
 
 
 def on_autoencoder(
-    task: FamilyTask, kind: type[Model], config_kind: type[Any], *, recipe_of_it: str, what: str
+    task: FamilyTask,
+    kind: type[Model],
+    config_kind: type[Any],
+    *,
+    inner_kind: type[Any] = AutoencoderConfig,
+    inner_family: str = AUTOENCODER,
+    recipe_of_it: str,
+    what: str,
 ) -> Model:
     """A model on latents with the weights of an autoencoder, or of an earlier such model, in it.
 
@@ -70,6 +77,8 @@ def on_autoencoder(
         Whose recipe says what it starts from.
     kind, config_kind : type
         Of the model, with its `autoencoder`, and of its configuration.
+    inner_kind, inner_family
+        Configuration and family of the autoencoder.
     recipe_of_it, what : str
         For the messages: the recipe that trains the autoencoder, and what an earlier model is.
 
@@ -86,14 +95,14 @@ def on_autoencoder(
         )
     folder, found = earlier_model(
         recipe,
-        families=(AUTOENCODER, family),
+        families=(inner_family, family),
         needs=f"a trained autoencoder; train the recipe {recipe_of_it!r}",
         starts=f"starts from an autoencoder or {what}",
     )
     if found == family:
         inner = read_config(folder, config_kind, family=family).autoencoder
     else:
-        inner = read_config(folder, AutoencoderConfig, family=AUTOENCODER)
+        inner = read_config(folder, inner_kind, family=inner_family)
     stated = {"shape": inner.shape, "spacing_mm": inner.spacing_mm, **recipe.model}
     stated[AUTOENCODER] = inner
     config = checked(config_kind, stated, where=task.where, under="model")
