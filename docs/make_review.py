@@ -189,6 +189,8 @@ SECTION_III = (
         ("train reccgan", "reconstruct", "evaluate reconstruction"),
         note="a conditional GAN with loss in picture and k-space and data consistency, beside "
         "zero-filling and total variation; k-space is simulated from pictures, or a scanner's",
+        trained="`reccgan` for [its figures](../how-to/reconstruct.md#how-near-it-comes), not "
+        "bundled",
     ),
     Row("Wasserstein GAN with cardiac biasing [32]", "scalar covariates", note="not built"),
     Row(

@@ -10,6 +10,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from cmr_synth.errors import InputError
+from cmr_synth.generators.card import draft_card, write_card
 from cmr_synth.networks.folder import save_model
 from cmr_synth.reconstruction.methods import open_method
 from cmr_synth.training.batches import Batches
@@ -102,19 +103,29 @@ def test_each_loss_counts(make_recipe, slices):
     assert both.keys() == {"reccgan", "discriminator"} and both["reccgan"].abs().max() > 0
 
 
-def test_a_folder_reconstructs_any_size_and_another_family_is_refused(trained, tmp_path, slices):
+def test_a_model_reconstructs_any_size_and_is_what_its_card_says(trained, tmp_path, slices):
     config, weights = trained.finished()
     facts = {"config": config, "weights": weights, "recipe": trained.recipe, "bits": 16}
+    cohort = {"title": "drawn", "licence": "CC0 1.0", "citation": "nobody"}
+    about = {**slices.about, "cohorts": {"drawn": cohort}}
     for family in ("reccgan", "cvae"):
-        (tmp_path / family).mkdir()
-        save_model(tmp_path / family, family=family, images_seen=1, minutes=0.1, **facts)
+        folder = tmp_path / family
+        folder.mkdir()
+        save_model(folder, family=family, images_seen=1, minutes=0.1, **facts)
+        write_card(draft_card(folder, replace(slices, about=about)), folder / "card.yaml")
     method = open_method(str(tmp_path / "reccgan"))
     acquired, _ = trained._scanned(batches(slices).batch(0, 1))
     odd = type(acquired)(*(p[..., :101, :90] for p in (vars(acquired).values())))
     assert method.run(odd).shape == (1, 101, 90)
-    assert method.facts["learned"] is True and len(method.facts["sha256"]) == 64
+    assert method.facts["learned"] is True
+    assert method.facts["model"]["family"] == "reccgan"
     with pytest.raises(InputError, match="is of the family 'cvae', not 'reccgan'"):
         open_method(str(tmp_path / "cvae"))
+    with pytest.raises(InputError, match="device 'abacus' cannot be used"):
+        open_method(str(tmp_path / "reccgan"), device="abacus")
+    (tmp_path / "reccgan" / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="its card says"):
+        open_method(str(tmp_path / "reccgan"))
 
 
 def test_a_recipe_that_does_not_fit_is_one_line(make_recipe):

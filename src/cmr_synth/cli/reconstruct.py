@@ -25,8 +25,8 @@ def reconstruct(
         list[str] | None,
         typer.Option(
             "--model",
-            help="zero-filled, compressed-sensing, or the folder of a model trained by `train "
-            "reccgan`; may be repeated. By default compressed-sensing.",
+            help="zero-filled, compressed-sensing, or a model trained by `train reccgan`, by its "
+            "folder or its name in the zoo; may be repeated. By default compressed-sensing.",
         ),
     ] = None,
     acceleration: Annotated[
@@ -82,7 +82,9 @@ def reconstruct(
     )
     methods = [open_method(name, device=device) for name in model or ["compressed-sensing"]]
     if len({method.name for method in methods}) < len(methods):
-        raise InputError("--model: two have one name; give folders of different names.")
+        raise InputError(
+            "--model: two have one name; give models whose cards have different names."
+        )
     facts: list[dict[str, Any]] = []
     lines: list[str] = []
     with progress("reconstruct", quiet=as_json) as tell, staged(out) as folder:

@@ -83,7 +83,11 @@ def undersampled_content(
             ("Simulated coils", str(scanner["coils"])),
             ("Noise", f"{scanner['noise']:g} of the brightest pixel, in each coil and channel"),
             ("Seed", str(seed)),
-            *((one["folder"], f"sha256 {one['sha256']}") for one in methods if one["learned"]),
+            *(
+                (one["model"]["name"], f"sha256 {one['sha256']}")
+                for one in methods
+                if one["learned"]
+            ),
             *((name, f"sha256 {digest}") for name, digest in judges.items()),
         ),
         data={

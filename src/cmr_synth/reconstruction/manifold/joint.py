@@ -195,6 +195,7 @@ def _t1_error(
     return {
         "t1_myocardium_ms": round(float(np.median(found[where])), 1),
         "t1_myocardium_truth_ms": round(float(np.median(real[where])), 1),
+        "t1_myocardium_off_ms": round(float(np.median(np.abs(found - real)[where])), 1),
     }
 
 
