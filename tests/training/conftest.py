@@ -17,6 +17,7 @@ from cmr_synth.anatomy.template import draw_slice, draw_stack
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.networks.weights import save_weights, state_of
 from cmr_synth.training.recipe import Recipe
+from tests.generators.conftest import pipeline_folder  # noqa: F401
 
 
 def drawn_slices(count: int = 8) -> SliceSet:
@@ -42,6 +43,8 @@ def drawn_slices(count: int = 8) -> SliceSet:
             slice=i,
             z=i / count,
             completed=False,
+            height=170.0,
+            weight=60.0 + 5 * i,
         )
         for i in range(count)
     )

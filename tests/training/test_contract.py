@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from cmr_synth.cohorts.slices import SliceSet
+from cmr_synth.generators.covariate_gan.changer import CovariateChanger
 from cmr_synth.generators.interface import Condition, Images
 from cmr_synth.generators.latent.autoencoder import Autoencoder, AutoencoderConfig
 from cmr_synth.generators.latent.network import LatentConfig, LatentModel
@@ -79,6 +80,7 @@ TINY: dict[str, dict[str, Any]] = {
     "mask-flow": {"model": {**UNET, "pathologies": ["normal"]}},
     "volume-autoencoder": {"model": VOLUME, "loss": {**DISCRIMINATOR, "judged": 1}},
     "latent-volume": {"model": {**UNET, "vendors": VENDORS}, "initialize_from": "volumes"},
+    "covariate-gan": {"model": UNET, "loss": {"channels": [4, 4]}},
     "autoencoder": {"model": CODER, "loss": DISCRIMINATOR},
     "latent": {"model": {**UNET, "vendors": VENDORS}, "initialize_from": "autoencoder"},
     "maskgit": {
@@ -86,6 +88,9 @@ TINY: dict[str, dict[str, Any]] = {
         "initialize_from": "tokenizer",
     },
     "latent-control": {"initialize_from": "latent"},
+    "stable-diffusion": {
+        "model": {"pixels": [64, 64]}, "loss": {"rank": 2}, "initialize_from": "pipeline"
+    },
     "reccgan": {
         "model": {"filters": [4, 8, 8], "cascades": 1, "coils": 2}, "loss": DISCRIMINATOR
     },
@@ -139,8 +144,11 @@ def recipe(request, make_recipe, earlier):
     if "teacher" in model:
         stated["model"] = {**model, "teacher": str(earlier / model["teacher"])}
     if "initialize_from" in stated:
-        weights = earlier / stated["initialize_from"] / "weights.safetensors"
-        stated["initialize_from"] = str(weights)
+        folder = earlier / stated["initialize_from"]
+        if request.param == "stable-diffusion":
+            folder = request.getfixturevalue("pipeline_folder")
+        file = "model_index.json" if request.param == "stable-diffusion" else "weights.safetensors"
+        stated["initialize_from"] = str(folder / file)
     return make_recipe(**stated)
 
 
@@ -244,6 +252,10 @@ def test_two_steps_end_in_a_folder_that_loads_and_samples(recipe, patients, earl
         volume = torch.from_numpy(pictures[:1, None, None]).expand(-1, -1, 4, -1, -1)
         coded = with_weights(coder, out, device="cpu").encode(volume, labels)
         assert coded.shape == (1, 4, 2, 8, 8) and torch.isfinite(coded).all()
+        return
+    if recipe.family == "covariate-gan":
+        added = CovariateChanger.load(out).change(pictures, {"bmi": 24.0}, {"bmi": 30.0})
+        assert added.shape == (2, 128, 128) and np.isfinite(added).all()
         return
     if about["family"] not in families():  # a stage that makes no images of its own
         network = Autoencoder(read_config(out, AutoencoderConfig, family=about["family"]))

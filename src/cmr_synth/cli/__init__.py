@@ -28,6 +28,7 @@ VERBS = {
     "demo": "cmr_synth.cli.demo:demo",
     "synthesize": "cmr_synth.cli.synthesize:synthesize",
     "adapt": "cmr_synth.cli.adapt:adapt",
+    "covariate": "cmr_synth.cli.covariate:covariate",
     "simulate": "cmr_synth.cli.simulate:simulate",
     "reconstruct": "cmr_synth.cli.reconstruct:reconstruct",
     "manifold": "cmr_synth.cli.manifold:manifold",

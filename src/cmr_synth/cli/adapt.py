@@ -68,7 +68,7 @@ def adapt(
                 read = read_mask(mask[number], convention=None if labels == "auto" else labels)
                 heart, whose = read.scan, read.labels
             else:
-                heart, whose = _found(scan, str(loaded.generator.device))
+                heart, whose = found_heart(scan, str(loaded.generator.device))
             for step in run(scan, heart, loaded, request, keep_mm=keep_mm, follow=bool(mask)):
                 if not isinstance(step, Adapted):
                     done = (number + step.step / step.steps) / len(scans)
@@ -81,7 +81,7 @@ def adapt(
     result({"adapted": facts}, lines, as_json=as_json)
 
 
-def _found(scan: Any, device: str) -> tuple[Any, str]:
+def found_heart(scan: Any, device: str) -> tuple[Any, str]:
     """The heart that the bundled segmenter finds, and whose mask that is."""
     from cmr_synth.judges.find_heart import Found, find_heart
     from cmr_synth.judges.segmenter import Segmenter

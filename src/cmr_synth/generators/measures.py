@@ -9,14 +9,12 @@ and Salimans 2022, arXiv:2207.12598).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from cmr_synth.generators.phenotypes import Phenotype
 
 NAME = "measures"
 """What `Conditions` calls these layers."""
@@ -26,15 +24,34 @@ _FEATURES = 2 + 2 * len(_WAVES)
 _FURTHEST = 4.0  # standard deviations, beyond which nothing more is made of a number
 
 
+class Scaled(Protocol):
+    """A number by its name, with mean and deviation over the training patients."""
+
+    @property
+    def name(self) -> str:
+        """Its key in conditions."""
+        ...
+
+    @property
+    def mean(self) -> float:
+        """Of the training patients."""
+        ...
+
+    @property
+    def sd(self) -> float:
+        """Of the training patients, above 0."""
+        ...
+
+
 class Measures(nn.Module):
     """A vector from the phenotypes that are known of each image.
 
     The last layer starts at 0, so that a network to which it is added does what it did before.
     """
 
-    def __init__(self, phenotypes: Sequence[Phenotype], width: int):
+    def __init__(self, phenotypes: Sequence[Scaled], width: int):
         super().__init__()
-        self.phenotypes = tuple(phenotypes)
+        self.phenotypes: tuple[Scaled, ...] = tuple(phenotypes)
         self.first = nn.Linear(_FEATURES * len(self.phenotypes), width)
         self.last = nn.Linear(width, width)
         nn.init.zeros_(self.last.weight)

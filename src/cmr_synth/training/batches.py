@@ -42,7 +42,7 @@ class Batch:
         1 inside the scan's field of view, 0 where pixels are made up.
     conditions : one mapping an image
         Vendor, phase, pathology, cohort (text, empty where unknown), z, whether it was augmented,
-        and its contrast and its patient's phenotypes where they are wanted.
+        and its contrast and its patient's phenotypes and covariates where they are wanted.
     draws : one random generator an image
         For noise and dropped conditions.
     """
@@ -90,6 +90,8 @@ class Batches:
         Changes every picture once it is augmented.
     contrast : str or sequence of str
         Of the slices; where there are several, each picture's is told.
+    covariates : sequence of str
+        Those of each person that are told with the pictures; who lacks one is left out.
     phenotypes : sequence of str
         Those of each patient that are told with its pictures, where they could be measured.
     """
@@ -107,12 +109,17 @@ class Batches:
         streams: Sequence[NDArray[np.int64]] | None = None,
         style: Style | None = None,
         phenotypes: Sequence[str] = (),
+        covariates: Sequence[str] = (),
     ):
         self.slices, self.style, self.phenotypes = slices, style, tuple(phenotypes)
+        self.covariates = tuple(covariates)
         self.contrast = contrast if isinstance(contrast, str) else " or ".join(contrast)
         self.tells_contrast = not isinstance(contrast, str) and len(contrast) > 1
         self.streams = streams or [slices.where(split=split, cohorts=cohorts, contrast=contrast)]
         self.index = np.concatenate(self.streams)
+        if self.covariates and self.index.size:
+            self.streams = [self._with_covariates(one) for one in self.streams]
+            self.index = np.concatenate(self.streams)
         if self.index.size == 0:
             raise InputError(
                 f"the slice set has no {split} slices of {cohorts or 'any cohort'} with the "
@@ -190,6 +197,7 @@ class Batches:
                 "augmented": c,
                 **({"contrast": r.contrast} if self.tells_contrast else {}),
                 **({"phenotypes": m} if m else {}),
+                **({"covariates": r.covariates} if self.covariates else {}),
             }
             for r, c, m in zip(rows, changed, measured, strict=True)
         )
@@ -212,6 +220,17 @@ class Batches:
             self.slices.labels[like],
         )
         return torch.from_numpy(seen), replace(own, vendor=self.slices.rows[like].vendor)
+
+    def _with_covariates(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The slices of people whose covariates are known."""
+        rows = self.slices.rows
+        kept = [i for i in index if all(name in rows[i].covariates for name in self.covariates)]
+        if not kept:
+            raise InputError(
+                f"no training patient has {' and '.join(self.covariates)}; train on a cohort that "
+                "states it (ACDC has height and weight), or add it to cohort.csv and prepare anew."
+            )
+        return np.array(kept, dtype=np.int64)
 
     def values_of(self, phenotype: str) -> list[float]:
         """A phenotype of the people trained on, one value each of those that could be measured."""

@@ -169,6 +169,7 @@ def batches_of(task: Task, recipe: Recipe, slices: SliceSet) -> Batches:
         cohorts=recipe.cohorts,
         contrast=getattr(task, "contrast", "cine"),
         phenotypes=getattr(task, "phenotypes", ()),
+        covariates=getattr(task, "covariates", ()),
     )
 
 

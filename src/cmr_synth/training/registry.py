@@ -31,6 +31,8 @@ BUILT_IN = {
     "volume-autoencoder": "cmr_synth.training.families.volume_autoencoder:VolumeAutoencoderTask",
     "latent-volume": "cmr_synth.training.families.latent_volume:LatentVolumeTask",
     "mask-flow": "cmr_synth.training.families.mask_flow:MaskFlowTask",
+    "covariate-gan": "cmr_synth.training.families.covariate_gan:CovariateGanTask",
+    "stable-diffusion": "cmr_synth.training.families.stable_diffusion:StableDiffusionTask",
     "dcgan": "cmr_synth.training.families.dcgan:DcganTask",
     "reccgan": "cmr_synth.training.families.reccgan:ReccganTask",
     "encoder": "cmr_synth.training.families.encoder:EncoderTask",

@@ -30,6 +30,9 @@ class Task(Protocol):
         task that does not say learns from cine.
     phenotypes : tuple of str, optional
         Those of each patient that its batches tell, of `cmr_synth.anatomy.phenotypes.PHENOTYPES`.
+    covariates : tuple of str, optional
+        Those of each person that its batches tell, of `cmr_synth.cohorts.covariates.COVARIATES`;
+        who lacks one is left out.
     private_network : str, optional
         The one of several networks that learns from patients, of a training with privacy; the
         others learn by `afterwards(draws, device=...)`, which yields as `losses` and sees none.

@@ -145,7 +145,7 @@ def adopt(
     """
     source = Path(source)
     require_pipeline(source)
-    config = config or StableDiffusionConfig(pixels=_pixels(source))
+    config = config or StableDiffusionConfig(pixels=pixels_of(source))
     name = name or re.sub(r"[^a-z0-9]+", "-", source.resolve().name.lower()).strip("-") or FAMILY
     with write_folder(Path(out), replaces="card.yaml") as folder:
         copied = []
@@ -236,7 +236,7 @@ def _to_copy(source: Path) -> Sequence[Path]:
     return found
 
 
-def _pixels(source: Path) -> tuple[int, int]:
+def pixels_of(source: Path) -> tuple[int, int]:
     """Of the pictures that the pipeline was trained on."""
     latent = _json(source / "unet" / "config.json").get("sample_size") or 64
     levels = len(_json(source / "vae" / "config.json").get("block_out_channels") or [0] * 4)

@@ -1,0 +1,1 @@
+"""A person's picture at another age or body mass index, by a conditional Wasserstein GAN."""
