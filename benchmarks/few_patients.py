@@ -216,7 +216,7 @@ def _winners(lines: Sequence[Line]) -> list[str]:
     said = []
     for heading, (words, best) in WINNERS.items():
         known = {one.name: v for one in lines if (v := one.figure(heading)) is not None}
-        if known:
+        if len(known) > 1:
             said.append(f"{words}: `{best(known, key=lambda name: known[name])}`")
     return [f"First by {'; '.join(said)}."] if said else []
 

@@ -18,6 +18,7 @@ from cmr_synth.generators import zoo
 from cmr_synth.generators.card import Card
 from cmr_synth.generators.identity import identity_of
 from cmr_synth.release.closeness import NOT_AUDITED
+from cmr_synth.release.reality import IMAGES
 from cmr_synth.release.request import ReleaseRequest
 from cmr_synth.release.sources.registry import People, people_of
 from cmr_synth.synthesis.record import versions
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 # Seconds a slice beside the generator and bytes, as benchmarks/release.py measures them.
 LOOK_S, NEAR_S, WRITE_S = 0.06, 0.12, 0.02
+LEARN_S = 0.03  # a slice that a segmenter learns from, for utility
 BYTES_A_PIXEL, BYTES_A_PICTURE, DICOM_BYTES_A_PIXEL = 3.2, 40_000, 2.0
 
 SAME = ("model_identity", "request", "archive_sha256", "masks_sha256", "real_sha256", "versions")
@@ -232,7 +234,9 @@ def _seconds(ground: Ground, slices: int) -> float | None:
     default, asked = ground.card.default_steps, ground.request.steps
     if asked and default:
         own *= asked / default
-    return slices * (own + LOOK_S + WRITE_S + (NEAR_S if ground.archive is not None else 0.0))
+    made = slices * (own + LOOK_S + WRITE_S + (NEAR_S if ground.archive is not None else 0.0))
+    wants_utility = ground.request.evidence.utility and ground.real is not None
+    return made + (2 * IMAGES * LEARN_S if wants_utility else 0.0)
 
 
 def _audited(archive: Archive | None) -> str:
