@@ -45,6 +45,23 @@ def test_ways_side_by_side(run, scan, tmp_path):  # noqa: F811
     }  # fmt: skip
 
 
+def test_frames_of_a_cine_are_scans_of_their_own(run, scan, tmp_path, hearts):  # noqa: F811
+    pixels = np.stack([hearts.numpy(), 0.5 * hearts.numpy()])[:, :, 32:-32]  # (t, z, y, x)
+    path, out = tmp_path / "cine.nii.gz", tmp_path / "out"
+    nib.save(nib.Nifti1Image(pixels.T, AFFINE), path)
+    options = ("--model", "zero-filled", "--acceleration", "2", "--out", out)
+    assert run("reconstruct", path, *options).code == 0
+    made = nib.load(out / "cine_zero-filled.nii.gz").get_fdata().T
+    assert made.shape == pixels.shape
+    assert made[1].mean() == pytest.approx(0.5 * made[0].mean(), rel=0.05)
+    assert np.abs(made[0] - 2 * made[1]).max() > 0.02  # other lines, other noise
+    # the first frame does not depend on there being a second
+    nib.save(nib.Nifti1Image(pixels[:1].T, AFFINE), tmp_path / "still.nii.gz")
+    assert run("reconstruct", tmp_path / "still.nii.gz", *options).code == 0
+    alone = nib.load(out / "still_zero-filled.nii.gz").get_fdata().T
+    np.testing.assert_allclose(np.squeeze(alone), made[0], atol=1e-4)
+
+
 def test_what_is_made_of_a_synthetic_scan_is_synthetic(run, scan, tmp_path):  # noqa: F811
     (tmp_path / "patient.json").write_text('{"synthetic": true}')
     out = tmp_path / "out"
