@@ -33,8 +33,8 @@ from cmr_synth.synthesis.volumes import (
 GRID = {"shape": (64, 64), "spacing_mm": 3.0}
 
 
-def write_model(folder, axis: str = "z"):
-    """A tiny model folder with random weights and a card."""
+def write_model(folder, axis: str = "z", *, empty: bool = True):
+    """A tiny model folder with random weights and a card; where `empty` it draws no hearts."""
     config = LatentVolumeConfig(
         **GRID,
         channels=(8, 8),
@@ -42,7 +42,6 @@ def write_model(folder, axis: str = "z"):
         head_width=4,
         groups=4,
         vendors=("siemens",),
-        phases=("ED", "ES") if axis == "z" else (),
         pathologies=("dcm",),
         autoencoder={
             **GRID, "axis": axis, "depth": 8, "least": 4, "channels": (8, 8), "latent": 4,
@@ -52,7 +51,11 @@ def write_model(folder, axis: str = "z"):
     folder.mkdir()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        save_weights(folder / "weights.safetensors", state_of(LatentVolumeModel(config)), bits=16)
+        model = LatentVolumeModel(config)
+    if empty:
+        fold = config.autoencoder.fold**2  # channels of the picture come first, then background
+        model.autoencoder.body.decoder.blocks[-1].conv.bias.data[fold : 2 * fold] = 100
+    save_weights(folder / "weights.safetensors", state_of(model), bits=16)
     about = {
         "family": "latent-volume",
         "config": config.model_dump(mode="json"),
@@ -64,7 +67,7 @@ def write_model(folder, axis: str = "z"):
     rows = tuple(
         SliceRow(
             cohort="drawn", patient=f"p{k % 2}", split="train", vendor="siemens",
-            phase=("ED", "ES")[k % 2] if axis == "z" else "", pathology="dcm", slice=k // 2, z=0.5,
+            phase=("ED", "ES")[k % 2], pathology="dcm", slice=k // 2, z=0.5,
             completed=False, between_mm=10.0, frame=None if axis == "z" else k // 2,
         )
         for k in range(16)
@@ -182,9 +185,17 @@ def test_a_cine_is_one_slice_over_a_beat(tmp_path):
     assert image.shape == (64, 64, 1, 8) and image.header.get_zooms()[3] == 0.125
     assert nib.load(tmp_path / "made" / "cine0000_gt.nii.gz").shape == image.shape
     assert record["volume"]["frames"] == 8 and record["z"] == 0.5
-    with pytest.raises(InputError, match="^phase 'ED': model"):
+    with pytest.raises(InputError, match="^phase: this model makes whole beats"):
         list(run_volumes(tmp_path / "other", Request(model=made, phase="ED")))
     assert not (tmp_path / "other").exists()
+
+
+def test_a_volume_without_a_heart_is_not_plausible(folder):
+    from cmr_synth.generators import zoo
+
+    (one,) = volumes(synthesize_volumes(zoo.load(folder), Request(steps=1)))
+    assert not one.plausible and not one.mask.array.any()
+    assert one.image.record["volume"]["findings"] == ["0 slices have an LV, fewer than 4."]
 
 
 def test_every_frame_of_a_cine_is_to_show_a_heart(folder):

@@ -205,6 +205,18 @@ def test_the_discriminator_sees_single_slices(make_recipe, stacks):
     assert set(sizes) == {(6, 5, 64, 64)}
 
 
+def test_a_beat_is_learned_from_with_its_level_and_without_a_phase(make_recipe, stacks):
+    rows = [
+        replace(row, slice=2, frame=row.slice, z=0.7, phase=("ED", "", "ES", "")[row.slice])
+        for row in stacks.rows
+    ]
+    beats = replace(stacks, rows=tuple(rows))
+    recipe = make_recipe(family="volume-autoencoder", model={**TINY, "axis": "t"})
+    batch = batches_of(make_task(recipe), recipe, beats).batch(0, 2)
+    assert batch.images.shape == (2, 1, 4, 64, 64)
+    assert [(c["z"], c["phase"]) for c in batch.conditions] == [(0.7, "")] * 2
+
+
 @pytest.mark.parametrize("name", ["noise", "blur", "looks", "shapes"])
 def test_what_would_change_slices_one_by_one_is_refused(make_recipe, stacks, name):
     recipe = make_recipe(family="volume-autoencoder", model=TINY, augmentation={name: 0.1})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cmr_synth.cli.cines import prepare_cines
 from cmr_synth.cli.console import Interrupted, Json, fail, progress, remark, result
 from cmr_synth.errors import InputError
 
@@ -248,3 +249,6 @@ def prepare_slices(
         patients = len({(row.cohort, row.patient) for row in slices.rows})
         remark(f"no slice is for {' and '.join(empty)}: {patients} patients in all are too few.")
     return {"folder": str(out), "slices": counts, "cohorts": slices.about["cohorts"]}
+
+
+app.command("prepare-cines")(prepare_cines)

@@ -241,14 +241,16 @@ def _volume(
 def implausible(labels: NDArray[np.uint8], config: VolumeConfig) -> list[Finding]:
     """What is not like a heart about the mask of a volume, (d, y, x).
 
-    A stack is looked over as a whole; of a cine every frame is, and each has to have an LV.
+    A stack is looked over as a whole, and has to have an LV on as many slices as training hearts
+    have at least; of a cine every frame is, and each has to have one.
     """
     in_plane = (config.spacing_mm, config.spacing_mm)
     if config.axis == "z":
         found = stack_findings(labels, (config.between_mm, *in_plane))
-        if len(labels) < config.least:
-            few = f"The heart has {len(labels)} slices, fewer than {config.least}."
-            found.append(Finding("size", few, "error"))
+        count = int((labels == LV).any(axis=(1, 2)).sum())
+        if count < config.least:
+            few = f"{count} slices have an LV, fewer than {config.least}."
+            found.append(Finding("size", few, "error", structure="LV"))
     else:
         found = [
             replace(one, message=f"Frame {t}: {one.message}")

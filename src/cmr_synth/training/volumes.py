@@ -144,8 +144,8 @@ def _none(depth: Depth, left_out: LeftOut, split: str, cohorts: Sequence[str] | 
             f"the slice set has no {split} {what} to learn from ({'; '.join(lines)}); set "
             "model.least and model.depth of the autoencoder, or prepare it from more patients."
         )
-    how = "NAME=PATH" if depth.axis == "z" else "--cines NAME=PATH"
+    verb = "prepare" if depth.axis == "z" else "prepare-cines"
     return (
         f"the slice set has no {split} {what}s of {cohorts or 'any cohort'}; make one with `cohort "
-        f"prepare {how}`."
+        f"{verb} NAME=PATH`."
     )
