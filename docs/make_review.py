@@ -213,8 +213,8 @@ SECTION_III = (
     Row(
         "FFD-VAE (DiffuSeg) [5]",
         "codes of anatomy and domain",
-        ("train factorised",),
-        note="the codes are not conditions of a diffusion here",
+        ("train factorised", "train latent-codes"),
+        note="the second is a latent diffusion or flow whose conditions are the codes",
     ),
     Row(
         "Segmentation-guided diffusion [30]",

@@ -85,6 +85,17 @@ LATENT = {
     },
 }
 
+CODES = {
+    "anatomy": 4,
+    "domain": 4,
+    "encoder": (8, 8),
+    "domain_encoder": (8, 8),
+    "decoder": (8, 8, 4),
+    "blocks": 1,
+    "hidden": 4,
+    "groups": 4,
+}
+
 TINY = {
     "flow": standard(
         "flow.network:FlowNetwork",
@@ -104,6 +115,12 @@ TINY = {
         "latent.network:LatentConfig",
         LATENT,
         **{"decoder.out.weight": 0.01},  # greys, neither black nor white
+    ),
+    "latent-codes": standard(
+        "latent_codes.network:LatentCodesModel",
+        "latent_codes.network:LatentCodesConfig",
+        {**LATENT, "factorised": {**GRID, **CODES, "vendors": VENDORS}},
+        **{"decoder.out.weight": 0.01},
     ),
     "latent-control": standard(
         "latent_control.network:ControlledModel",
@@ -125,16 +142,7 @@ TINY = {
     "factorised": standard(
         "factorised.network:FactorisedNetwork",
         "factorised.network:FactorisedConfig",
-        {
-            "anatomy": 4,
-            "domain": 4,
-            "encoder": (8, 8),
-            "domain_encoder": (8, 8),
-            "decoder": (8, 8, 4),
-            "blocks": 1,
-            "hidden": 4,
-            "groups": 4,
-        },
+        CODES,
         **{"decoder.out.weight": 0.05},
     ),
     "latent-volume": standard(

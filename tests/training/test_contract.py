@@ -17,6 +17,7 @@ from torch import nn
 
 from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.generators.covariate_gan.changer import CovariateChanger
+from cmr_synth.generators.factorised.network import FactorisedConfig, FactorisedNetwork
 from cmr_synth.generators.interface import Condition, Images
 from cmr_synth.generators.latent.autoencoder import Autoencoder, AutoencoderConfig
 from cmr_synth.generators.latent.network import LatentConfig, LatentModel
@@ -50,6 +51,10 @@ SPADE = {
     "vendors": VENDORS,
 }
 CODER = {"encoder": [8, 8], "decoder": [8, 8, 4], "blocks": 1, "hidden": 4, "groups": 4}
+CODES = {
+    "anatomy": 4, "domain": 4, "encoder": [8, 8], "domain_encoder": [8, 8],
+    "decoder": [8, 8, 4], "blocks": 1, "hidden": 4, "groups": 4, "vendors": VENDORS,
+}  # fmt: skip
 DISCRIMINATOR = {"channels": 4, "layers": 1}
 VOLUME = {"depth": 4, "least": 3, "fold": 8, "latent": 4, "channels": [8, 8], "groups": 4}
 
@@ -71,12 +76,7 @@ TINY: dict[str, dict[str, Any]] = {
     "spade-gan": {"model": SPADE, "loss": DISCRIMINATOR},
     "cvae": {"model": SPADE},
     "private-gan": {"model": SPADE, "loss": DISCRIMINATOR},
-    "factorised": {
-        "model": {
-            "anatomy": 4, "domain": 4, "encoder": [8, 8], "domain_encoder": [8, 8],
-            "decoder": [8, 8, 4], "blocks": 1, "hidden": 4, "groups": 4, "vendors": VENDORS,
-        }
-    },
+    "factorised": {"model": CODES},
     "mask-flow": {"model": {**UNET, "pathologies": ["normal"]}},
     "volume-autoencoder": {"model": VOLUME, "loss": {**DISCRIMINATOR, "judged": 1}},
     "latent-volume": {"model": {**UNET, "vendors": VENDORS}, "initialize_from": "volumes"},
@@ -88,6 +88,10 @@ TINY: dict[str, dict[str, Any]] = {
         "initialize_from": "tokenizer",
     },
     "latent-control": {"initialize_from": "latent"},
+    "latent-codes": {
+        "model": {**UNET, "vendors": VENDORS, "factorised": "codes"},
+        "initialize_from": "autoencoder",
+    },
     "stable-diffusion": {
         "model": {"pixels": [64, 64]}, "loss": {"rank": 2}, "initialize_from": "pipeline"
     },
@@ -127,10 +131,16 @@ def earlier(tmp_path_factory, tiny_model) -> Path:
         written.append(("volumes", VolumeAutoencoder(of_volumes)))
         tokenizer = AutoencoderConfig.model_validate({**CODER, "bottleneck": "vq", "codes": 16})
         written.append(("tokenizer", Autoencoder(tokenizer)))
+        codes = FactorisedNetwork(FactorisedConfig.model_validate(CODES))
+        written.append(("codes", codes))
     for name, network in written:
         (root / name).mkdir()
         save_weights(root / name / "weights.safetensors", state_of(network), bits=16)
-        family = {"tokenizer": "autoencoder", "volumes": "volume-autoencoder"}.get(name, name)
+        family = {
+            "tokenizer": "autoencoder",
+            "volumes": "volume-autoencoder",
+            "codes": "factorised",
+        }.get(name, name)
         about = {"family": family, "config": network.config.model_dump(mode="json")}
         (root / name / "config.json").write_text(json.dumps(about))
     return root
@@ -141,8 +151,9 @@ def recipe(request, make_recipe, earlier):
     """A tiny recipe of every registered family, two steps long."""
     stated = {"family": request.param, "images": 4, "batch_size": 2, **TINY[request.param]}
     model = dict(stated.get("model", {}))
-    if "teacher" in model:
-        stated["model"] = {**model, "teacher": str(earlier / model["teacher"])}
+    for named in ("teacher", "factorised"):
+        if named in model:
+            stated["model"] = {**model, named: str(earlier / model[named])}
     if "initialize_from" in stated:
         folder = earlier / stated["initialize_from"]
         if request.param == "stable-diffusion":

@@ -20,6 +20,7 @@ BUILT_IN = {
     "latent": "cmr_synth.generators.latent.generator:LatentGenerator",
     "latent-control": "cmr_synth.generators.latent_control.generator:LatentControlGenerator",
     "latent-volume": "cmr_synth.generators.volumes.generator:LatentVolumeGenerator",
+    "latent-codes": "cmr_synth.generators.latent_codes.generator:LatentCodesGenerator",
     "maskgit": "cmr_synth.generators.maskgit.generator:MaskgitGenerator",
     "cvae": "cmr_synth.generators.cvae.generator:CvaeGenerator",
     "factorised": "cmr_synth.generators.factorised.generator:FactorisedGenerator",

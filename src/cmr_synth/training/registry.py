@@ -24,6 +24,7 @@ BUILT_IN = {
     "autoencoder": "cmr_synth.training.families.autoencoder:AutoencoderTask",
     "latent": "cmr_synth.training.families.latent:LatentTask",
     "latent-control": "cmr_synth.training.families.latent_control:LatentControlTask",
+    "latent-codes": "cmr_synth.training.families.latent_codes:LatentCodesTask",
     "maskgit": "cmr_synth.training.families.maskgit:MaskgitTask",
     "cvae": "cmr_synth.training.families.cvae:CvaeTask",
     "factorised": "cmr_synth.training.families.factorised:FactorisedTask",

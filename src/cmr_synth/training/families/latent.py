@@ -9,6 +9,7 @@ complete. Start with the weights of the autoencoder, or of an earlier latent mod
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -50,10 +51,13 @@ class LatentTask(FamilyTask):
     family = FAMILY
     contrasts = tuple(CONTRASTS)
     knows_contrasts = True
+    loss_kind: ClassVar[type[LatentLoss]] = LatentLoss
+    loss: LatentLoss
+    model: Any  # a `LatentModel`, or what has its network and autoencoder
 
     def __init__(self, recipe: Recipe):
         super().__init__(recipe)
-        self.loss = self.loss_settings(LatentLoss)
+        self.loss = self.loss_settings(self.loss_kind)
         self.model = self._started()
         self.model.autoencoder.eval().requires_grad_(False)
         config = self.model.config
@@ -63,7 +67,7 @@ class LatentTask(FamilyTask):
         self.rates = {"latent": 1.0}
         self.words = self.network.conditions.words
 
-    def _started(self) -> LatentModel:
+    def _started(self) -> Any:
         """The model with the weights of an autoencoder, or of an earlier model, in it."""
         return on_autoencoder(
             self, LatentModel, LatentConfig, recipe_of_it="autoencoder", what="a latent model"
@@ -86,11 +90,15 @@ class LatentTask(FamilyTask):
             share = self.network.share(time)
             noisy = share.sqrt() * latents + (1 - share).sqrt() * noise
             level = level_weight("sample", share.flatten(), self.loss.snr_bound)
-        found = self.networks["latent"](
-            noisy, time, one_hot_mask(labels, self.model.config.classes), conditions
-        )
+        found = self.networks["latent"](noisy, time, *self.told(batch, labels, conditions))
         spread = self.model.config.autoencoder.spread
         yield "latent", level * self._error(found, latents, batch) / spread**2
+
+    def told(
+        self, batch: Batch, labels: Tensor, conditions: list[dict[str, Any]]
+    ) -> tuple[Tensor, list[dict[str, Any]]]:
+        """What the network is told of a batch beside what is noisy: masks, and conditions."""
+        return one_hot_mask(labels, self.model.config.classes), conditions
 
     @torch.no_grad()
     def _encoded(self, pictures: Tensor) -> Tensor:
