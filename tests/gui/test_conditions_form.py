@@ -107,6 +107,20 @@ def test_cohorts_are_offered_by_models_that_know_some(form, monkeypatch):
     assert form.request(labels=None, single=True).cohort == "chla"
 
 
+def test_contrasts_are_offered_by_models_that_make_several(form, monkeypatch):
+    card = form.card
+    for words in ((), ("cine", "lge")):
+        known = card.conditions.model_copy(update={"contrasts": words})
+        changed = card.model_copy(update={"conditions": known})
+        monkeypatch.setattr(_models, "card", lambda name, changed=changed: changed)
+        form._on_model()
+        assert form.contrast.isVisible() == bool(words)
+        assert form.request(labels=None, single=True).contrast is None
+    form.contrast.setCurrentIndex(form.contrast.findData("lge"))
+    assert "late gadolinium" in form.contrast.currentText()
+    assert form.request(labels=None, single=True).contrast == "lge"
+
+
 def test_spacing_and_mirror_are_asked_for(form):
     from cmr_synth.imaging.heart_side import MIRRORS
 

@@ -195,7 +195,7 @@ def _tools(ground: Ground, load: Callable[[], zoo.Model]) -> Tools:
     from cmr_synth.judges.segmenter import Segmenter
 
     model = load()
-    segmenter = Segmenter.load() if ground.card.conditions.contrast == CINE else None
+    segmenter = Segmenter.load() if ground.request.contrast == CINE else None
     detector = None
     if ground.archive is not None:
         from cmr_synth.judges.copy_detector import CopyDetector

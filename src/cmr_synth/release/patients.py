@@ -153,12 +153,13 @@ class Maker:
             vendor=asked.vendor,
             phase=phase if phase in known.phases else None,
             pathology=asked.pathology if asked.pathology in known.pathologies else None,
+            contrast=request.contrast if known.contrasts else None,
             n=variant + 1,
             seed=asked.seed,
             steps=request.steps,
             guidance=request.guidance,
             sampler=request.sampler,
-            redraws=request.redraws if known.contrast == CINE_CONTRAST else None,
+            redraws=request.redraws if request.contrast == CINE_CONTRAST else None,
             batch=request.batch,
         )
         made: Synthetic | None = None

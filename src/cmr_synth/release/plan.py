@@ -248,10 +248,11 @@ def _audited(archive: Archive | None) -> str:
 def _against_model(request: ReleaseRequest, card: Card) -> list[str]:
     known = card.conditions
     said = []
-    if request.contrast != known.contrast:
+    made = known.contrasts or (known.contrast,)
+    if request.contrast not in made:
         said.append(
             f"contrast: {request.contrast} is asked for and model {card.name} makes "
-            f"{known.contrast}; choose a model of that contrast."
+            f"{', '.join(made)}; choose a model of that contrast."
         )
     for vendor in request.vendors:
         if vendor not in known.vendors:
