@@ -10,6 +10,7 @@ from cmr_synth.cli.audit.membership import membership
 from cmr_synth.cli.audit.neighbours import neighbours
 from cmr_synth.cli.audit.passport import passport
 from cmr_synth.cli.audit.verify import verify
+from cmr_synth.cli.audit.volumes import volumes
 
 app = typer.Typer(help="Judge the privacy of synthetic images.", no_args_is_help=True)
 
@@ -20,6 +21,7 @@ def top() -> None:
 
 
 app.command("neighbours")(neighbours)
+app.command("volumes")(volumes)
 app.command("membership")(membership)
 app.command("copying")(copying)
 app.command("passport")(passport)
