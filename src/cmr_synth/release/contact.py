@@ -37,7 +37,7 @@ def write_sheets(
             rows,
             groups=[(phase, len(SHARES)) for phase in phases],
             title=title,
-            subtitle=f"synthetic; {verdict}"[:140],
+            subtitle=f"synthetic; {verdict.split(';')[0]}",  # all of it is in the evidence
             footnote=f"sheet {number + 1} of {count}",
             tile=110,
         )
@@ -74,6 +74,6 @@ def _row(folder: Path, patient: Mapping[str, Any], found: Closeness | None) -> S
             tiles += [np.asarray(sample.pixels[k]) for k in chosen]
             labels = sample.labels[chosen[1]] if labels is None else labels
     asked = patient["asked"]
-    words = [asked["vendor"] or "", asked["pathology"] or ""]
-    detail = "; ".join(flags_of(patient, found)) or " ".join(filter(None, words))
-    return SheetRow(pictures=tiles, labels=labels, name=patient["ident"], detail=detail)
+    who = " ".join(filter(None, (asked["vendor"], asked["pathology"])))
+    lines = [line for line in (who, *flags_of(patient, found)) if line]
+    return SheetRow(pictures=tiles, labels=labels, name=patient["ident"], detail="\n".join(lines))

@@ -36,7 +36,7 @@ class SheetRow:
     labels : (y, x) uint8 array, optional
         Engine labels of the mask, drawn first.
     name, detail : str
-        Two short lines at the left.
+        A short line at the left, and one or some below it.
     """
 
     pictures: Sequence[NDArray[Any] | None]
