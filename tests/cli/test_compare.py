@@ -151,6 +151,10 @@ def test_recipes_are_trained_on_few_patients_and_measured_on_all(run, prepared, 
     [
         (["flow", "--training-patients", "5"], "every model named is finished"),
         (["ddpm", "--train", "--images", "4", "--training-patients", "99"], "has 8 of acdc"),
+        (
+            ["autoencoder", "--images", "4"],
+            "autoencoder: trains a network of the family autoencoder, which makes no images",
+        ),
         (["nonsense", "--images", "4"], "nonsense: neither a model nor a recipe"),
         (["flow", "flow"], "named twice"),
         (["ddpm", "--train"], "give --minutes or --images"),

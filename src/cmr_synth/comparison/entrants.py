@@ -126,6 +126,7 @@ def trained(
 
 def _entrant(name: str, *, train: bool, known: Sequence[str]) -> Entrant:
     from cmr_synth.generators import zoo
+    from cmr_synth.generators.registry import families
     from cmr_synth.training.recipe import bundled_recipes, load_recipe
     from cmr_synth.training.registry import require_task
 
@@ -139,6 +140,12 @@ def _entrant(name: str, *, train: bool, known: Sequence[str]) -> Entrant:
     if is_recipe:
         for stage in stages:
             require_task(load_recipe(stage), where=stage)
+        family = load_recipe(stages[-1]).family
+        if family not in families():
+            raise InputError(
+                f"{stages[-1]}: trains a network of the family {family}, which makes no images to "
+                f"compare; a recipe that starts from it is written {stages[-1]}+SECOND."
+            )
         return Entrant("+".join(Path(stage).stem for stage in stages), None, tuple(stages))
     raise InputError(
         f"{name}: neither a model nor a recipe. Models are {', '.join(known)}; recipes are "
