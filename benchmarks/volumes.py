@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from stacks import alike
 
 from cmr_synth.anatomy.labels import is_heart
-from cmr_synth.cohorts.slices import SliceSet, open_slice_set
+from cmr_synth.cohorts.slices import SliceSet, open_slice_set, persons_of
 from cmr_synth.cohorts.volumes import Depth, Volume, volumes_of
 from cmr_synth.generators import zoo
 from cmr_synth.generators.interface import Condition
@@ -87,24 +87,27 @@ def main() -> None:
 def nearest(
     slices: SliceSet, made: Stacks, real: Stacks, depth: Depth, cohort: str, shape: tuple[int, int]
 ) -> None:
-    """Print how like the nearest training stack whole stacks are."""
+    """Print how like the nearest training stack whole stacks are, and the lead over the next."""
     trained, _ = volumes_of(slices, depth, cohorts=[cohort])
     training = np.stack([cropped(one, slices, shape)[0] for one in trained])
     rng = np.random.default_rng(0)
     copies = training[: len(made)] + rng.normal(0, COPY_NOISE, training[: len(made)].shape)
     unseen = np.stack([pixels for pixels, _ in real])
-    nearest_real = nearest_volumes(unseen, training)[1]
-    print("\n| nearest training stack of | volumes | 5 % | median | 95 % | nearer than unseen |")
+    whose = persons_of([one.row for one in trained])
+    most = nearest_volumes(unseen, training, whose)[2].max()
+    print("\n| nearest training stack of | volumes | correlation | lead | most | beyond unseen |")
     print("| --- | --- | --- | --- | --- | --- |")
     for what, stacks in (
         ("real, unseen", unseen),
         ("synthetic", np.stack([pixels for pixels, _ in made])),
         ("planted copies", copies),
     ):
-        values = nearest_volumes(stacks, training)[1]
-        low, middle, high = np.percentile(values, [5, 50, 95])
-        nearer = int((values > nearest_real.max()).sum())
-        print(f"| {what} | {len(values)} | {low:.3f} | {middle:.3f} | {high:.3f} | {nearer} |")
+        _, values, leads = nearest_volumes(stacks, training, whose)
+        middle, lead = np.median(values), np.median(leads)
+        beyond = int((leads > most).sum())
+        print(
+            f"| {what} | {len(values)} | {middle:.3f} | {lead:.3f} | {leads.max():.3f} | {beyond} |"
+        )
 
 
 def cropped(

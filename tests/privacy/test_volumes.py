@@ -18,20 +18,35 @@ def patients() -> np.ndarray:
 
 def test_a_planted_copy_is_found_in_another_brightness_and_under_noise(patients):
     noise = np.random.default_rng(1).normal(0, 0.1, patients[:1].shape)
-    place, alike = nearest_volumes(0.5 * patients[[4]] + 0.2 + noise, patients)
-    assert place.tolist() == [4] and alike[0] > 0.6
+    place, alike, lead = nearest_volumes(0.5 * patients[[4]] + 0.2 + noise, patients)
+    assert place.tolist() == [4] and alike[0] > 0.6 and lead[0] > 0.4
 
 
 def test_a_copy_is_found_where_it_is_moved(patients):
     moved = np.roll(patients[[3]], (4, -4), axis=(2, 3))
-    place, alike = nearest_volumes(moved, patients)
-    assert place.tolist() == [3] and alike[0] == pytest.approx(1)
+    place, alike, lead = nearest_volumes(moved, patients)
+    assert place.tolist() == [3] and alike[0] == pytest.approx(1) and lead[0] > 0.5
 
 
 def test_somebody_else_is_not(patients):
     other = np.random.default_rng(2).random((5, 3, 32, 32))
     assert nearest_volumes(other, patients)[1].max() < 0.5
     assert nearest_volumes(patients, patients)[1] == pytest.approx(1)
+
+
+def test_an_average_heart_is_like_everybody_and_has_little_lead(patients):
+    _, alike, lead = nearest_volumes(patients.mean(axis=0)[None], patients)
+    copied = nearest_volumes(patients, patients)[2].min()
+    assert alike[0] > 0.3 and lead[0] < 0.5 * copied
+
+
+def test_two_stacks_of_one_person_are_no_rivals(patients):
+    both = np.concatenate([patients, patients[:1]])
+    persons = np.array([*"abcdef", "a"])
+    assert nearest_volumes(patients[:1], both)[2][0] == pytest.approx(0)
+    assert nearest_volumes(patients[:1], both, persons)[2][0] > 0.5
+    with pytest.raises(ValueError, match="volumes of"):
+        nearest_volumes(patients[:1], both, np.array(["a"] * 7))
 
 
 def test_slices_of_six_patients_are_like_none_of_them_as_a_whole(patients):

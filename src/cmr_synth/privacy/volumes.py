@@ -1,8 +1,12 @@
 """The nearest real stack of a whole synthetic one: what slices of one person tell together.
 
 A slice can look like nobody's and a stack still like somebody's, because all slices of a stack have
-to come from one person. Whole volumes are compared by the correlation of their voxels, averaged
-over 4 x 4 pixels in plane, for it is layout and shading that slices of a person share.
+to come from one person. A blurred stack, or an average heart, is like everybody: what tells is by
+how much a stack is more like one person than like the next, in the manner of the ratio of
+distances to the nearest and the next (Lowe 2004, doi:10.1023/B:VISI.0000029664.99615.94).
+
+Whole volumes are compared by the correlation of their voxels, averaged over 4 x 4 pixels in plane,
+for it is layout and shading that slices of a person share.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.cohorts.slices import SliceSet
+from cmr_synth.cohorts.slices import SliceSet, persons_of
 from cmr_synth.cohorts.volumes import Depth, Volume, volumes_of
 from cmr_synth.errors import InputError
 
@@ -22,8 +26,10 @@ COPY_NOISE = 0.05  # standard deviation, of planted copies
 
 
 def nearest_volumes(
-    made: NDArray[np.floating], real: NDArray[np.floating]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    made: NDArray[np.floating],
+    real: NDArray[np.floating],
+    persons: NDArray[np.str_] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """The real volume that each synthetic one is most like.
 
     Parameters
@@ -32,17 +38,22 @@ def nearest_volumes(
         Grey values on one grid, at the same depth; see `cmr_synth.cohorts.volumes`. Sides divide
         by 4. They may be apart by 4 pixels along each axis, because each was centred on its heart.
 
+    persons : (m,) str array, optional
+        Whose the real ones are; by default each is somebody else's.
+
     Returns
     -------
-    (n,) int array, (n,) float64 array
-        Which one, and the correlation with it, -1 to 1.
+    (n,) int array, (n,) float64 array, (n,) float64 array
+        Which one; the correlation with it, -1 to 1; and by how much that exceeds the correlation
+        with anything of the next person.
 
     Raises
     ------
     ValueError
-        If the volumes are of different shapes, or there is no real one.
+        If the volumes are of different shapes, or the real ones not of two persons at least.
     """
-    if made.shape[1:] != real.shape[1:] or not len(real):
+    whose = np.arange(len(real)).astype(str) if persons is None else persons
+    if made.shape[1:] != real.shape[1:] or len(np.unique(whose)) < 2:
         raise ValueError(f"volumes of {made.shape[1:]} among {len(real)} of {real.shape[1:]}")
     inner, sought = _averaged(made), _averaged(real)
     middle = _standard(sought[:, :, 1:-1, 1:-1]).T
@@ -56,7 +67,9 @@ def nearest_volumes(
         axis=0,
     )
     place = alike.argmax(axis=1)
-    return place, alike[np.arange(len(made)), place]
+    nearest = alike[np.arange(len(made)), place]
+    others = np.where(whose[None] == whose[place][:, None], -np.inf, alike)
+    return place, nearest, nearest - others.max(axis=1)
 
 
 def _averaged(volumes: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -88,6 +101,7 @@ class NearestStack:
     nearest_patient: str
     nearest_phase: str
     correlation: float
+    lead: float  # of it over that with the next patient
 
 
 @dataclass(frozen=True)
@@ -110,19 +124,19 @@ class VolumeAudit:
 
     @property
     def threshold(self) -> float:
-        """The correlation that no unseen patient's stack exceeds."""
-        return max(one.correlation for one in self.unseen)
+        """The lead that no unseen patient's stack exceeds."""
+        return max(one.lead for one in self.unseen)
 
     @property
     def suspects(self) -> tuple[NearestStack, ...]:
-        """Synthetic stacks that are nearer to a training stack than any unseen patient's."""
-        return tuple(one for one in self.synthetic if one.correlation > self.threshold)
+        """Synthetic stacks that are more one training patient's than any unseen patient's is."""
+        return tuple(one for one in self.synthetic if one.lead > self.threshold)
 
     @property
     def copies_found(self) -> int:
         """Planted copies that are found: nearest to their original, and above the threshold."""
         return sum(
-            one.correlation > self.threshold
+            one.lead > self.threshold
             and (one.patient, one.phase) == (one.nearest_patient, one.nearest_phase)
             for one in self.copies
         )
@@ -169,13 +183,15 @@ def audit_volumes(
     for what, found in (("synthetic", synthetic), ("training", training), (split, others)):
         if not found:
             raise InputError(f"there is no {what} stack of {depth.least} slices or more.")
-    known = _read(training, real)
+    known, whose = _read(training, real), persons_of([volume.row for volume in training])
+    if len(np.unique(whose)) < 2:
+        raise InputError("the training stacks are of one patient; there is nobody to tell apart.")
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(training))[:copies]
     planted = known[chosen] + rng.normal(0, COPY_NOISE, known[chosen].shape)
 
     def placed(volumes: Sequence[Volume], pixels: NDArray) -> tuple[NearestStack, ...]:
-        at, alike = nearest_volumes(pixels, known)
+        at, alike, leads = nearest_volumes(pixels, known, whose)
         return tuple(
             NearestStack(
                 patient=volume.row.patient,
@@ -184,8 +200,9 @@ def audit_volumes(
                 nearest_patient=training[k].row.patient,
                 nearest_phase=training[k].row.phase,
                 correlation=float(value),
+                lead=float(lead),
             )
-            for volume, k, value in zip(volumes, at, alike, strict=True)
+            for volume, k, value, lead in zip(volumes, at, alike, leads, strict=True)
         )
 
     return VolumeAudit(

@@ -30,9 +30,9 @@ def volumes(
 ) -> None:
     """Look for whole stacks that are somebody's, though no slice may be.
 
-    Every synthetic stack is compared with every training stack as a whole. How like them patients
-    are that the model has not seen is the measure: a stack that is nearer than any of theirs is
-    named.
+    Every synthetic stack is compared with every training stack as a whole. What tells is by how
+    much it is more like one patient than like the next; a stack for which that is more than for
+    any patient whom the model has not seen is named.
 
     \b
     Example:
@@ -82,14 +82,14 @@ def volumes(
         "copies_found": found.copies_found,
     }
     lines = [
-        f"{len(found.suspects)} of {len(found.synthetic)} synthetic stacks are nearer to a "
-        f"training stack than any of {facts['unseen_patients']} unseen patients' (correlation "
-        f"{found.threshold:.3f}); of {len(found.copies)} planted copies {found.copies_found} are "
-        "found",
+        f"{len(found.suspects)} of {len(found.synthetic)} synthetic stacks are more like one "
+        f"training patient than like the next by more than any of {facts['unseen_patients']} "
+        f"unseen patients' (a lead of {found.threshold:.3f} in correlation)",
+        f"of {len(found.copies)} planted copies {found.copies_found} are found",
         *(
             f"  {one.patient} {one.phase}".rstrip()
             + f": {one.nearest_cohort} {one.nearest_patient} {one.nearest_phase}, "
-            f"{one.correlation:.3f}"
+            f"correlation {one.correlation:.3f}, lead {one.lead:.3f}"
             for one in found.suspects
         ),
         f"every stack and its nearest: {facts['table']}",
