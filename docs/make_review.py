@@ -242,6 +242,8 @@ SECTION_III = (
         ("train autoencoder-contrasts", "train latent-contrasts", "evaluate combinations"),
         note="cine and late enhancement in one model; what training never had (LGE x DCM) is said "
         "on every record and judged by a segmenter and classifiers",
+        trained="`latent-contrasts` for [its figures]"
+        "(../how-to/evaluate.md#combinations-that-training-never-had), not bundled",
     ),
     Row(
         "ControlNet [32]",
