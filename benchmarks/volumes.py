@@ -78,8 +78,9 @@ def main() -> None:
     for what, found in rows.items():
         # a volume without a heart, or with one slice, has no neighbours to compare
         line_of(what, [alike(*one) for one in found if len(one[0]) > 1])
-    plausible = sum(not implausible(labels, config) for _, labels in whole)
-    print(f"\nplausible masks, first draws: {plausible} of {len(whole)}")
+    for what, stacks in (("real", [own(*one) for one in real]), ("first draws", whole)):
+        plausible = sum(not implausible(labels, config) for _, labels in stacks)
+        print(f"\nplausible masks, {what}: {plausible} of {len(stacks)}")
     if config.axis == "z":
         nearest(slices, made, real, depth, options.cohort, config.shape)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from cmr_synth.anatomy.labels import LV, MYO
 from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.cohorts.folder import examinations
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
@@ -196,6 +197,18 @@ def test_a_volume_without_a_heart_is_not_plausible(folder):
     (one,) = volumes(synthesize_volumes(zoo.load(folder), Request(steps=1)))
     assert not one.plausible and not one.mask.array.any()
     assert one.image.record["volume"]["findings"] == ["0 slices have an LV, fewer than 4."]
+
+
+def test_a_hole_is_no_reason_to_draw_again_and_a_missing_wall_is(folder):
+    from cmr_synth.generators import zoo
+
+    config = zoo.load(folder).generator.config.autoencoder
+    labels = draw_stack(slices=6, shape=(64, 64), spacing=(10.0, 3.0, 3.0))
+    rows, columns = np.nonzero(labels[2] == LV)
+    holed = labels.copy()
+    holed[2, int(rows.mean()), int(columns.mean())] = 0
+    assert not implausible(holed, config)
+    assert implausible(np.where(labels == MYO, 0, labels).astype(np.uint8), config)
 
 
 def test_every_frame_of_a_cine_is_to_show_a_heart(folder):
