@@ -63,7 +63,7 @@ def people() -> SliceSet:
 def trained(people, tmp_path_factory):
     folder = tmp_path_factory.mktemp("covariate") / "run"
     task = task_of(
-        images=240, batch_size=8, learning_rate=1e-3, warmup_images=8, ema=0.8,
+        images=320, batch_size=8, learning_rate=1e-3, warmup_images=8, ema=0.8,
         betas=(0.0, 0.9), weight_decay=0.0, gradient_norm=10.0,
         loss={"channels": [8, 16, 16], "cycle": 2.0, "identity": 2.0, "rate": 3.0},
     )  # fmt: skip

@@ -27,7 +27,7 @@ def condition_of(
         phase=row.phase or None,
         pathology=row.pathology or None,
         cohort=_known_cohort(generator, row),
-        contrast=row.contrast if generator.config.contrasts else None,
+        contrast=_known_contrast(generator, row),
         z=row.z,
     )
     asked: dict[str, Any] = changes
@@ -38,6 +38,12 @@ def _known_cohort(generator: Generator, row: SliceRow) -> str | None:
     """The cohort of a slice, if the model has a word for it; most cohorts have none."""
     known = generator.config.cohorts if "cohort" in generator.takes else ()
     return row.cohort if row.cohort in known else None
+
+
+def _known_contrast(generator: Generator, row: SliceRow) -> str | None:
+    """The contrast of a slice, if the model makes several; most make one alone."""
+    several = "contrast" in generator.takes and generator.config.contrasts
+    return row.contrast if several else None
 
 
 def conditions_for(generator: Generator, sample: Sample) -> list[Condition]:
