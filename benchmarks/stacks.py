@@ -87,7 +87,7 @@ class Stack:
         # rows to the back, columns to the left, slices to the feet, as in the set
         affine = np.diag([-spacing[2], -spacing[1], -spacing[0], 1.0])
         mask = Scan(array=labels, affine=affine, spacing=spacing, name="mask")
-        request = Request(vendor=self.vendor, phase=self.phase)
+        request = Request(vendor=self.vendor or None, phase=self.phase)
         *_, made = synthesize(mask, model, request, coherence=coherence)
         assert isinstance(made, Synthetic)
         return made.scan.array
