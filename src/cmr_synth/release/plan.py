@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # Seconds a slice beside the generator and bytes, as benchmarks/release.py measures them.
 LOOK_S, NEAR_S, WRITE_S = 0.06, 0.12, 0.02
+HEART_S = 0.6  # a sampled heart of both phases
 LEARN_S = 0.03  # a slice that a segmenter learns from, for utility
 BYTES_A_PIXEL, BYTES_A_PICTURE, DICOM_BYTES_A_PIXEL = 3.2, 40_000, 2.0
 
@@ -235,6 +236,8 @@ def _seconds(ground: Ground, slices: int) -> float | None:
     if asked and default:
         own *= asked / default
     made = slices * (own + LOOK_S + WRITE_S + (NEAR_S if ground.archive is not None else 0.0))
+    if ground.request.masks == "sampled":
+        made += len(ground.people.asked) * HEART_S
     wants_utility = ground.request.evidence.utility and ground.real is not None
     return made + (2 * IMAGES * LEARN_S if wants_utility else 0.0)
 
