@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
 from cmr_synth.generators.noise import Index, noise_for
 from cmr_synth.generators.refusals import refuse_guidance, refuse_sampler, refuse_untaken
@@ -120,6 +122,22 @@ class LoadedNetwork(Family, Generic[Network, Config]):
         """(n, *shape): standard normal noise of each image, from the seed and its index alone."""
         own = np.stack([noise_for(how.seed, i, shape) for i in how.indices])
         return torch.from_numpy(own).to(self.device)
+
+    def scaled(self, pictures: NDArray[np.float32]) -> Tensor:
+        """(n, 1, y, x) on the scale [-1, 1], of pictures (n, y, x) in [0, 1] on the working grid.
+
+        Raises
+        ------
+        InputError
+            If they are on another grid.
+        """
+        if pictures.shape[1:] != self.shape:
+            raise InputError(
+                f"pictures of {pictures.shape[1:]}: the model works on {self.shape}; bring them to "
+                "its grid."
+            )
+        whole = torch.from_numpy(np.array(pictures, dtype=np.float32))[:, None]
+        return 2 * whole.to(self.device) - 1
 
 
 def as_images(pictures: Tensor) -> Images:

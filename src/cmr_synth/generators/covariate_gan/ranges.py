@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import field_validator
 
 from cmr_synth.cohorts.covariates import COVARIATES, is_somebodys
 from cmr_synth.errors import InputError
+from cmr_synth.generators.measured import Measured
 
 
-class CovariateRange(BaseModel):
+class CovariateRange(Measured):
     """One covariate, with what the training patients had.
 
     Parameters
     ----------
     name : str
         A key of `cmr_synth.cohorts.covariates.COVARIATES`.
-    mean, sd, low, high : float
-        Over the training patients, in the covariate's unit; a training measures them.
-    patients : int
-        How many it is known of; 0 before the training.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    name: str
-    mean: float = 0.0
-    sd: float = Field(1.0, gt=0)
-    low: float = -1.0
-    high: float = 1.0
-    patients: int = Field(0, ge=0)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_its_name(cls, stated: Any) -> Any:
-        return {"name": stated} if isinstance(stated, str) else stated
 
     @field_validator("name")
     @classmethod
@@ -46,27 +28,11 @@ class CovariateRange(BaseModel):
         return name
 
     @classmethod
-    def of(cls, name: str, values: Sequence[float]) -> CovariateRange:
-        """What the values of the training patients, one each, amount to.
-
-        Raises
-        ------
-        InputError
-            If there are fewer than two different ones.
-        """
-        known = np.asarray(values, np.float64)
-        if known.size < 2 or not known.std() > 0:
-            raise InputError(
-                f"covariate {name!r}: known of {known.size} of the training patients, and it takes "
-                "two that differ; train on a cohort that states it, or add it to cohort.csv."
-            )
-        return cls(
-            name=name,
-            mean=float(known.mean()),
-            sd=float(known.std(ddof=1)),
-            low=float(known.min()),
-            high=float(known.max()),
-            patients=int(known.size),
+    def too_few(cls, name: str, known: int) -> str:
+        """What is said where fewer than two different values are known."""
+        return (
+            f"covariate {name!r}: known of {known} of the training patients, and it takes "
+            "two that differ; train on a cohort that states it, or add it to cohort.csv."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ class FactorisedGenerator(LoadedNetwork[FactorisedNetwork, FactorisedConfig]):
         domain = mean + (0.5 * log_variance).exp() * drawn[:, :width]
         for i, condition in enumerate(conditions):
             if condition.reference is not None and condition.reference_strength:
-                own, _ = self.network.domain(self._scaled(condition.reference[None]))
+                own, _ = self.network.domain(self.scaled(condition.reference[None]))
                 domain[i] = torch.lerp(domain[i], own[0], condition.reference_strength)
         noise = drawn[:, width:].reshape(-1, 1, rows, columns)
         pictures = self.network.draw(domain, noise, mask, given)
@@ -87,23 +88,38 @@ class FactorisedGenerator(LoadedNetwork[FactorisedNetwork, FactorisedConfig]):
         InputError
             If both or neither are given, the vendor is unknown, or pictures are not on the grid.
         """
-        if (looks is None) == (vendor is None):
-            raise InputError("a domain is taken from other pictures or of a vendor; give one.")
-        anatomy, _ = self.network.encode(self._scaled(pictures))
-        if looks is not None:
-            if len(looks) != len(pictures):
-                raise InputError(f"{len(looks)} looks for {len(pictures)} pictures; give one each.")
-            domain, _ = self.network.domain(self._scaled(looks))
-        else:
-            asked = mappings([Condition(vendor=vendor)] * len(pictures), self.config)
-            domain, _ = self.network.prior_of_domain(asked)
+        domain = domain_asked(self, self.network, len(pictures), looks=looks, vendor=vendor)
+        anatomy, _ = self.network.encode(self.scaled(pictures))
         return as_images(self.network.decode(anatomy, domain)).pixels
 
-    def _scaled(self, pictures: NDArray[np.float32]) -> Tensor:
-        if pictures.shape[1:] != self.shape:
-            raise InputError(
-                f"pictures of {pictures.shape[1:]}: the model works on {self.shape}; bring them to "
-                "its grid."
-            )
-        scaled = torch.from_numpy(np.array(pictures, dtype=np.float32))[:, None]
-        return 2 * scaled.to(self.device) - 1
+
+def domain_asked(
+    loaded: LoadedNetwork[Any, Any],
+    codes: FactorisedNetwork,
+    count: int,
+    *,
+    looks: NDArray[np.float32] | None,
+    vendor: str | None,
+) -> Tensor:
+    """Codes (count, domain) of other pictures, or what is expected of a vendor's.
+
+    Parameters
+    ----------
+    loaded : LoadedNetwork
+        With the grid and the vocabulary.
+    looks : (count, rows, columns) float32 array in [0, 1], optional
+    vendor : str, optional
+
+    Raises
+    ------
+    InputError
+        If both or neither are given, the vendor is unknown, or looks are not on the grid.
+    """
+    if (looks is None) == (vendor is None):
+        raise InputError("a domain is taken from other pictures or of a vendor; give one.")
+    if looks is None:
+        asked = mappings([Condition(vendor=vendor)] * count, loaded.config)
+        return codes.prior_of_domain(asked)[0]
+    if len(looks) != count:
+        raise InputError(f"{len(looks)} looks for {count} pictures; give one each.")
+    return codes.domain(loaded.scaled(looks))[0]

@@ -13,7 +13,12 @@ from cmr_synth.generators.conditioning import mappings, mask_tensor
 from cmr_synth.generators.diffusion.sampler import denoise, own_draws
 from cmr_synth.generators.flow.sampler import SOLVERS
 from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
-from cmr_synth.generators.latent.network import TRAIN_STEPS, LatentConfig, LatentModel
+from cmr_synth.generators.latent.network import (
+    TRAIN_STEPS,
+    LatentConfig,
+    LatentModel,
+    LatentNetwork,
+)
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Denoising, Probe
@@ -70,9 +75,7 @@ class LatentGenerator(LoadedNetwork[LatentModel, LatentConfig]):
             If a condition is not among those the model was trained with, a reference is not on
             its grid, or there are more steps than it was trained with.
         """
-        steps = DEFAULT_STEPS[self.config.objective] if how.steps is None else how.steps
-        if not 1 <= steps <= TRAIN_STEPS:
-            raise InputError(f"steps: {steps} given; give a whole number from 1 to {TRAIN_STEPS}.")
+        steps = steps_of(self.config, how)
         given = mappings(conditions, self.config)
         mask = mask_tensor(conditions, self.config).to(self.device)
         look = Look(conditions, self.shape, self.device)
@@ -94,39 +97,63 @@ class LatentGenerator(LoadedNetwork[LatentModel, LatentConfig]):
         yield as_images(pictures)
 
     def solve(
-        self,
-        noise: Tensor,
-        mask: Tensor,
-        given: Sequence[dict[str, Any]],
-        *,
-        steps: int,
-        sampler: str | None = None,
-        guidance: float = 1.0,
-        draws: Sequence[torch.Generator] | None = None,
+        self, noise: Tensor, mask: Tensor, given: Sequence[dict[str, Any]], **how: Any
     ) -> Iterator[Tensor]:
-        """Yield the estimate of the clean latents after every step; the last one is the result.
+        """Yield estimates of its network; see `solve`."""
+        return solve(self.model.network, noise, mask, given, **how)
 
-        Parameters
-        ----------
-        noise : (n, latent, y / 4, x / 4) tensor
-        mask : (n, 4, y, x) tensor
-        given : n mappings
-        draws : n torch generators, optional
-            For the noise that "ddpm" adds.
-        """
-        objective = self.config.objective
-        sampler = sampler or SAMPLERS[objective][0]
-        network: Any = self.model.network  # either solver takes it for one of its own
-        if objective == "flow":
-            solver = SOLVERS[sampler]
-            return solver(network, noise, mask, given, steps=steps, guidance=guidance)
-        return denoise(
-            network,
-            noise,
-            mask,
-            given,
-            sampler=sampler,
-            steps=steps,
-            guidance=guidance,
-            draws=draws,
-        )
+
+def steps_of(config: LatentConfig, how: Sampling) -> int:
+    """Steps asked for, or those by default.
+
+    Raises
+    ------
+    InputError
+        If there are none, or more than a model is trained with.
+    """
+    steps = DEFAULT_STEPS[config.objective] if how.steps is None else how.steps
+    if not 1 <= steps <= TRAIN_STEPS:
+        raise InputError(f"steps: {steps} given; give a whole number from 1 to {TRAIN_STEPS}.")
+    return steps
+
+
+def solve(
+    latent: LatentNetwork,
+    noise: Tensor,
+    mask: Tensor,
+    given: Sequence[dict[str, Any]],
+    *,
+    steps: int,
+    sampler: str | None = None,
+    guidance: float = 1.0,
+    draws: Sequence[torch.Generator] | None = None,
+) -> Iterator[Tensor]:
+    """Yield the estimate of the clean latents after every step; the last one is the result.
+
+    Parameters
+    ----------
+    latent : LatentNetwork
+        Its configuration says whether it is a flow or a diffusion.
+    noise : (n, latent, y / 4, x / 4) tensor
+    mask : tensor
+        What the network takes beside the latents.
+    given : n mappings
+    draws : n torch generators, optional
+        For the noise that "ddpm" adds.
+    """
+    objective = latent.config.objective
+    sampler = sampler or SAMPLERS[objective][0]
+    network: Any = latent  # either solver takes it for one of its own
+    if objective == "flow":
+        solver = SOLVERS[sampler]
+        return solver(network, noise, mask, given, steps=steps, guidance=guidance)
+    return denoise(
+        network,
+        noise,
+        mask,
+        given,
+        sampler=sampler,
+        steps=steps,
+        guidance=guidance,
+        draws=draws,
+    )

@@ -10,14 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import mappings, mask_tensor
-from cmr_synth.generators.diffusion.sampler import denoise, own_draws
+from cmr_synth.generators.diffusion.sampler import own_draws
+from cmr_synth.generators.factorised.generator import domain_asked
 from cmr_synth.generators.factorised.network import DOWN
-from cmr_synth.generators.flow.sampler import SOLVERS
 from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
-from cmr_synth.generators.latent.generator import DEFAULT_STEPS, SAMPLERS
-from cmr_synth.generators.latent.network import TRAIN_STEPS
+from cmr_synth.generators.latent.generator import SAMPLERS, solve, steps_of
 from cmr_synth.generators.latent_codes.network import (
     DOMAIN,
     LatentCodesConfig,
@@ -79,7 +77,7 @@ class LatentCodesGenerator(LoadedNetwork[LatentCodesModel, LatentCodesConfig]):
         domain: list[Tensor | None] = []
         for condition, told_of, own_domain in zip(conditions, given, drawn_domain, strict=True):
             if condition.reference is not None and condition.reference_strength:
-                look, _ = codes.domain(self._scaled(condition.reference[None]))
+                look, _ = codes.domain(self.scaled(condition.reference[None]))
                 domain.append(torch.lerp(own_domain, look[0], condition.reference_strength))
             else:
                 domain.append(own_domain if any(v is not None for v in told_of.values()) else None)
@@ -114,17 +112,10 @@ class LatentCodesGenerator(LoadedNetwork[LatentCodesModel, LatentCodesConfig]):
         InputError
             If both or neither are given, the vendor is unknown, or pictures are not on the grid.
         """
-        if (looks is None) == (vendor is None):
-            raise InputError("a domain is taken from other pictures or of a vendor; give one.")
-        if looks is not None and len(looks) != len(pictures):
-            raise InputError(f"{len(looks)} looks for {len(pictures)} pictures; give one each.")
         codes = self.network.factorised
-        told, shares = told_anatomy(codes, codes.encode(self._scaled(pictures))[0])
+        domain = domain_asked(self, codes, len(pictures), looks=looks, vendor=vendor)
+        told, shares = told_anatomy(codes, codes.encode(self.scaled(pictures))[0])
         given = mappings([Condition(vendor=vendor)] * len(pictures), self.config)
-        if looks is None:
-            domain, _ = codes.prior_of_domain(given)
-        else:
-            domain, _ = codes.domain(self._scaled(looks))
         how = Sampling(seed=seed, indices=tuple(range(len(pictures))), steps=steps)
         noise = self.noise(how, self.config.latent_shape)
         *_, images = self._made(noise, told, shares, domain, given, how)
@@ -140,34 +131,21 @@ class LatentCodesGenerator(LoadedNetwork[LatentCodesModel, LatentCodesConfig]):
         given: Sequence[dict[str, Any]],
         how: Sampling,
     ) -> Iterator[Progress | Images]:
-        objective = self.config.objective
-        steps = DEFAULT_STEPS[objective] if how.steps is None else how.steps
-        if not 1 <= steps <= TRAIN_STEPS:
-            raise InputError(f"steps: {steps} given; give a whole number from 1 to {TRAIN_STEPS}.")
+        steps = steps_of(self.config, how)
         asked = [{**one, DOMAIN: code} for one, code in zip(given, domain, strict=True)]
-        guidance = 1.0 if how.guidance is None else how.guidance
-        sampler = how.sampler or SAMPLERS[objective][0]
-        network: Any = self.network.network  # either solver takes it for one of its own
-        if objective == "flow":
-            run = SOLVERS[sampler](network, noise, told, asked, steps=steps, guidance=guidance)
-        else:
-            draws = [own_draws(how.seed, i) for i in how.indices]
-            run = denoise(
-                network, noise, told, asked, sampler=sampler, steps=steps, guidance=guidance,
-                draws=draws,
-            )  # fmt: skip
+        run = solve(
+            self.network.network,
+            noise,
+            told,
+            asked,
+            steps=steps,
+            sampler=how.sampler,
+            guidance=1.0 if how.guidance is None else how.guidance,
+            draws=[own_draws(how.seed, i) for i in how.indices],
+        )
         latents = noise
         for step, latents in enumerate(run, start=1):  # noqa: B007
             yield Progress(step, steps + 1)
         pictures = self.network.autoencoder.decode(latents, mask)
         yield Progress(steps + 1, steps + 1)
         yield as_images(pictures)
-
-    def _scaled(self, pictures: NDArray[np.float32]) -> Tensor:
-        if pictures.shape[1:] != self.shape:
-            raise InputError(
-                f"pictures of {pictures.shape[1:]}: the model works on {self.shape}; bring them to "
-                "its grid."
-            )
-        scaled = torch.from_numpy(np.array(pictures, dtype=np.float32))[:, None]
-        return 2 * scaled.to(self.device) - 1
