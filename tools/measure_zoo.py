@@ -5,7 +5,8 @@
 Fidelity, two-sample test and mask adherence on the ACDC test patients; utility with segmenters
 trained on ACDC training patients and tested on the test patients of all cohorts. `--slices` is a
 slice set as the models were trained on, `--raw` one prepared with `--no-complete`; without it,
-utility is left as it is. What is in `--work` already is not made again. Hours on two cores.
+utility is left as it is. What is in `--work` already is not made again, nor are trainings whose
+scores are among `tools/records`. Hours on two cores.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import utility_records
 from bundled_cards import put
 from card_tables import JUDGES
 
@@ -153,8 +155,10 @@ def _utility(name: str, model: zoo.Model, raw: Path, work: Path) -> dict[str, An
     full = utility.Protocol(new_hearts=True)
     protocol = full if name == FULL else utility.Protocol(ratios=(), rivals=False)
     study = utility.Study(open_slice_set(raw), work / "utility", protocol)
+    utility_records.lay(study.folder)
     *_, runs = study.runs(name, model)
     assert isinstance(runs, dict)
+    utility_records.keep(study.folder)
     findings = Findings.of(runs, protocol.trained_on)
     by_arm: dict[str, dict[str, Any]] = {arm: {} for arm in runs}
     for one in findings.against_real.results:

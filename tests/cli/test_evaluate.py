@@ -98,8 +98,12 @@ def test_utility_resumes_what_it_has(run, prepared, tmp_path):
     assert of_model["results"] == [] and "at least 5" in " ".join(facts["left_out"])
     kept = {path: path.stat().st_mtime_ns for path in out.rglob("scores.json")}
     assert len(kept) == 2
+    # what has its scores needs no pictures any more
+    (pictures,) = out.rglob("copy-*.npy")
+    pictures.unlink()
     assert json.loads(run(*asked).out)["models"] == facts["models"]
     assert {path: path.stat().st_mtime_ns for path in out.rglob("scores.json")} == kept
+    assert not pictures.exists()
 
 
 def test_a_reader_study_is_made_and_scored(run, prepared, tmp_path):

@@ -80,7 +80,7 @@ def test_a_patients_slices_share_their_style(slices):
 
 def test_arms_differ_in_nothing_but_pixels(slices):
     index, others = np.arange(8), np.arange(8, len(slices))
-    copies = [np.full((len(index), 128, 128), k, np.uint8) for k in range(3)]
+    copies = {k: np.full((len(index), 128, 128), k, np.uint8) for k in range(3)}
     real, (first,) = training_set(Arm(real=True), slices, index, others, copies)
     made, _ = training_set(Arm(copies=1), slices, index, others, copies)
     both, streams = training_set(Arm(real=True, copies=2), slices, index, others, copies)
@@ -91,13 +91,13 @@ def test_arms_differ_in_nothing_but_pixels(slices):
     assert all(row.split == "train" for row in both.rows)
     wide, (_, rest) = training_set(Arm(real=True, others=True), slices, index, others, copies)
     assert [wide.rows[i].patient for i in rest] == [slices.rows[i].patient for i in others]
-    with pytest.raises(InputError, match="1 copies were made"):
-        training_set(Arm(real=True, copies=2), slices, index, others, copies[:1])
+    with pytest.raises(InputError, match="copy 2 was not made"):
+        training_set(Arm(real=True, copies=2), slices, index, others, {1: copies[1]})
 
 
 def test_arms_of_one_seed_see_the_same_real_slices_augmented_alike(slices):
     index = np.arange(len(slices))
-    copies = [np.full((len(index), 128, 128), 0, np.uint8)] * 2
+    copies = {1: np.full((len(index), 128, 128), 0, np.uint8)}
     protocol = Protocol(images=32)
     found = []
     for arm in (Arm(real=True), Arm(real=True, copies=1)):

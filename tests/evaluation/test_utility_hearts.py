@@ -69,11 +69,11 @@ def test_their_pictures_stand_beside_as_many_real_slices(sample, drawn):
     slices = SliceSet(images, sample.labels, np.ones_like(images), sample.rows, {"spacing_mm": 1.5})
     index, none = np.arange(4), np.arange(0)
     arm = Arm(real=True, hearts=True)
-    joined, (real, new) = training_set(arm, slices, index, none, [], replace(few, images=made))
+    joined, (real, new) = training_set(arm, slices, index, none, {}, replace(few, images=made))
     assert (joined.images[new] == made).all() and (joined.labels[new] == few.labels).all()
     assert (joined.labels[real] == sample.labels[:4, 16:144, 16:144]).all()
     with pytest.raises(InputError, match="no new hearts were made"):
-        training_set(arm, slices, index, none, [])
+        training_set(arm, slices, index, none, {})
 
 
 def test_without_training_patients_there_is_nothing_to_stand_in_for():

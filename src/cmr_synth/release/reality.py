@@ -134,7 +134,7 @@ def utility_of(
     found: dict[str, Any] = {"images": images, "test_patients": len(np.unique(test.patients))}
     for place, (name, slices) in enumerate((("synthetic", made), ("real", real))):
         index = slices.where(split="train")
-        training, streams = training_set(arm, slices, index, index[:0], [])
+        training, streams = training_set(arm, slices, index, index[:0], {})
         recipe = protocol.recipe(arm, request.seed % 2**31)
         out = scratch / f"utility-{name}"
         job = Job(out, arm, recipe, training, streams, None, test)

@@ -80,6 +80,12 @@ class Run:
         scores = [PatientScore(**_changed(one, float("nan"))) for one in facts.pop("scores")]
         return cls(**facts, curve=curve, scores=scores)
 
+    @classmethod
+    def kept(cls, folder: Path) -> Run | None:
+        """The one that was made into a folder before, if any."""
+        path = folder / SCORES
+        return cls.read(path) if path.is_file() else None
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -107,11 +113,6 @@ class Job:
     streams: list[Any]
     validation: Sample | None
     test: Sample
-
-    def done(self) -> Run | None:
-        """The run, if it was made before."""
-        path = self.out / SCORES
-        return Run.read(path) if path.is_file() else None
 
     def make(self) -> Iterator[float | Run]:
         """Train to the end and test; yields shares that are done, then the run.

@@ -6,7 +6,7 @@ augmentation: what is added comes on top, in every batch as many as there are re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,15 +17,18 @@ from cmr_synth.errors import InputError
 from cmr_synth.evaluation.utility.arms import SHAPE, Arm
 from cmr_synth.evaluation.utility.hearts import NewSlices
 
+TrainingSet = tuple[SliceSet, list[NDArray[np.int64]]]
+"""Slices, and which of them are of one kind."""
+
 
 def training_set(
     arm: Arm,
     slices: SliceSet,
     index: NDArray[np.int64],
     others: NDArray[np.int64],
-    copies: Sequence[NDArray[np.uint8]],
+    copies: Mapping[int, NDArray[np.uint8]],
     hearts: NewSlices | None = None,
-) -> tuple[SliceSet, list[NDArray[np.int64]]]:
+) -> TrainingSet:
     """The slices of an arm on the networks' grid, all of the split "train".
 
     Real ones are cut to the same 128 x 128 as synthetic ones, so that the arms differ in nothing
@@ -35,22 +38,23 @@ def training_set(
     ----------
     index, others : (n,) int arrays
         Real training slices of the set: those that have copies, and those of the other cohorts.
+    copies : mapping of int to (n, 128, 128) uint8 array
+        By their numbers; those that the arm does not take need not be there.
     hearts : NewSlices, optional
         For an arm that has some.
 
     Returns
     -------
-    SliceSet, list of int arrays
-        And which of its slices are of one kind: real ones, those of other cohorts, each copy, new
-        hearts.
+    TrainingSet
+        Its kinds: real slices, those of other cohorts, each copy, new hearts.
 
     Raises
     ------
     InputError
         If a copy is missing.
     """
-    if len(copies) <= max(arm.chosen, default=-1):
-        raise InputError(f"{arm.name}: {len(copies)} copies were made; make more of them.")
+    if missing := sorted(set(arm.chosen) - set(copies)):
+        raise InputError(f"{arm.name}: copy {missing[0]} was not made; make it first.")
     kinds: list[tuple[NDArray[np.int64], NDArray[np.uint8] | None]] = []
     if arm.real:
         kinds.append((index, None))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ from cmr_synth.evaluation.utility.hearts import NewSlices
 from cmr_synth.evaluation.utility.pictures import Pictures, identity_of
 from cmr_synth.evaluation.utility.results import Runs
 from cmr_synth.evaluation.utility.runs import Job, Run
-from cmr_synth.evaluation.utility.sets import training_set
+from cmr_synth.evaluation.utility.sets import TrainingSet, training_set
 
 if TYPE_CHECKING:
     from cmr_synth.generators.zoo import Model
@@ -168,38 +168,28 @@ class Study:
                 f"{name} has not learned from {', '.join(sorted(unseen))}: what it is worth beside "
                 "the other vendors' real slices says nothing of a generator that has."
             )
-        pictures = Pictures(self.folder / name, model, self.slices, self.index, self.protocol.seed)
-        about = self._key
-        copies: list[NDArray[np.uint8]] = []
-        for number in range(max(1 + max(arm.chosen, default=-1) for arm in self.arms)):
-            for done in pictures.copy(number, about):
-                if isinstance(done, np.ndarray):
-                    copies.append(done)
-                else:
-                    yield Event(f"{name}: synthetic slices, copy {number}", done)
-        hearts: dict[int, NewSlices] = {}
-        for number in sorted({arm.styled_as for arm in self.arms if arm.hearts}):
-            for drawn in pictures.hearts(number, about):
-                if isinstance(drawn, NewSlices):
-                    hearts[number] = drawn
-                else:
-                    yield Event(f"{name}: slices of new hearts, copy {number}", drawn)
-        found: dict[tuple[str, int], Run] = {}
         wanted = [(arm, seed) for seed in range(self.protocol.seeds) for arm in self.arms]
-        sets = {
-            arm: training_set(
-                arm, self.slices, self.index, self.others, copies, hearts.get(arm.styled_as)
-            )
-            for arm in self.arms
-        }
-        todo = []
-        for arm, seed in wanted:
-            job = self._job(arm, seed, name, model, *sets[arm])
-            run = job.done()
-            if run is None:
-                todo.append(job)
+        folders = {one: self._folder(*one, name, model) for one in wanted}
+        kept = {one: Run.kept(folder) for one, folder in folders.items()}
+        found = {(arm.name, seed): run for (arm, seed), run in kept.items() if run is not None}
+        missing = [one for one, run in kept.items() if run is None]
+        sets: dict[Arm, TrainingSet] = {}
+        for event in self._sets({arm for arm, _ in missing}, name, model):
+            if isinstance(event, dict):
+                sets = event
             else:
-                found[arm.name, seed] = run
+                yield event
+        todo = [
+            Job(
+                folders[arm, seed],
+                arm,
+                self.protocol.recipe(arm, seed),
+                *sets[arm],
+                self.validation,
+                self.test,
+            )
+            for arm, seed in missing
+        ]
         for made in _made(todo, jobs):
             share, now = 0.0, ""
             if isinstance(made, Run):
@@ -214,15 +204,34 @@ class Study:
             for arm in self.arms
         }
 
-    def _job(
-        self,
-        arm: Arm,
-        seed: int,
-        name: str,
-        model: Model,
-        training: SliceSet,
-        streams: list[NDArray[np.int64]],
-    ) -> Job:
+    def _sets(
+        self, arms: Set[Arm], name: str, model: Model
+    ) -> Iterator[Event | dict[Arm, TrainingSet]]:
+        """What those arms are trained on; pictures that none of them needs are not made."""
+        pictures = Pictures(self.folder / name, model, self.slices, self.index, self.protocol.seed)
+        copies: dict[int, NDArray[np.uint8]] = {}
+        for number in sorted({number for arm in arms for number in arm.chosen}):
+            for done in pictures.copy(number, self._key):
+                if isinstance(done, np.ndarray):
+                    copies[number] = done
+                else:
+                    yield Event(f"{name}: synthetic slices, copy {number}", done)
+        hearts: dict[int, NewSlices] = {}
+        for number in sorted({arm.styled_as for arm in arms if arm.hearts}):
+            for drawn in pictures.hearts(number, self._key):
+                if isinstance(drawn, NewSlices):
+                    hearts[number] = drawn
+                else:
+                    yield Event(f"{name}: slices of new hearts, copy {number}", drawn)
+        yield {
+            arm: training_set(
+                arm, self.slices, self.index, self.others, copies, hearts.get(arm.styled_as)
+            )
+            for arm in arms
+        }
+
+    def _folder(self, arm: Arm, seed: int, name: str, model: Model) -> Path:
+        """In which a training is kept, named after all that it depends on."""
         recipe = self.protocol.recipe(arm, seed)
         # what no model has a part in serves all
         owner = self.folder if arm.serves_all else self.folder / name
@@ -230,8 +239,7 @@ class Study:
         # what a later version adds, and leaves as it was, makes no other recipe
         key = self._key(model_words, recipe.model_dump(mode="json", exclude_defaults=True))
         slug = arm.name.replace(",", "").replace(" ", "-")
-        out = owner / f"{slug}-{seed}-{key}"
-        return Job(out, arm, recipe, training, streams, self.validation, self.test)
+        return owner / f"{slug}-{seed}-{key}"
 
     def _key(self, *depends: object) -> str:
         """What a kept file depends on besides data and protocol, in twelve letters."""
