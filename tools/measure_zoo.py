@@ -49,43 +49,54 @@ def main() -> None:
     parser.add_argument("--slices", type=Path, required=True)
     parser.add_argument("--raw", type=Path)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--only", choices=["pictures", "utility"], help="the rest stays as it is")
     options = parser.parse_args()
+    if options.only == "utility" and not options.raw:
+        parser.error("utility is measured on a set of drawn labels alone: --raw")
 
     setting = Setting(slices=open_slice_set(options.slices), cohorts=COHORTS, null=True)
     protocol = Protocol(setting=setting, spaces=[open_space("encoder")])
-    real = setting.held_out
     for entry in generator_entries():
         if options.names and entry.name not in options.names:
             continue
         model = zoo.load(entry.folder)
-        one = candidate_of(entry, model, setting, options.work)
-        about = {
-            "what": "synthetic counterparts of real ACDC test slices, "
-            f"{steps_words(model)}seed {setting.seed}",
-            "patients": len(np.unique(real.patients)),
-            "slices": len(real),
-        }
-        # a card has neither likeness to the patients of the masks nor figures of tissue
-        *_, near = protocol.fidelity([replace(one, paired=False, masked=False)])
-        assert isinstance(near, Measured)
-        (space,) = near.spaces
-        estimates = {**space.estimates, **near.pictures.estimates}
-        figures = realism_facts(space.space, space.hash, estimates)
-        changes: dict[str, Any] = {"fidelity": about | figures}
-        if one.masked:
-            *_, seen = protocol.adherence([one])
-            assert isinstance(seen, Followed)
-            judge = {"segmenter": seen.adherence.segmenter}
-            figures = adherence_facts(seen.adherence.as_dict())
-            changes["adherence"] = about | judge | figures
-            if entry.name == FULL:
-                changes["adherence"] |= {"every_vendor": _every_vendor(model, setting)}
-            if options.raw:
-                changes["utility"] = _utility(entry.name, model, options.raw, options.work)
+        changes: dict[str, Any] = {}
+        if options.only != "utility":
+            changes |= _of_pictures(entry, model, protocol, options.work)
+        if options.raw and options.only != "pictures" and "mask" in model.generator.takes:
+            changes["utility"] = _utility(entry.name, model, options.raw, options.work)
         card = zoo.card_of(entry)
         measured = card.measured.model_copy(update=changes)
         put(card.model_copy(update={"measured": measured}))
         print(f"{entry.name}: {changes}", flush=True)
+
+
+def _of_pictures(
+    entry: zoo.Entry, model: zoo.Model, protocol: Protocol, work: Path
+) -> dict[str, Any]:
+    """Fidelity and adherence of counterparts of the test slices."""
+    setting = protocol.setting
+    one = candidate_of(entry, model, setting, work)
+    about = {
+        "what": "synthetic counterparts of real ACDC test slices, "
+        f"{steps_words(model)}seed {setting.seed}",
+        "patients": len(np.unique(setting.held_out.patients)),
+        "slices": len(setting.held_out),
+    }
+    # a card has neither likeness to the patients of the masks nor figures of tissue
+    *_, near = protocol.fidelity([replace(one, paired=False, masked=False)])
+    assert isinstance(near, Measured)
+    (space,) = near.spaces
+    estimates = {**space.estimates, **near.pictures.estimates}
+    changes = {"fidelity": about | realism_facts(space.space, space.hash, estimates)}
+    if one.masked:
+        *_, seen = protocol.adherence([one])
+        assert isinstance(seen, Followed)
+        judge = {"segmenter": seen.adherence.segmenter}
+        changes["adherence"] = about | judge | adherence_facts(seen.adherence.as_dict())
+        if entry.name == FULL:
+            changes["adherence"] |= {"every_vendor": _every_vendor(model, setting)}
+    return changes
 
 
 def generator_entries() -> list[zoo.Entry]:
