@@ -77,6 +77,26 @@ def test_a_private_training_says_its_epsilon(run, patients: Path, tmp_path: Path
     assert card["training"]["privacy"]["epsilon"] <= 30
 
 
+def test_a_training_is_averaged_over_another_width(run, patients: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(RECIPE | {"images": 64, "averages": [0.05, 0.1]}))
+    out, wide = tmp_path / "out", tmp_path / "wide"
+    assert run("train", path, "--data", f"folder={patients}", "--out", out).code == 0
+    ended = run("average", out, "--width", "0.15", "--out", wide, "--json")
+    assert ended.code == 0, ended.err
+    facts = json.loads(ended.out)
+    shown = json.loads(run("zoo", "show", wide, "--json").out)
+    assert shown["sha256"] == facts["sha256"]
+    own = json.loads(run("zoo", "show", out, "--json").out)
+    assert own["sha256"] != shown["sha256"] and own["training"] == shown["training"]
+    assert run("zoo", "verify", wide).code == 0
+    assert run("average", out, "--width", "0.15", "--out", wide).line.endswith("another folder.")
+    ended = run("average", out, "--width", "0.4", "--out", tmp_path / "none")
+    assert ended.code == 1 and "a relative width" in ended.line
+    ended = run("average", tmp_path / "slices", "--width", "0.1", "--out", tmp_path / "none")
+    assert ended.code == 1 and not (tmp_path / "none").exists()
+
+
 def test_list_names_every_adapter(run) -> None:
     names = [c["name"] for c in json.loads(run("cohort", "list", "--json").out)["cohorts"]]
     assert {"acdc", "chla", "sunnybrook", "folder"} <= set(names)

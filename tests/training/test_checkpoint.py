@@ -13,6 +13,7 @@ from torch import nn
 
 from cmr_synth.errors import InputError
 from cmr_synth.networks.weights import state_of
+from cmr_synth.training.average import Average, ramped
 from cmr_synth.training.checkpoint import (
     forget_previous,
     load_checkpoint,
@@ -29,10 +30,12 @@ def parts(seed, width=3):
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)
     network(torch.randn(4, 2)).square().mean().backward()
     optimizer.step()
-    average = {k: torch.randn_like(v.float()) for k, v in state_of(network).items()}
+    averages = {kind: Average({"a": network}, ramped(0.9)) for kind in ("average", "average-0.1")}
+    for average in averages.values():
+        average.states["a"] = {k: torch.randn_like(v) for k, v in average.states["a"].items()}
     return {
         "networks": {"a": network},
-        "averages": {"a": average},
+        "averages": averages,
         "optimizers": {"a": optimizer},
     }
 
@@ -47,14 +50,16 @@ def checkpoint(tmp_path):
 def test_everything_comes_back(checkpoint):
     written, read = parts(0), parts(1)
     assert load_checkpoint(checkpoint, **read) == {"images_seen": 8, "minutes": 0.5}
-    for kind in ("networks", "averages"):
-        one, other = written[kind]["a"], read[kind]["a"]
-        if kind == "networks":
-            one, other = state_of(one), state_of(other)
-        assert one.keys() == other.keys()
-    own, theirs = state_of(written["networks"]["a"]), state_of(read["networks"]["a"])
-    for key, value in own.items():
-        torch.testing.assert_close(theirs[key], value, rtol=0, atol=0)
+    pairs = [tuple(state_of(p["networks"]["a"]) for p in (written, read))]
+    pairs += [
+        (one.states["a"], read["averages"][kind].states["a"])
+        for kind, one in written["averages"].items()
+    ]
+    assert len(pairs) == 3
+    for own, theirs in pairs:
+        assert own.keys() == theirs.keys()
+        for key, value in own.items():
+            torch.testing.assert_close(theirs[key], value, rtol=0, atol=0)
     moments = [p["optimizers"]["a"].state_dict()["state"] for p in (written, read)]
     for i, state in moments[0].items():
         for key, value in state.items():
@@ -112,7 +117,7 @@ def test_a_tensor_too_few_is_noticed(checkpoint):
 
 def test_numbers_that_are_none_leave_the_older_one(checkpoint):
     ruined = parts(2)
-    ruined["averages"]["a"]["0.weight"][0, 0] = float("nan")
+    ruined["averages"]["average"].states["a"]["0.weight"][0, 0] = float("nan")
     with pytest.raises(InputError, match="'average/a/0.weight' holds NaN .*lower learning rate"):
         save_checkpoint(checkpoint, **ruined, state={"images_seen": 16, "minutes": 1})
     assert load_checkpoint(checkpoint, **parts(1))["images_seen"] == 8

@@ -43,6 +43,7 @@ VERBS = {
     "zoo": "cmr_synth.cli.zoo:app",
     "cohort": "cmr_synth.cli.cohort:app",
     "train": "cmr_synth.cli.train:train",
+    "average": "cmr_synth.cli.average:average",
     "compare": "cmr_synth.cli.compare:compare",
     "evaluate": "cmr_synth.cli.evaluate:app",
     "archive": "cmr_synth.cli.archive:app",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from cmr_synth.networks.weights import load_weights, save_weights, set_state
 
 Config = TypeVar("Config", bound=BaseModel)
 Network = TypeVar("Network", bound=nn.Module)
+HALF = "weights-fp16.safetensors"
 
 
 def read_config(folder: Path, kind: type[Config], *, family: str) -> Config:
@@ -75,13 +77,7 @@ def save_model(
     minutes: float,
     bits: int = 8,
 ) -> None:
-    """Write `weights.safetensors` and `config.json`; with 8 bits, `weights-fp16.safetensors` too.
-
-    The half-precision file is for a later stage to start from, and to see what 8 bits cost.
-    """
-    if bits == 8:
-        save_weights(folder / "weights-fp16.safetensors", weights, bits=16)
-    save_weights(folder / "weights.safetensors", weights, bits=bits)
+    """Write `weights.safetensors` and `config.json`; see `write_model`."""
     about: dict[str, Any] = {
         "family": family,
         "config": config.model_dump(mode="json"),
@@ -89,5 +85,18 @@ def save_model(
         "images_seen": images_seen,
         "minutes": round(minutes, 1),
     }
+    write_model(folder, about, weights, bits=bits)
+
+
+def write_model(
+    folder: Path, about: Mapping[str, Any], weights: dict[str, Tensor], *, bits: int
+) -> None:
+    """Write weights and what `config.json` says of them; with 8 bits, a file of 16 bits too.
+
+    The half-precision file is for a later stage to start from, and to see what 8 bits cost.
+    """
+    if bits == 8:
+        save_weights(folder / HALF, weights, bits=16)
+    save_weights(folder / "weights.safetensors", weights, bits=bits)
     with write_file(folder / "config.json") as path:
         path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from cmr_synth.errors import InputError
 from cmr_synth.files import write_file, write_folder
 from cmr_synth.networks.weights import copy_state, set_state, state_of
+from cmr_synth.training.average import Average
 from cmr_synth.training.recipe import Recipe
 
 TENSORS, STATE = "state.safetensors", "state.json"
@@ -28,7 +30,7 @@ def save_checkpoint(
     folder: Path,
     *,
     networks: dict[str, nn.Module],
-    averages: dict[str, dict[str, Tensor]],
+    averages: Mapping[str, Average],
     optimizers: dict[str, torch.optim.Optimizer],
     state: dict[str, Any],
     keep: bool = False,
@@ -37,6 +39,8 @@ def save_checkpoint(
 
     Parameters
     ----------
+    averages : mapping of str to Average
+        By the names that their tensors have.
     keep : bool
         Put the older checkpoint aside, where `restore_previous` finds it, until
         `forget_previous`: weights may be finite and ruined all the same, as the next steps show.
@@ -50,7 +54,8 @@ def save_checkpoint(
     tensors: dict[str, Tensor] = {}
     for name, network in networks.items():
         tensors |= {f"network/{name}/{k}": v for k, v in state_of(network).items()}
-        tensors |= {f"average/{name}/{k}": v for k, v in averages.get(name, {}).items()}
+        for kind, average in averages.items():
+            tensors |= {f"{kind}/{name}/{k}": v for k, v in average.states[name].items()}
         for i, moments in optimizers[name].state_dict()["state"].items():
             tensors |= {f"optimizer/{name}/{i}/{k}": torch.as_tensor(v) for k, v in moments.items()}
     for key, value in tensors.items():
@@ -112,7 +117,7 @@ def load_checkpoint(
     folder: Path,
     *,
     networks: dict[str, nn.Module],
-    averages: dict[str, dict[str, Tensor]],
+    averages: Mapping[str, Average],
     optimizers: dict[str, torch.optim.Optimizer],
     recipe: Recipe | None = None,
 ) -> dict[str, Any]:
@@ -141,7 +146,8 @@ def load_checkpoint(
             raise ValueError(f"{TENSORS} is not the one that {STATE} was written with")
         for name, network in networks.items():
             set_state(network, _below(tensors, f"network/{name}/"))
-            copy_state(averages[name], _below(tensors, f"average/{name}/"))
+            for kind, average in averages.items():
+                copy_state(average.states[name], _below(tensors, f"{kind}/{name}/"))
             moments: dict[int, dict[str, Tensor]] = {}
             for key, value in _below(tensors, f"optimizer/{name}/").items():
                 index, _, moment = key.partition("/")

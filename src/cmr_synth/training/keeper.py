@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cmr_synth.errors import InputError
+from cmr_synth.training.average import Average
 from cmr_synth.training.checkpoint import (
     forget_previous,
     load_checkpoint,
@@ -60,7 +61,7 @@ class Keeper:
         state = load_checkpoint(
             self.folder,
             networks=stepper.networks,
-            averages=stepper.average.states,
+            averages=self._averages(),
             optimizers=stepper.optimizers,
             recipe=self.recipe,
         )
@@ -76,6 +77,11 @@ class Keeper:
         """Spent on this training, earlier parts of it included."""
         now = time.monotonic() if now is None else now
         return self._earlier_minutes + (now - self._start) / 60
+
+    def share(self, minutes: float | None) -> float:
+        """Of the training that is done: of its images, or of a budget in minutes if more."""
+        share = self.images_seen / self.recipe.images
+        return share if minutes is None else max(share, self.minutes() / minutes)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -112,7 +118,7 @@ class Keeper:
                 save_checkpoint(
                     self.folder,
                     networks=stepper.networks,
-                    averages=stepper.average.states,
+                    averages=self._averages(),
                     optimizers=stepper.optimizers,
                     state={
                         "images_seen": self.images_seen,
@@ -149,6 +155,11 @@ class Keeper:
         return InputError(
             f"{what}; {there} a learning rate lower than {self.recipe.learning_rate:g}."
         )
+
+    def _averages(self) -> dict[str, Average]:
+        """All of them, by the names that their tensors have in a checkpoint."""
+        further = self.stepper.averages.items()
+        return {"average": self.stepper.average} | {f"average-{w:g}": one for w, one in further}
 
     def _forget(self) -> None:
         if self.parallel.is_main:

@@ -19,6 +19,7 @@ from cmr_synth.training.journal import Journal
 from cmr_synth.training.keeper import Keeper
 from cmr_synth.training.memory import is_out_of_memory, largest_that_fits
 from cmr_synth.training.parallel import Parallel
+from cmr_synth.training.posthoc import FOLDER, Copies, Finished
 from cmr_synth.training.private import write_facts
 from cmr_synth.training.recipe import Recipe
 from cmr_synth.training.step import NotFinite, Stepper
@@ -85,6 +86,7 @@ def train(
     if isinstance(batches, SliceSet):
         batches = batches_of(task, recipe, batches)
     _require_grid(task, recipe, batches)
+    finished = _finished_of(task, recipe)
     _require_known(task.words, (batches.slices.rows[i] for i in batches.index))
     if begin := getattr(task, "begin", None):
         begin(batches)
@@ -98,13 +100,14 @@ def train(
     # losses and pictures of patients are nothing that an account covers
     logged = parallel.is_main and stepper.private is None
     journal = Journal(out, logged=logged, sample_minutes=recipe.sample_minutes)
+    copies = Copies(out / FOLDER, stepper.averages, finished)
+    if parallel.is_main:
+        copies.start(keeper.images_seen, keeper.share(minutes))
     keeper.start_clock()
     memory_error: Exception | None = None
     try:
         while True:
-            share = keeper.images_seen / recipe.images
-            if minutes is not None:
-                share = max(share, keeper.minutes() / minutes)
+            share = keeper.share(minutes)
             over, stopped = parallel.any(share >= 1, asked())
             if over:
                 break
@@ -126,6 +129,9 @@ def train(
                 averaged=stepper.average.in_place,
             )
             keeper.write_if_due(now)
+            if parallel.is_main and copies.due(done := keeper.share(minutes)):
+                with keeper.changing():
+                    copies.write(keeper.images_seen, done)
             if journal.wants_sheet(now):
                 with keeper.changing(), stepper.average.in_place():
                     journal.add_sheet(task, batches, images_seen=keeper.images_seen, now=now)
@@ -145,6 +151,7 @@ def train(
         raise InputError(_too_large(recipe, stepper, keeper.images_seen)) from memory_error
     if parallel.is_main:
         stepper.release()
+        copies.write(keeper.images_seen, 1.0)
         with stepper.average.in_place():
             task.save(out, images_seen=keeper.images_seen, minutes=keeper.minutes())
         if stepper.private is not None:
@@ -170,6 +177,23 @@ def batches_of(task: Task, recipe: Recipe, slices: SliceSet) -> Batches:
         contrast=getattr(task, "contrast", "cine"),
         phenotypes=getattr(task, "phenotypes", ()),
         covariates=getattr(task, "covariates", ()),
+    )
+
+
+def _finished_of(task: Task, recipe: Recipe) -> Finished | None:
+    """How a task tells its model's weights, if averages of these are to be kept."""
+    if not recipe.averages:
+        return None
+    finished: Finished | None = getattr(task, "finished", None)
+    try:
+        if finished is not None:
+            finished()
+            return finished
+    except NotImplementedError:
+        pass
+    raise InputError(
+        f"recipe {recipe.name!r}: field 'averages': the family {recipe.family!r} does not say "
+        "which weights are its model's; leave averages out."
     )
 
 

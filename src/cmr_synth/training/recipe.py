@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators.exact_yaml import Once
@@ -76,6 +76,11 @@ class Recipe(_Frozen):
     betas: tuple[_Decay, _Decay] = (0.9, 0.99)
     gradient_norm: float = Field(1.0, gt=0, description="gradients are clipped to this")
     ema: float = Field(0.999, ge=0, lt=1, description="decay per step, ramped up from zero")
+    averages: tuple[Annotated[float, Field(gt=0, lt=0.28)], ...] = Field(
+        (),
+        description="relative widths of two further averages, of which copies are kept, so that "
+        "`average` makes one of any width afterwards; such as [0.05, 0.1]",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the processor computes it natively"
     )
@@ -87,6 +92,12 @@ class Recipe(_Frozen):
     augmentation: Augmentation = Augmentation()
     model: dict[str, Any] = Field(default_factory=dict, description="the family's network")
     loss: dict[str, Any] = Field(default_factory=dict, description="the family's loss")
+
+    @model_validator(mode="after")
+    def _averages_differ(self) -> Recipe:
+        if len(self.averages) == 1 or len(set(self.averages)) != len(self.averages):
+            raise ValueError("averages: two different widths are needed to make a third of them")
+        return self
 
 
 def load_recipe(path: str | Path) -> Recipe:

@@ -14,6 +14,7 @@ from cmr_synth.training.ahead import Ahead
 from cmr_synth.training.average import Average, ramped
 from cmr_synth.training.batches import Batch, Batches
 from cmr_synth.training.parallel import Parallel
+from cmr_synth.training.posthoc import power
 from cmr_synth.training.private import PrivateTraining
 from cmr_synth.training.recipe import Recipe
 from cmr_synth.training.task import Task
@@ -43,6 +44,8 @@ class Stepper:
         By network.
     average : Average
         Of `networks`.
+    averages : dict
+        Further ones that the recipe asks for, by width.
     private : PrivateTraining or None
         If the recipe asks for privacy.
     """
@@ -64,6 +67,7 @@ class Stepper:
             self.private = PrivateTraining(task, recipe, batches)
         self.networks: dict[str, nn.Module] = dict(task.networks)
         self.average = Average(self.networks, ramped(recipe.ema))
+        self.averages = {width: Average(self.networks, power(width)) for width in recipe.averages}
         self._ahead: Ahead | None = None
 
     def prepare(self, seen: int, *, workers: int = 0) -> None:
@@ -138,7 +142,8 @@ class Stepper:
                         f"{float(norm):g}"
                     )
                 optimizer.step()
-                self.average.update(name, step)
+                for average in (self.average, *self.averages.values()):
+                    average.update(name, step)
                 found.append((name, loss))
         return found
 

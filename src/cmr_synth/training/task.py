@@ -40,6 +40,8 @@ class Task(Protocol):
         Makes the `Batches` of a slice set, of a task that learns from more than slices.
     remarks : callable, optional
         Lines on what a slice set has that is not learned from.
+    finished : callable, optional
+        Gives configuration and weights of the model; of a task of which averages are kept.
     begin : callable, optional
         Called with the `Batches` before the first step, of a resumed training too: for what a
         network has to know of all patients.
