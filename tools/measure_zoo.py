@@ -50,6 +50,9 @@ def main() -> None:
     parser.add_argument("--raw", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--only", choices=["pictures", "utility"], help="the rest stays as it is")
+    parser.add_argument(
+        "--kept", action="store_true", help="utility of the arms that are trained already"
+    )
     options = parser.parse_args()
     if options.only == "utility" and not options.raw:
         parser.error("utility is measured on a set of drawn labels alone: --raw")
@@ -64,7 +67,8 @@ def main() -> None:
         if options.only != "utility":
             changes |= _of_pictures(entry, model, protocol, options.work)
         if options.raw and options.only != "pictures" and "mask" in model.generator.takes:
-            changes["utility"] = _utility(entry.name, model, options.raw, options.work)
+            folder = options.work / "utility"
+            changes["utility"] = _utility(entry.name, model, options.raw, folder, options.kept)
         card = zoo.card_of(entry)
         measured = card.measured.model_copy(update=changes)
         put(card.model_copy(update={"measured": measured}))
@@ -162,14 +166,18 @@ def _every_vendor(model: zoo.Model, setting: Setting) -> dict[str, Any]:
     return cell_facts(table)
 
 
-def _utility(name: str, model: zoo.Model, raw: Path, work: Path) -> dict[str, Any]:
+def _utility(name: str, model: zoo.Model, raw: Path, folder: Path, kept: bool) -> dict[str, Any]:
     full = utility.Protocol(new_hearts=True)
     protocol = full if name == FULL else utility.Protocol(ratios=(), rivals=False)
-    study = utility.Study(open_slice_set(raw), work / "utility", protocol)
-    utility_records.lay(study.folder)
-    *_, runs = study.runs(name, model)
-    assert isinstance(runs, dict)
-    utility_records.keep(study.folder)
+    study = utility.Study(open_slice_set(raw), folder, protocol)
+    utility_records.lay(folder)
+    if kept:
+        runs = study.kept(name, model)
+    else:
+        *_, made = study.runs(name, model)
+        assert isinstance(made, dict)
+        runs = made
+    utility_records.keep(folder)
     findings = Findings.of(runs, protocol.trained_on)
     by_arm: dict[str, dict[str, Any]] = {arm: {} for arm in runs}
     for one in findings.against_real.results:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 
 from cmr_synth.anatomy.template import draw_slice
 from cmr_synth.cohorts.slices import SliceRow
+from cmr_synth.files import sha256
+from cmr_synth.judges.segmenter import BUNDLED
 
 from .test_compare import save_slice_set
 
@@ -79,6 +82,23 @@ def test_adherence_has_every_structure_level_and_vendor(run, prepared, tmp_path)
     }
     assert any(m["name"] == "lv_area" for m in facts["candidates"][0]["anatomy"])
     assert "Adherence" in ended.out and str(out / "report.html") in ended.out
+
+
+def test_adherence_is_judged_by_another_segmenter_of_the_same_contrast(run, prepared, tmp_path):
+    judge = tmp_path / "judge"
+    shutil.copytree(BUNDLED, judge)
+    asked = ("evaluate", "adherence", MODEL, "--slices", prepared, "--segmenter", judge)
+    ended = run(*asked, "--out", tmp_path / "out", "--json")
+    assert ended.code == 0, ended.err
+    (one,) = json.loads(ended.out)["candidates"]
+    assert one["adherence"]["segmenter"] == sha256(judge / "weights.safetensors")
+    about = json.loads((judge / "config.json").read_text())
+    about["config"]["contrast"] = "lge"
+    (judge / "config.json").write_text(json.dumps(about))
+    ended = run(*asked, "--out", tmp_path / "none")
+    assert ended.code == 1 and "reads lge, and slices are cine" in ended.line
+    assert not (tmp_path / "none" / "report.html").exists()
+    assert run(*asked, "--every-vendor", "--out", tmp_path / "none").code == 2
 
 
 def test_utility_resumes_what_it_has(run, prepared, tmp_path):

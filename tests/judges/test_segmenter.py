@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.anatomy.labels import INFARCT, LV, MYO, NO_REFLOW, RV, UNLABELLED
 from cmr_synth.cohorts import acdc
 from cmr_synth.cohorts.reading import found_in
 from cmr_synth.cohorts.splits import split_patients
@@ -42,6 +42,31 @@ def write_segmenter(folder: Path, *, filters: tuple[int, ...] = FILTERS, seed: i
     return folder
 
 
+def test_one_of_late_enhancement_gives_scar_its_labels(pictures: np.ndarray) -> None:
+    config = SegmenterConfig(
+        filters=FILTERS, structures=("LV", "MYO", "infarct", "no-reflow"), contrast="lge"
+    )
+    segmenter = Segmenter(SegmenterNetwork(config), hash="random")
+    shares = segmenter.shares(pictures)
+    assert shares.shape == (3, 5, 128, 128)
+    found = segmenter.segment(pictures)
+    assert set(np.unique(found)) <= {0, LV, MYO, INFARCT, NO_REFLOW}
+    np.testing.assert_array_equal(found == NO_REFLOW, shares.argmax(axis=1) == 4)
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({"structures": ("LV", "infarct")}, "scar is part of the wall"),
+        ({"structures": ()}, "each once"),
+        ({"contrast": "ct"}, "'ct' is none of cine"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_refused(stated: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SegmenterConfig(**stated)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A segmenter's folder that a test may damage."""
@@ -63,6 +88,7 @@ class Planted(nn.Module):
 
     def __init__(self, found: np.ndarray, second: np.ndarray | None = None):
         super().__init__()
+        self.config = SegmenterConfig()
         self.scores = 20 * self._one_hot(found)
         if second is not None:
             self.scores += 10 * self._one_hot(second)

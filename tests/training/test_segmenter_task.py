@@ -4,10 +4,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.anatomy.labels import INFARCT, LV, MYO, NO_REFLOW, RV, UNLABELLED
+from cmr_synth.judges.segmenter import SegmenterConfig
 from cmr_synth.training.batches import Batch
-from cmr_synth.training.families.segmenter import SegmenterTask, possible
+from cmr_synth.training.families.segmenter import SegmenterTask, known_labels, possible
 from cmr_synth.training.recipe import Recipe
+
+CINE = (0, LV, MYO, RV)
+LGE = SegmenterConfig(structures=("LV", "MYO", "infarct", "no-reflow"), contrast="lge")
 
 
 def labels_of(*rows):
@@ -28,14 +32,32 @@ def loss_of(scores, labels, partial):
 
 def test_what_was_drawn_can_be_nothing_else():
     for marginal in (True, False):
-        may_be = possible(labels_of([0, LV], [MYO, RV]), marginal=marginal)
+        may_be = possible(labels_of([0, LV], [MYO, RV]), CINE, marginal=marginal)
         assert may_be.sum(dim=1).eq(1).all() and may_be[0, LV, 0, 1] and may_be[0, RV, 1, 1]
 
 
 def test_what_nobody_drew_may_be_anything_or_what_its_slice_has_not():
     labels = labels_of([LV, UNLABELLED], [RV, UNLABELLED])
-    assert possible(labels, marginal=False)[0, :, 0, 1].tolist() == [True] * 4
-    assert possible(labels, marginal=True)[0, :, 0, 1].tolist() == [True, False, True, False]
+    assert possible(labels, CINE, marginal=False)[0, :, 0, 1].tolist() == [True] * 4
+    assert possible(labels, CINE, marginal=True)[0, :, 0, 1].tolist() == [True, False, True, False]
+
+
+def test_scar_is_told_from_the_wall_by_who_knows_it():
+    assert LGE.labels == (0, LV, MYO, INFARCT, NO_REFLOW)
+    labels = labels_of([LV, MYO, INFARCT], [RV, NO_REFLOW, UNLABELLED])
+    assert known_labels(labels, LGE).tolist() == [[[LV, MYO, INFARCT], [0, NO_REFLOW, UNLABELLED]]]
+    assert known_labels(labels, SegmenterConfig()).tolist() == [
+        [[LV, MYO, MYO], [RV, MYO, UNLABELLED]]
+    ]
+
+
+def test_where_the_wall_was_drawn_nobody_left_scar_undrawn():
+    labels = labels_of([LV, MYO], [MYO, UNLABELLED])
+    hidden = possible(labels, LGE.labels, marginal=True)[0, :, 1, 1]
+    assert hidden.tolist() == [True, False, False, False, False]
+    without_wall = labels_of([LV, LV], [LV, UNLABELLED])
+    hidden = possible(without_wall, LGE.labels, marginal=True)[0, :, 1, 1]
+    assert hidden.tolist() == [True, False, True, True, True]
 
 
 @pytest.mark.parametrize("partial", ["ignored", "marginal"])

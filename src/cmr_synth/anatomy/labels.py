@@ -37,6 +37,7 @@ SCAR: dict[str, int] = {"infarct": INFARCT, "no-reflow": NO_REFLOW}
 """Tissues of the wall that late gadolinium enhancement tells apart from healthy myocardium."""
 
 HEART = (LV, MYO, RV, INFARCT, NO_REFLOW)
+WALL = (MYO, INFARCT, NO_REFLOW)
 
 CONVENTIONS: dict[str, dict[int, int]] = {
     "acdc": {0: BACKGROUND, 1: RV, 2: MYO, 3: LV},

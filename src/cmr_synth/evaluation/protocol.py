@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr_synth.anatomy.labels import scar_as_myocardium
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.adherence.anatomy import Measure, anatomy
 from cmr_synth.evaluation.adherence.cells import Cell, cells
@@ -118,19 +120,36 @@ class Protocol:
         Names of metrics to leave out, such as "two_sample_auc", for which a classifier is trained.
     every_vendor : bool
         Whether adherence is measured in the style of every vendor that a model knows, too.
+    segmenter_folder : Path, optional
+        Of a segmenter to judge by; by default the bundled one.
     """
 
     setting: Setting
     spaces: Sequence[Space] = ()
     without: Collection[str] = ()
     every_vendor: bool = False
+    segmenter_folder: Path | None = None
 
     @cached_property
     def segmenter(self) -> Segmenter:
-        """The bundled segmenter, which reads the slices of both sides."""
+        """What reads the slices of both sides.
+
+        Raises
+        ------
+        InputError
+            If the one that was named cannot be read, or reads another contrast.
+        """
         from cmr_synth.judges.segmenter import Segmenter
 
-        return Segmenter.load()
+        segmenter = Segmenter.load(self.segmenter_folder)
+        contrast = segmenter.network.config.contrast
+        others = {row.contrast for row in self.setting.held_out.rows} - {contrast}
+        if self.segmenter_folder is not None and others:
+            raise InputError(
+                f"{self.segmenter_folder}: reads {contrast}, and slices are {min(others)}; name "
+                "cohorts of that contrast, or another segmenter."
+            )
+        return segmenter
 
     @cached_property
     def real_found(self) -> NDArray[np.uint8]:
@@ -209,9 +228,15 @@ class Protocol:
             yield Event(f"segment {one.name}")
             found = self.segmenter.segment(one.sample.pixels)
             scores = structure_adherence(
-                one.sample, found, held_out, real_found, segmenter=self.segmenter.hash
+                one.sample,
+                found,
+                held_out,
+                real_found,
+                segmenter=self.segmenter.hash,
+                structures=self.segmenter.network.config.structures,
             )
-            measures = anatomy(one.sample, found, held_out, real_found)
+            walls = scar_as_myocardium(found), scar_as_myocardium(real_found)
+            measures = anatomy(one.sample, walls[0], held_out, walls[1])
             table: list[Cell] | None = None
             if self.every_vendor:
                 table = yield from outcome(titled(f"{one.name} in every style", self._cells(one)))

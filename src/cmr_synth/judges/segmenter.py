@@ -1,24 +1,25 @@
 """The trained segmenter: finds the heart in a picture and completes partly labelled ones.
 
-Its network is MONAI's DynUNet on a picture folded 2 x 2 into channels.
+Its network is MONAI's DynUNet on a picture folded 2 x 2 into channels. One of late enhancement
+tells infarct and no-reflow from the wall that they are part of.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED
+from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, RV, SCAR, STRUCTURES, UNLABELLED
+from cmr_synth.cohorts.examination import CINE, CONTRASTS
 from cmr_synth.judges.judge import Judge, bundled
 
 BUNDLED = bundled("segmenter")
-CLASSES = 4  # background, LV, MYO, RV
 FOLD = 2
 
 
@@ -29,12 +30,40 @@ class SegmenterConfig(BaseModel):
     ----------
     filters : tuple of int
         Channels at 1/2, 1/4, ... of the resolution.
+    structures : tuple of str
+        What it tells apart besides the background.
+    contrast : str
+        Of the pictures that it reads, a key of `cmr_synth.cohorts.examination.CONTRASTS`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     filters: tuple[Annotated[int, Field(gt=0)], ...] = Field(
         (32, 64, 128, 192, 192), min_length=3, max_length=6
     )
+    structures: tuple[Literal["LV", "MYO", "RV", "infarct", "no-reflow"], ...] = ("LV", "MYO", "RV")
+    contrast: str = CINE
+
+    @field_validator("structures")
+    @classmethod
+    def _each_once(cls, structures: tuple[str, ...]) -> tuple[str, ...]:
+        if not structures or len(set(structures)) < len(structures):
+            raise ValueError("name the structures that are told apart, each once")
+        if set(structures) & set(SCAR) and "MYO" not in structures:
+            raise ValueError("scar is part of the wall; name MYO too")
+        return structures
+
+    @field_validator("contrast")
+    @classmethod
+    def _is_known(cls, contrast: str) -> str:
+        if contrast not in CONTRASTS:
+            raise ValueError(f"{contrast!r} is none of {', '.join(CONTRASTS)}")
+        return contrast
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """Engine label of each class."""
+        numbers = {**STRUCTURES, **SCAR}
+        return BACKGROUND, *(numbers[name] for name in self.structures)
 
 
 class SegmenterNetwork(nn.Module):
@@ -53,7 +82,7 @@ class SegmenterNetwork(nn.Module):
         self.unet = DynUNet(
             spatial_dims=2,
             in_channels=FOLD**2,
-            out_channels=CLASSES * FOLD**2,
+            out_channels=len(self.config.labels) * FOLD**2,
             kernel_size=[3] * levels,
             strides=[1] + [2] * (levels - 1),
             upsample_kernel_size=[2] * (levels - 1),
@@ -63,7 +92,7 @@ class SegmenterNetwork(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scores (n, 4, y, x) of pictures (n, 1, y, x) with values in [0, 1]."""
+        """Scores (n, classes, y, x) of pictures (n, 1, y, x) with values in [0, 1]."""
         folded = functional.pixel_unshuffle(2 * images - 1, FOLD)
         folded = folded.contiguous(memory_format=torch.channels_last)
         return functional.pixel_shuffle(self.unet(folded), FOLD)
@@ -105,17 +134,20 @@ class Segmenter(Judge[SegmenterNetwork]):
 
         Returns
         -------
-        (n, 4, y, x) float32 array
-            Background, LV, MYO, RV.
+        (n, classes, y, x) float32 array
+            Background, and the structures in the order of the configuration: LV, MYO, RV.
         """
-        found = [np.zeros((0, CLASSES, *images.shape[1:]), np.float32)]
+        classes = len(self.network.config.labels)
+        found = [np.zeros((0, classes, *images.shape[1:]), np.float32)]
         for block in self.blocks(images, batch):
             found.append(self.network(block).float().softmax(dim=1).cpu().numpy())
         return np.concatenate(found)
 
     def segment(self, images: NDArray[np.floating]) -> NDArray[np.uint8]:
-        """Most likely label of every pixel, (n, y, x)."""
-        return self.shares(images).argmax(axis=1).astype(np.uint8)
+        """Most likely engine label of every pixel, (n, y, x)."""
+        labels = np.array(self.network.config.labels, np.uint8)
+        found: NDArray[np.uint8] = labels[self.shares(images).argmax(axis=1)]
+        return found
 
     def complete(
         self,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cmr_synth.anatomy.labels import LV, RV
+from cmr_synth.anatomy.labels import INFARCT, LV, MYO, NO_REFLOW, RV, UNLABELLED
 from cmr_synth.evaluation.adherence.anatomy import VOLUMES, anatomy, volumes_of
 from cmr_synth.evaluation.adherence.strata import structure_adherence
 
@@ -37,6 +37,40 @@ def test_a_missed_structure_counts_as_missed_and_never_drops_out(sample):
     assert rv.missed == (sample.labels == RV).any(axis=(1, 2)).sum() and rv.real_missed == 0
     assert np.isnan(rv.scores["hd95"].synthetic)
     assert scores.overall()["LV"].scores["dice"].ratio == 1
+
+
+def test_scar_is_scored_where_the_wall_was_drawn(sample):
+    labels = sample.labels.copy()
+    wall = labels == MYO
+    scar = wall & (np.arange(128)[:, None] < 64)
+    core = scar & (np.arange(128)[None] < 64)
+    labels[scar], labels[core] = INFARCT, NO_REFLOW
+    labels[labels == RV] = 0
+    labels[labels == 0] = UNLABELLED  # as where nobody drew an RV
+    healthy = sample.patients == sample.patients[0]
+    labels[healthy] = np.where(wall[healthy], MYO, labels[healthy])
+    lge = replace(sample, labels=labels)
+    structures = ("LV", "MYO", "infarct", "no-reflow")
+    blind = np.where(np.isin(labels, (INFARCT, NO_REFLOW)), MYO, labels).astype(np.uint8)
+    same, missed = (
+        structure_adherence(lge, found, lge, labels, segmenter="", structures=structures).overall()
+        for found in (labels, blind)
+    )
+    assert set(same) == set(structures)
+    assert all(one.scores["dice"].synthetic == 1 for one in same.values())
+    # who has no scar has no Dice of it; the wall is whole whether it is scarred or not
+    assert same["infarct"].patients == 5 and same["MYO"].patients == 6
+    assert missed["MYO"].scores["dice"].synthetic == 1
+    assert missed["infarct"].scores["dice"].synthetic == 0
+    # the infarct is counted with the no-reflow in it
+    swapped = np.where(labels == NO_REFLOW, INFARCT, labels).astype(np.uint8)
+    found = structure_adherence(lge, swapped, lge, labels, segmenter="", structures=structures)
+    assert found.overall()["infarct"].scores["dice"].synthetic == 1
+    assert found.overall()["no-reflow"].scores["dice"].synthetic == 0
+    # scar that is made up in somebody healthy counts against it
+    made_up = np.where(labels == MYO, INFARCT, labels).astype(np.uint8)
+    found = structure_adherence(lge, made_up, lge, labels, segmenter="", structures=structures)
+    assert found.overall()["infarct"].patients == 6
 
 
 def test_a_shift_has_its_distance_in_mm(sample):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,11 +39,16 @@ def adherence(
             help="All masks in the style of every vendor too: a table by pathology and phase.",
         ),
     ] = False,
+    segmenter: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a segmenter to judge by, such as one of late enhancement."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """What the segmenter finds against the mask, and the anatomy of both populations.
 
-    Only drawn structures count, so give cohorts with all three drawn, such as ACDC.
+    Only drawn structures count, so give cohorts with all three drawn, such as ACDC. Scar needs a
+    segmenter that tells it from the wall; the recipe segmenter-lge trains one.
 
     \b
     Example:
@@ -54,6 +60,8 @@ def adherence(
     from cmr_synth.evaluation.setting import Setting
     from cmr_synth.reports.adherence import adherence_content
 
+    if every_vendor and segmenter is not None:
+        raise typer.BadParameter("--every-vendor is judged by the bundled segmenter alone.")
     opened = open_slices(data, slices, out, complete=False, quiet=as_json)
     setting = Setting(slices=opened, split=split, cohorts=cohort, seed=seed, steps=steps)
     if any(row.completed for row in setting.held_out.rows):
@@ -61,9 +69,8 @@ def adherence(
             "some masks were completed by the segmenter that now judges them; for figures without "
             "that, name cohorts with all structures drawn"
         )
-    events = Protocol(setting=setting, every_vendor=every_vendor).adherence(
-        made_by(candidates, setting)
-    )
+    protocol = Protocol(setting=setting, every_vendor=every_vendor, segmenter_folder=segmenter)
+    events = protocol.adherence(made_by(candidates, setting))
     found = list(followed(events, quiet=as_json))
     content = adherence_content(setting.held_out, found, split=split, seed=seed)
     report(content, out, as_json=as_json, show_page=True)

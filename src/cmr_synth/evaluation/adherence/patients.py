@@ -3,21 +3,34 @@
 A structure counts on the slices on which it was drawn, or on which everything was: there, a pixel
 of unknown label is known not to be of that structure. Elsewhere nothing is known, and nothing is
 counted. Missed structures count as missed.
+
+Where scar is told from the wall, the wall is counted with it, infarct with the no-reflow in it (as
+in the EMIDEC challenge, Lalande et al. 2022, doi:10.1016/j.media.2022.102428), and scar is known
+wherever the wall was drawn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import STRUCTURES, UNLABELLED
+from cmr_synth.anatomy.labels import INFARCT, LV, NO_REFLOW, RV, SCAR, UNLABELLED, WALL
 from cmr_synth.evaluation.adherence.surfaces import surface_distances
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.imaging.positions import LEVELS
 
 TOLERANCE_MM = 2.0
+PARTS = {
+    "LV": (LV,),
+    "MYO": WALL,
+    "RV": (RV,),
+    "infarct": (INFARCT, NO_REFLOW),
+    "no-reflow": (NO_REFLOW,),
+}
+"""Engine labels that make up a structure."""
 DISTANCES = ("hd", "hd95", "hd95_directed", "asd", "surface_dice")
 
 
@@ -63,7 +76,11 @@ class PatientScore:
 
 
 def patient_scores(
-    found: NDArray[np.uint8], sample: Sample, *, distances: bool = True
+    found: NDArray[np.uint8],
+    sample: Sample,
+    *,
+    structures: Collection[str] = ("LV", "MYO", "RV"),
+    distances: bool = True,
 ) -> list[PatientScore]:
     """Scores of every structure of every patient, over all slices and by level.
 
@@ -73,6 +90,8 @@ def patient_scores(
         Engine labels.
     sample : Sample
         With the drawn labels.
+    structures : collection of str
+        Keys of `PARTS`: those that the segmenter tells apart.
     distances : bool
         Whether surfaces are measured, which takes nearly all of the time; else theirs are NaN.
 
@@ -85,10 +104,11 @@ def patient_scores(
         raise ValueError(f"found {found.shape}, drawn {sample.labels.shape}")
     scores: list[PatientScore] = []
     spacing = (sample.spacing, sample.spacing)
-    for structure, label in STRUCTURES.items():
-        drawn, seen = sample.labels == label, found == label
-        partly = (sample.labels == UNLABELLED).any(axis=(1, 2))
-        known = drawn.any(axis=(1, 2)) | ~partly
+    partly = (sample.labels == UNLABELLED).any(axis=(1, 2))
+    for structure in structures:
+        drawn, seen = (np.isin(labels, PARTS[structure]) for labels in (sample.labels, found))
+        told_by = PARTS["MYO"] if structure in SCAR else PARTS[structure]
+        known = np.isin(sample.labels, told_by).any(axis=(1, 2)) | ~partly
         far = {name: np.full(len(sample), np.nan) for name in DISTANCES}
         missed = drawn.any(axis=(1, 2)) != seen.any(axis=(1, 2))
         for i in np.flatnonzero(known & distances):

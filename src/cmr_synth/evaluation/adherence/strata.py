@@ -1,13 +1,13 @@
 """Mask adherence by structure, level and vendor, beside the same segmenter on real slices.
 
-What the bundled segmenter finds in a synthetic slice is compared with the mask that the slice was
+What a segmenter finds in a synthetic slice is compared with the mask that the slice was
 made from. The segmenter is no perfect reader, so that every figure stands beside the one it reaches
 on the real slices of the same masks: 1 is as well as reality.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -92,6 +92,7 @@ def structure_adherence(
     real_found: NDArray[np.uint8],
     *,
     segmenter: str,
+    structures: Collection[str] = ("LV", "MYO", "RV"),
 ) -> StructureAdherence:
     """Score both samples against their masks.
 
@@ -102,8 +103,11 @@ def structure_adherence(
         What the segmenter finds in them, as engine labels.
     segmenter : str
         SHA-256 of its weights.
+    structures : collection of str
+        That it tells apart.
     """
-    made, true = patient_scores(found, synthetic), patient_scores(real_found, real)
+    made = patient_scores(found, synthetic, structures=structures)
+    true = patient_scores(real_found, real, structures=structures)
     strata = []
     for by, value, structure in _strata(made):
         a, b = (_chosen(scores, by, value, structure) for scores in (made, true))

@@ -204,6 +204,25 @@ class Study:
             for arm in self.arms
         }
 
+    def kept(self, name: str, model: Model) -> Runs:
+        """The arms of which every training was made before; nothing is trained.
+
+        Parameters
+        ----------
+        name : str
+            Of the folder in which the model's runs are kept.
+        model : Model
+        """
+        found = {
+            arm.name: [
+                Run.kept(self._folder(arm, seed, name, model))
+                for seed in range(self.protocol.seeds)
+            ]
+            for arm in self.arms
+        }
+        whole = {arm: [one for one in runs if one is not None] for arm, runs in found.items()}
+        return {arm: runs for arm, runs in whole.items() if len(runs) == self.protocol.seeds}
+
     def _sets(
         self, arms: Set[Arm], name: str, model: Model
     ) -> Iterator[Event | dict[Arm, TrainingSet]]:

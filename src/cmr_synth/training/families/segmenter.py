@@ -7,7 +7,7 @@ Shi et al. 2021 (doi:10.1016/j.media.2021.101979): what a pixel may be is one cl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from cmr_synth.anatomy.labels import UNLABELLED
-from cmr_synth.judges.segmenter import CLASSES, SegmenterConfig, SegmenterNetwork
+from cmr_synth.anatomy.labels import BACKGROUND, MYO, SCAR, UNLABELLED, WALL
+from cmr_synth.cohorts.examination import CONTRASTS
+from cmr_synth.judges.segmenter import SegmenterConfig, SegmenterNetwork
 from cmr_synth.networks.weights import state_of
 from cmr_synth.training.batches import Batch
 from cmr_synth.training.families.family import FamilyTask
@@ -41,11 +42,13 @@ class SegmenterTask(FamilyTask):
 
     family = "segmenter"
     bits = 16
+    contrasts = tuple(CONTRASTS)
 
     def __init__(self, recipe: Recipe):
         super().__init__(recipe)
         self.loss = self.loss_settings(SegmenterLoss)
         config = self.model_settings(SegmenterConfig)
+        self.contrast = config.contrast
         self.network = self.build(lambda: SegmenterNetwork(config))
         self.networks = {"segmenter": self.network}
         self.rates = {"segmenter": 1.0}
@@ -54,7 +57,11 @@ class SegmenterTask(FamilyTask):
     def losses(self, batch: Batch) -> Iterator[tuple[str, Tensor]]:
         """Soft Dice over the structures plus cross-entropy, both where something is known."""
         scores = self.networks["segmenter"](batch.images).float()
-        may_be = possible(batch.labels, marginal=self.loss.partial == "marginal")
+        labels, classes = (
+            known_labels(batch.labels, self.network.config),
+            self.network.config.labels,
+        )
+        may_be = possible(labels, classes, marginal=self.loss.partial == "marginal")
         inside = (batch.covered[:, 0] > 0).float()
         # nothing is learned where a pixel may be anything: its class is certain
         known = inside * (~may_be.all(dim=1)).float()
@@ -66,31 +73,55 @@ class SegmenterTask(FamilyTask):
     @torch.no_grad()
     def sheet(self, batch: Batch) -> NDArray[np.float32]:
         """Pictures above what was drawn above what is found."""
-        found = self.network(batch.images).argmax(dim=1)
-        rows = [batch.images[:, 0], batch.labels.clamp(max=3) / 3, found / 3]
-        return tiled(rows)
+        classes = torch.tensor(self.network.config.labels, device=batch.images.device)
+        found = classes[self.network(batch.images).argmax(dim=1)]
+        most = max(self.network.config.labels)
+        return tiled([batch.images[:, 0], batch.labels.clamp(max=most) / most, found / most])
 
     def finished(self) -> tuple[BaseModel, dict[str, Tensor]]:
         """The network alone."""
         return self.network.config, state_of(self.network)
 
 
-def possible(labels: Tensor, *, marginal: bool) -> Tensor:
-    """What each pixel may be, (n, 4, rows, columns) bool.
+def known_labels(labels: Tensor, config: SegmenterConfig) -> Tensor:
+    """Labels as a segmenter knows them: scar is wall to one that tells none apart.
+
+    What else it does not know is background to it.
 
     Parameters
     ----------
     labels : (n, rows, columns) int64 tensor
         Engine labels, 255 unlabelled.
-    marginal : bool
-        Whether an unlabelled pixel is known not to be of a structure that its slice has; else it
-        may be anything.
+    config : SegmenterConfig
     """
-    classes = torch.arange(CLASSES, device=labels.device)
-    given = labels[:, None] == classes[:, None, None]
-    hidden = torch.ones(len(labels), CLASSES, dtype=torch.bool, device=labels.device)
+    for scar in set(SCAR.values()) - set(config.labels):
+        labels = labels.masked_fill(labels == scar, MYO)
+    known = torch.tensor([*config.labels, UNLABELLED], device=labels.device)
+    return labels.where(torch.isin(labels, known), BACKGROUND)
+
+
+def possible(labels: Tensor, classes: Sequence[int], *, marginal: bool) -> Tensor:
+    """What each pixel may be, (n, classes, rows, columns) bool.
+
+    Parameters
+    ----------
+    labels : (n, rows, columns) int64 tensor
+        Engine labels among `classes`, 255 unlabelled.
+    classes : sequence of int
+        Engine label of each class, the background first.
+    marginal : bool
+        Whether an unlabelled pixel is known not to be of a structure that its slice has, nor scar
+        where the wall was drawn; else it may be anything.
+    """
+    numbers = torch.tensor(classes, device=labels.device)
+    given = labels[:, None] == numbers[:, None, None]
+    hidden = torch.ones(len(labels), len(classes), dtype=torch.bool, device=labels.device)
     if marginal:
         hidden = ~given.any(dim=(2, 3))
+        wall = torch.isin(labels, torch.tensor(WALL, device=labels.device)).any(dim=(1, 2))
+        for k, label in enumerate(classes):
+            if label in WALL:
+                hidden[:, k] = ~wall
         hidden[:, 0] = True
     return given | ((labels == UNLABELLED)[:, None] & hidden[:, :, None, None])
 
