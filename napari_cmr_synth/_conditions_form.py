@@ -26,6 +26,7 @@ from ._family_form import FamilyForm
 from ._fields import Number, WholeNumber
 from ._layout import form, group, narrow_combo, show_row, side_by_side, stacked, word_wrapped
 from ._messages import show_problem
+from ._phenotypes_form import PhenotypesForm
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QComboBox
@@ -70,14 +71,17 @@ class ConditionsForm(QWidget):
     def __init__(self, *, of_files: bool = False, parent: QWidget | None = None):
         super().__init__(parent)
         self._card: Card | None = None
+        self._groups: dict[str, QWidget] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         for title, inside in (
             ("Model", self._build_model()),
             ("Picture", self._build_conditions()),
+            ("Heart", self._build_heart()),
             ("Sampling", self._build_sampling(of_files)),
         ):
-            column.addWidget(group(title, inside))
+            self._groups[title] = group(title, inside)
+            column.addWidget(self._groups[title])
         column.addWidget(self._build_advanced())
         self._on_model()
         self._offer(self.vendor, _settings.get("vendor"))
@@ -120,6 +124,7 @@ class ConditionsForm(QWidget):
             cohort=self.cohort.currentData(),
             contrast=self.contrast.currentData(),
             z=round(self.position.value(), 3) if given else None,
+            phenotypes=self.heart.asked,
             n=self.variants.value(),
             seed=int(text),
             steps=self.steps.value() or None,
@@ -204,6 +209,9 @@ class ConditionsForm(QWidget):
             self._fill(combo, words)
         show_row(self.cohort, bool(card.conditions.cohorts))
         show_row(self.contrast, bool(card.conditions.contrasts))
+        self.heart.show_model(card.conditions.phenotypes)
+        self._groups["Heart"].setVisible(bool(card.conditions.phenotypes))
+        self._say_what_is_a_guess()
         steps, guidance = card.default_steps, card.default_guidance
         self.steps.setSpecialValueText(f"{steps} (model's own)" if steps else "none")
         self.guidance.setSpecialValueText(
@@ -256,12 +264,14 @@ class ConditionsForm(QWidget):
         self.position.setSpecialValueText(UNSPECIFIED)
         self.position.setValue(-0.05)
         self.position.setToolTip("0 is the base, 1 the apex. Stacks have their own positions.")
+        self.guess = word_wrapped("")
+        self.guess.hide()
         self.position_text = word_wrapped("")
         self.position_text.setToolTip("0 is the base, 1 the apex; they follow from the stack.")
         for combo in (self.vendor, self.phase, self.pathology, self.cohort, self.contrast):
             combo.currentIndexChanged.connect(self._on_entry)
         self.position.valueChanged.connect(self._on_entry)
-        return form(
+        fields = form(
             ("Vendor", self.vendor),
             ("Phase", self.phase),
             ("Position", side_by_side(self.position, self.position_text)),
@@ -269,6 +279,12 @@ class ConditionsForm(QWidget):
             ("Cohort", self.cohort),
             ("Contrast", self.contrast),
         )
+        return stacked(fields, self.guess)
+
+    def _build_heart(self) -> QWidget:
+        self.heart = PhenotypesForm()
+        self.heart.changed.connect(self._on_entry)
+        return self.heart
 
     def _build_sampling(self, of_files: bool) -> QWidget:
         self.scope = narrow_combo(self)
@@ -337,4 +353,18 @@ class ConditionsForm(QWidget):
         return self.advanced
 
     def _on_entry(self, *_: object) -> None:
+        self._say_what_is_a_guess()
         self.changed.emit()
+
+    def _say_what_is_a_guess(self) -> None:
+        """What of the entries training never had, which the record will say too."""
+        lines: list[str] = []
+        if self._card is not None:
+            asked = Request(
+                pathology=self.pathology.currentData(),
+                contrast=self.contrast.currentData(),
+                phenotypes=self.heart.asked,
+            )
+            lines = asked.remarks(self._card)
+        self.guess.setText("\n".join(lines))
+        self.guess.setVisible(bool(lines))

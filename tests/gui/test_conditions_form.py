@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("qtpy", reason="Qt is not installed; the extra [app] brings it")
 
 from cmr_synth.errors import InputError
+from cmr_synth.generators.phenotypes import Phenotype
 from cmr_synth.synthesis.request import Request
 from napari_cmr_synth import _models
 from napari_cmr_synth._conditions_form import TOGETHER, ConditionsForm
@@ -119,6 +120,36 @@ def test_contrasts_are_offered_by_models_that_make_several(form, monkeypatch):
     form.contrast.setCurrentIndex(form.contrast.findData("lge"))
     assert "late gadolinium" in form.contrast.currentText()
     assert form.request(labels=None, single=True).contrast == "lge"
+
+
+def test_measurements_of_the_heart_are_asked_of_models_that_know_them(form, monkeypatch):
+    card = form.card
+    known = (
+        Phenotype(name="ef", mean=50, sd=15, low=12, high=75, patients=74),
+        Phenotype(name="mass_edv", mean=0.9, sd=0.4, low=0.4, high=2.6, patients=74),
+    )
+    for phenotypes in ((), known, known[:1]):
+        words = card.conditions.model_copy(update={"phenotypes": phenotypes})
+        changed = card.model_copy(update={"conditions": words})
+        monkeypatch.setattr(_models, "card", lambda name, changed=changed: changed)
+        form._on_model()
+        assert form.heart.isVisible() == bool(phenotypes)
+        assert list(form.heart.fields) == [one.name for one in phenotypes]
+        if phenotypes == known:
+            assert form.request(labels=None, single=True).phenotypes == ()
+            assert form.heart.fields["ef"].text() == "open"
+            form.heart.fields["ef"].setValue(35)
+            form.heart.fields["mass_edv"].setValue(1.25)
+            asked = form.request(labels=None, single=True)
+            assert asked.phenotypes == (("ef", 35.0), ("mass_edv", 1.25))
+            assert not form.guess.isVisible()
+    # what the next model knows too stays as it was entered
+    assert form.request(labels=None, single=True).phenotypes == (("ef", 35.0),)
+    form.heart.fields["ef"].setValue(90)
+    assert form.guess.isVisible() and "what comes out is a guess" in form.guess.text()
+    form.heart.fields["ef"].setValue(0)
+    assert not form.guess.isVisible()
+    assert form.request(labels=None, single=True).phenotypes == ()
 
 
 def test_spacing_and_mirror_are_asked_for(form):
