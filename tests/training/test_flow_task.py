@@ -56,6 +56,33 @@ def test_pathologies_can_be_added_behind_those_that_were_known(make_recipe, tmp_
     assert (new[3] == 0).all()
 
 
+def test_a_head_can_be_added_to_a_trained_network_and_changes_nothing_at_first(
+    make_recipe, slices, tmp_path
+):
+    before = FlowTask(make_recipe(family="flow", model=SMALL))
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, state_of(before.network), bits=16)
+    grown = FlowTask(
+        make_recipe(family="flow", model={**SMALL, "head": 8}, initialize_from=str(path))
+    )
+    given = torch.randn(2, 1, 128, 128), torch.full((2,), 0.5), torch.zeros(2, 4, 128, 128)
+    asked = [{"vendor": "ge"}, {}]
+    with torch.no_grad():
+        expected, found = (t.network.eval()(*given, asked) for t in (before, grown))
+    torch.testing.assert_close(found, expected, atol=2e-2, rtol=0)
+    losses = dict(grown.losses(Batches(slices, augmentation=Augmentation(), seed=0).batch(0, 4)))
+    losses["flow"].mean().backward()
+    head = grown.network.head
+    assert head.leave.weight.grad.abs().sum() > 0
+    with torch.no_grad():
+        head.leave.weight.normal_(std=0.1)
+        head.look.weight.normal_(std=0.1)
+        changed = grown.network(*given, asked)
+    assert not torch.allclose(changed, expected, atol=0.02)
+    with torch.no_grad():
+        assert not torch.allclose(changed, grown.network(*given, [{}, {}]), atol=1e-4)
+
+
 def test_slices_of_a_cohort_without_a_word_are_trained_on(make_recipe, slices):
     of = FlowTask(make_recipe(family="flow", model={**SMALL, "cohorts": ["drawn"]}))
     assert all(torch.isfinite(loss).all() for loss in losses(of, slices).values())

@@ -23,6 +23,7 @@ from torch.nn import functional
 from cmr_synth.generators.backbones.config import BackboneConfig
 from cmr_synth.generators.backbones.made import make_backbone
 from cmr_synth.generators.conditioning import Conditions
+from cmr_synth.generators.flow.head import FullResolutionHead
 from cmr_synth.generators.phenotypes import Phenotype
 
 FOLD = 4
@@ -63,6 +64,8 @@ class FlowConfig(BackboneConfig):
         than their means in scans (-0.62, 0.09, -0.57, 0.02), so that noise hides no outline.
     shade_noise : float
         Standard deviation of the noise on that picture: without any, a mask has one image.
+    head : int
+        Channels of a light head at full resolution behind the U-Net, see `flow.head`; 0 for none.
     crowding : float
         Of the sampler's time grid, see `sampler.time_grid`; a few-step stage trains at its times.
     adapter : AdapterOf, optional
@@ -76,6 +79,7 @@ class FlowConfig(BackboneConfig):
     source: Literal["noise", "condition"] = "noise"
     shades: tuple[float, float, float, float] = (-0.6, 0.5, -0.2, 0.15)
     shade_noise: float = Field(0.2, gt=0)
+    head: int = Field(0, ge=0)
     crowding: float = Field(1.0, ge=1, le=4)
     adapter: AdapterOf | None = None
 
@@ -105,6 +109,11 @@ class FlowNetwork(nn.Module):
         seen = 1 if config.source == "condition" else 1 + config.classes
         self.unet = make_backbone(config, inputs=seen * FOLD**2, outputs=FOLD**2)
         self.conditions = Conditions(config, config.vector)
+        self.head = None
+        if config.head:
+            self.head = FullResolutionHead(
+                channels=config.head, classes=config.classes, vector=config.vector
+            )
 
     def forward(
         self, noisy: Tensor, time: Tensor, mask: Tensor, conditions: Sequence[dict[str, Any]]
@@ -124,12 +133,18 @@ class FlowNetwork(nn.Module):
         -------
         (n, 1, y, x) float32 tensor
         """
-        seen = [functional.pixel_unshuffle(noisy * self.input_scale(time), FOLD)]
+        scaled = noisy * self.input_scale(time)
+        seen = [functional.pixel_unshuffle(scaled, FOLD)]
         if self.config.source == "noise":
             seen.append(functional.pixel_unshuffle(mask, FOLD))
         stacked = torch.cat(seen, dim=1).contiguous(memory_format=torch.channels_last)
-        raw = self.unet(stacked, 1000 * time, class_labels=self.conditions(conditions)).sample
-        return functional.pixel_shuffle(raw.float(), FOLD)
+        vector = self.conditions(conditions)
+        raw = self.unet(stacked, 1000 * time, class_labels=vector).sample
+        estimate = functional.pixel_shuffle(raw.float(), FOLD)
+        if self.head is None:
+            return estimate
+        finer: Tensor = self.head(estimate, scaled, mask, time, vector)
+        return finer.float()
 
     def know(self, phenotypes: tuple[Phenotype, ...]) -> None:
         """Take over what the training patients had; see `Conditions.know`."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cmr_synth.errors import InputError
 from cmr_synth.generators.conditioning import with_new_inputs, with_new_words
+from cmr_synth.generators.flow.head import with_new_head
 from cmr_synth.generators.measures import with_new_measures
 from cmr_synth.generators.phenotypes import Phenotype
 from cmr_synth.generators.vocabulary import Vocabulary
@@ -145,9 +146,11 @@ class FamilyTask:
 def start_from(network: nn.Module, recipe: Recipe) -> None:
     """Take over the weights that a recipe starts from.
 
-    What the network knows more of than they do (words, classes of the mask, phenotypes) starts at
-    zero, so that nothing is lost.
+    What the network has more of than they do (words, classes of the mask, phenotypes, a head)
+    starts at zero, so that nothing is lost.
     """
     own = state_of(network)
-    state = with_new_inputs(load_weights(Path(str(recipe.initialize_from))), own)
-    set_state(network, with_new_words(with_new_measures(state, own), own))
+    state = load_weights(Path(str(recipe.initialize_from)))
+    for grown in (with_new_inputs, with_new_measures, with_new_words, with_new_head):
+        state = grown(state, own)
+    set_state(network, state)
