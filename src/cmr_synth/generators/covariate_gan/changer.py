@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cmr_synth.files import sha256
 from cmr_synth.generators.covariate_gan.network import (
     FAMILY,
     CovariateGanConfig,
     CovariateGanNetwork,
 )
 from cmr_synth.generators.covariate_gan.ranges import require_values
-from cmr_synth.networks.folder import read_config, with_weights
+from cmr_synth.networks.trained import Trained
 
 
-class CovariateChanger:
-    """A covariate GAN with trained weights on a device.
+class CovariateChanger(Trained[CovariateGanNetwork, CovariateGanConfig]):
+    """A covariate GAN with trained weights on a device."""
 
-    Parameters
-    ----------
-    network : CovariateGanNetwork
-    hash : str
-        SHA-256 of the weights, for records.
-    """
-
-    def __init__(self, network: CovariateGanNetwork, *, hash: str, device: str = "cpu"):
-        self.network = network.eval().to(device)
-        self.config: CovariateGanConfig = network.config
-        self.hash = hash
-        self.device = torch.device(device)
-
-    @classmethod
-    def load(cls, folder: Path, *, device: str = "cpu") -> CovariateChanger:
-        """Read `config.json` and `weights.safetensors` of a model folder.
-
-        Raises
-        ------
-        InputError
-            If one is missing, damaged, or of another family.
-        """
-        folder = Path(folder)
-        network = CovariateGanNetwork(read_config(folder, CovariateGanConfig, family=FAMILY))
-        loaded = with_weights(network, folder, device=device)
-        return cls(loaded, hash=sha256(folder / "weights.safetensors"), device=device)
+    family = FAMILY
+    config_kind = CovariateGanConfig
+    network_kind = CovariateGanNetwork
 
     @torch.no_grad()
     def change(

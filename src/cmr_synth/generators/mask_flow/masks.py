@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import UNLABELLED
 from cmr_synth.errors import InputError
-from cmr_synth.files import sha256
 from cmr_synth.generators.conditioning import mappings
 from cmr_synth.generators.flow.sampler import heun
 from cmr_synth.generators.interface import Condition
@@ -24,41 +22,18 @@ from cmr_synth.generators.mask_flow.network import (
     labels_of,
 )
 from cmr_synth.generators.noise import Index, noise_for
-from cmr_synth.networks.folder import read_config, with_weights
+from cmr_synth.networks.trained import Trained
 
 FAMILY = "mask-flow"
 STEPS = 12
 
 
-class MaskFlow:
-    """A mask flow with trained weights on a device.
+class MaskFlow(Trained[MaskFlowNetwork, MaskFlowConfig]):
+    """A mask flow with trained weights on a device."""
 
-    Parameters
-    ----------
-    network : MaskFlowNetwork
-    hash : str
-        SHA-256 of the weights, for records.
-    """
-
-    def __init__(self, network: MaskFlowNetwork, *, hash: str, device: str = "cpu"):
-        self.network = network.eval().to(device)
-        self.config: MaskFlowConfig = network.config
-        self.hash = hash
-        self.device = torch.device(device)
-
-    @classmethod
-    def load(cls, folder: Path, *, device: str = "cpu") -> MaskFlow:
-        """Read `config.json` and `weights.safetensors` of a model folder.
-
-        Raises
-        ------
-        InputError
-            If one is missing, damaged, or of another family.
-        """
-        folder = Path(folder)
-        network = MaskFlowNetwork(read_config(folder, MaskFlowConfig, family=FAMILY))
-        loaded = with_weights(network, folder, device=device)
-        return cls(loaded, hash=sha256(folder / "weights.safetensors"), device=device)
+    family = FAMILY
+    config_kind = MaskFlowConfig
+    network_kind = MaskFlowNetwork
 
     @torch.no_grad()
     def draw(
