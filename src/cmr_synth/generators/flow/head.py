@@ -40,9 +40,8 @@ class FullResolutionHead(nn.Module):
         self.inner = nn.Conv2d(channels, channels, 3, padding=1)
         self.look = nn.Linear(vector + WAVES, 2 * channels)
         self.leave = nn.Conv2d(channels, 1, 3, padding=1)
-        for last in (self.look, self.leave):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        for weight in (*self.look.parameters(), *self.leave.parameters()):
+            nn.init.zeros_(weight)
 
     def forward(
         self, estimate: Tensor, noisy: Tensor, mask: Tensor, time: Tensor, vector: Tensor
