@@ -142,6 +142,21 @@ def test_a_figure_that_moves_moves_the_documents(tables: ModuleType, bundled: Mo
             "ACDC (20): +0.021 [+0.010, +0.030]",
         ),
         (
+            changed(
+                flow,
+                "utility",
+                seeds=5,
+                new_anatomy={
+                    "new hearts less synthetic": {
+                        "acdc": {"patients": 20, "gained": [0.004, -0.01, 0.02]},
+                        "hcm": {"patients": 7, "gained": [-0.03, -0.05, -0.01]},
+                    }
+                },
+            ),
+            "trained on *new hearts* less *synthetic*, by cohort and pathology of the test "
+            "patients (their number), 5 seeds | ACDC (20): +0.004 [-0.010, +0.020]; hcm (7): -0.030",
+        ),
+        (
             changed(flow, "privacy", membership={"words": "AUC 0.999 [0.998, 1.000] of one"}),
             "0.999 [0.998, 1.000] (`flow`)",
         ),

@@ -22,6 +22,7 @@ COHORTS = {"acdc": "ACDC", "chla": "CHLA", "sunnybrook": "Sunnybrook", "autofd":
 VENDORS = {"siemens": "Siemens", "philips": "Philips", "ge": "GE", "canon": "Canon"}
 MISSING = "–"
 ZOO_COMMAND = "`python tools/measure_zoo.py flow ...`"
+UTILITY_COMMAND = "`cmr-synth evaluate utility flow --new-hearts ...`"
 PRIVACY_COMMAND = "`python tools/measure_privacy.py flow ...`"
 
 
@@ -334,18 +335,25 @@ def _figures(card: Card) -> list[str]:
     ]
     seeds = at(card, "utility", "seeds")
     trainings = f", {seeds} seed{'s' * (seeds != 1)}" if seeds else ""
-    for arm, by_cohort in (at(card, "utility", "arms") or {}).items():
+    compared = {
+        (f"*{arm}* less *real*", "cohort"): strata
+        for arm, strata in (at(card, "utility", "arms") or {}).items()
+    } | {
+        (f"*{arm.replace(' less ', '* less *')}*", "cohort and pathology"): strata
+        for arm, strata in (at(card, "utility", "new_anatomy") or {}).items()
+    }
+    for (arms, by), strata in compared.items():
         told = [
             f"{_cohort(name)} ({one['patients']}): {gained}"
-            for name, one in by_cohort.items()
+            for name, one in strata.items()
             if (gained := _interval(one.get("gained"), 3, "+"))
         ]
         rows.append(
             (
-                f"utility: mean Dice of a small U-Net trained on *{arm}* less *real*, by cohort of "
-                f"the test patients (their number){trainings}",
+                f"utility: mean Dice of a small U-Net trained on {arms}, by {by} of the test "
+                f"patients (their number){trainings}",
                 "; ".join(told) or None,
-                "`cmr-synth evaluate utility flow ...`",
+                UTILITY_COMMAND,
             )
         )
     held_out = at(card, "privacy", "held_out_patients")
