@@ -154,7 +154,7 @@ def test_a_figure_that_moves_moves_the_documents(tables: ModuleType, bundled: Mo
                 },
             ),
             "trained on *new hearts* less *synthetic*, by cohort and pathology of the test "
-            "patients (their number), 5 seeds | ACDC (20): +0.004 [-0.010, +0.020]; hcm (7): -0.030",
+            "patients (their number), 5 seeds | ACDC (20): +0.004 [-0.010, +0.020]; hcm (7): -0.03",
         ),
         (
             changed(flow, "privacy", membership={"words": "AUC 0.999 [0.998, 1.000] of one"}),
