@@ -8,7 +8,9 @@ from types import ModuleType
 import pytest
 
 from cmr_synth.evaluation.adherence.patients import PatientScore
+from cmr_synth.evaluation.utility.results import Findings
 from cmr_synth.evaluation.utility.runs import Run
+from cmr_synth.generators import zoo
 
 TOOLS = Path(__file__).parents[1] / "tools"
 
@@ -52,3 +54,29 @@ def test_more_are_added_and_none_is_lost(records: ModuleType, tmp_path: Path) ->
         folder.mkdir(parents=True)
         run(seed).write(folder / "scores.json")
         assert records.keep(tmp_path / str(seed), kept) == seed + 1
+
+
+def test_the_card_says_what_the_records_say(records: ModuleType, tmp_path: Path) -> None:
+    """Without the patients: what compares the scores is given nothing but these."""
+    records.lay(tmp_path)
+    runs: dict[str, dict[int, Run]] = {}
+    for path in tmp_path.rglob("scores.json"):
+        one = Run.read(path)
+        runs.setdefault(one.arm, {})[one.seed] = one
+    ordered = {arm: [own[seed] for seed in sorted(own)] for arm, own in runs.items()}
+    utility = zoo.card_of("flow").measured.utility
+    assert isinstance(utility, dict)
+    assert set(utility["arms"]) == set(ordered)
+    found = Findings.of(ordered, utility["trained_on"])
+    told = {
+        (one.arm, one.stratum.value): one
+        for one in found.against_real.results
+        if (one.score, one.stratum.by, one.stratum.structure) == ("dice", "cohort", "mean")
+    }
+    assert told
+    for (arm, cohort), one in told.items():
+        said = utility["arms"][arm][cohort]
+        assert said["dice"] == pytest.approx(one.mean, abs=1e-4)
+        if one.difference is not None:
+            bounds = (one.difference, one.difference_low, one.difference_high)
+            assert said["gained"] == pytest.approx(bounds, abs=1.5e-4)
