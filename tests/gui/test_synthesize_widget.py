@@ -404,8 +404,13 @@ def test_the_card_is_a_click_away(viewer, widget, qtbot):
     assert dialog.isVisible()
     for words in (card.title, card.licence, card.sha256, identity_of(card), *card.limits):
         assert words in text
-    assert "Adherence" in text and "not measured" in text
+    assert "Adherence" in text and "not measured" not in text
     dialog.close()
+    # what a card does not know is said
+    other = CardDialog(_models.card("flow-fast"), widget)
+    qtbot.addWidget(other)
+    assert _models.card("flow-fast").measured.utility == "not measured"
+    assert "not measured" in other.text.toPlainText()
 
 
 def test_live_preview_follows_the_box_and_ends_with_its_mask(viewer, widget, add_mask, stack, told):
