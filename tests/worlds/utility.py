@@ -62,7 +62,7 @@ def of_exposure() -> tuple[str, bool]:
     )
     images = np.broadcast_to(shades, (32, 128, 128))
     slices = SliceSet(images, np.ones_like(images), np.ones_like(images), rows, {"spacing_mm": 1.5})
-    copies = [np.broadcast_to(100 + shades[:20], (20, 128, 128)) for _ in range(3)]
+    copies = {k: np.broadcast_to(100 + shades[:20], (20, 128, 128)) for k in range(3)}
     protocol, seen = Protocol(ratios=(1, 2), images=48), {}
     for arm in protocol.arms(others=True):
         recipe = protocol.recipe(arm, 0)
