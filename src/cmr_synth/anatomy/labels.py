@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ STRUCTURES: dict[str, int] = {"LV": LV, "MYO": MYO, "RV": RV}
 
 SCAR: dict[str, int] = {"infarct": INFARCT, "no-reflow": NO_REFLOW}
 """Tissues of the wall that late gadolinium enhancement tells apart from healthy myocardium."""
+
+Structure = Literal["LV", "MYO", "RV", "infarct", "no-reflow"]
+"""A key of `STRUCTURES` or `SCAR`, in the settings of what tells them apart."""
 
 HEART = (LV, MYO, RV, INFARCT, NO_REFLOW)
 WALL = (MYO, INFARCT, NO_REFLOW)

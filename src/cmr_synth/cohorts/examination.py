@@ -45,6 +45,19 @@ CONTRASTS = {
 """What the pictures are weighted by. Generators and judges of cine are never given the others."""
 
 
+def known_contrast(contrast: str) -> str:
+    """The contrast, if it is one of `CONTRASTS`.
+
+    Raises
+    ------
+    ValueError
+        Listing those that there are.
+    """
+    if contrast not in CONTRASTS:
+        raise ValueError(f"{contrast!r} is none of {', '.join(CONTRASTS)}")
+    return contrast
+
+
 @dataclass(frozen=True, kw_only=True)
 class Examination:
     """One stack in canonical in-plane orientation (RV on the left of the picture).

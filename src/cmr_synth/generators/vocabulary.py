@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
-from cmr_synth.anatomy.labels import SCAR
-from cmr_synth.cohorts.examination import CINE, CONTRASTS, PATHOLOGIES, PHASES, VENDORS
+from cmr_synth.anatomy.labels import SCAR, Structure
+from cmr_synth.cohorts.examination import (
+    CINE,
+    CONTRASTS,
+    PATHOLOGIES,
+    PHASES,
+    VENDORS,
+    known_contrast,
+)
 from cmr_synth.generators.phenotypes import Phenotype
 
 WORDS = ("vendor", "phase", "pathology", "cohort", "contrast")
 """Conditions that are words."""
-Structure = Literal["LV", "MYO", "RV", "infarct", "no-reflow"]
 OF_CINE: tuple[Structure, ...] = ("LV", "MYO", "RV")
 
 
@@ -52,12 +56,7 @@ class Vocabulary(BaseModel):
     contrasts: dict[str, tuple[Structure, ...]] = {}
     phenotypes: tuple[Phenotype, ...] = ()
 
-    @field_validator("contrast")
-    @classmethod
-    def _is_known(cls, contrast: str) -> str:
-        if contrast not in CONTRASTS:
-            raise ValueError(f"{contrast!r} is none of {', '.join(CONTRASTS)}")
-        return contrast
+    _known = field_validator("contrast")(known_contrast)
 
     @model_validator(mode="after")
     def _contrasts_fit(self) -> Vocabulary:

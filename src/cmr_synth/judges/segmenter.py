@@ -6,7 +6,7 @@ tells infarct and no-reflow from the wall that they are part of.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -15,8 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, RV, SCAR, STRUCTURES, UNLABELLED
-from cmr_synth.cohorts.examination import CINE, CONTRASTS
+from cmr_synth.anatomy.labels import (
+    BACKGROUND,
+    LV,
+    MYO,
+    RV,
+    SCAR,
+    STRUCTURES,
+    UNLABELLED,
+    Structure,
+)
+from cmr_synth.cohorts.examination import CINE, known_contrast
 from cmr_synth.judges.judge import Judge, bundled
 
 BUNDLED = bundled("segmenter")
@@ -40,7 +49,7 @@ class SegmenterConfig(BaseModel):
     filters: tuple[Annotated[int, Field(gt=0)], ...] = Field(
         (32, 64, 128, 192, 192), min_length=3, max_length=6
     )
-    structures: tuple[Literal["LV", "MYO", "RV", "infarct", "no-reflow"], ...] = ("LV", "MYO", "RV")
+    structures: tuple[Structure, ...] = ("LV", "MYO", "RV")
     contrast: str = CINE
 
     @field_validator("structures")
@@ -52,12 +61,7 @@ class SegmenterConfig(BaseModel):
             raise ValueError("scar is part of the wall; name MYO too")
         return structures
 
-    @field_validator("contrast")
-    @classmethod
-    def _is_known(cls, contrast: str) -> str:
-        if contrast not in CONTRASTS:
-            raise ValueError(f"{contrast!r} is none of {', '.join(CONTRASTS)}")
-        return contrast
+    _known = field_validator("contrast")(known_contrast)
 
     @property
     def labels(self) -> tuple[int, ...]:

@@ -151,7 +151,8 @@ def train(
         raise InputError(_too_large(recipe, stepper, keeper.images_seen)) from memory_error
     if parallel.is_main:
         stepper.release()
-        copies.write(keeper.images_seen, 1.0)
+        if copies.due(1.0):  # a budget in minutes ends between two copies
+            copies.write(keeper.images_seen, 1.0)
         with stepper.average.in_place():
             task.save(out, images_seen=keeper.images_seen, minutes=keeper.minutes())
         if stepper.private is not None:

@@ -23,14 +23,13 @@ from torch import Tensor
 from cmr_synth.errors import InputError
 from cmr_synth.networks.weights import load_weights, save_weights
 from cmr_synth.training.average import Average
+from cmr_synth.training.recipe import WIDEST
 
 FOLDER = "averages"
 COPIES = 16
 """Of each average, over a training."""
 Finished = Callable[[], tuple[object, dict[str, Tensor]]]
 """Configuration and weights of the model that a task trains, as they are now."""
-WIDEST = 0.28
-"""Just below the width of the plain mean of all steps, the widest that a power can have."""
 
 
 def power(width: float) -> Callable[[int], float]:

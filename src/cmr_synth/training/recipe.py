@@ -18,6 +18,8 @@ class _Frozen(BaseModel):
 
 
 _Decay = Annotated[float, Field(ge=0, lt=1)]
+WIDEST = 0.28
+"""Just below the relative width of the plain mean of all steps, the widest of an average."""
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
@@ -76,7 +78,7 @@ class Recipe(_Frozen):
     betas: tuple[_Decay, _Decay] = (0.9, 0.99)
     gradient_norm: float = Field(1.0, gt=0, description="gradients are clipped to this")
     ema: float = Field(0.999, ge=0, lt=1, description="decay per step, ramped up from zero")
-    averages: tuple[Annotated[float, Field(gt=0, lt=0.28)], ...] = Field(
+    averages: tuple[Annotated[float, Field(gt=0, lt=WIDEST)], ...] = Field(
         (),
         description="relative widths of two further averages, of which copies are kept, so that "
         "`average` makes one of any width afterwards; such as [0.05, 0.1]",
