@@ -221,3 +221,20 @@ def test_names_lead_to_the_unit_range(name, image, heart):
         np.testing.assert_allclose(out[inside], (plain[inside] + 4) / 8, atol=1e-6)
     else:
         np.testing.assert_array_equal(out, plain)
+
+
+def test_late_enhancement_has_its_nulled_wall_black_whatever_the_border_is() -> None:
+    """Phase-sensitive pictures are stored with an offset, on a border of 0 without picture."""
+    rng = np.random.default_rng(0)
+    picture = rng.normal(150, 2, (2, 60, 60))  # lung and air: no signal, mid grey
+    picture[:, 20:40, 20:40] = rng.normal(130, 2, (2, 20, 20))  # nulled wall
+    picture[:, 26:34, 26:34] = rng.normal(220, 2, (2, 8, 8))  # blood
+    picture[:, :8] = 0
+    heart = np.zeros(picture.shape, bool)
+    heart[:, 20:40, 20:40] = True
+    out = in_unit_range(picture, "around-heart", heart, (1.5, 1.5), black="window")
+    of_volume = in_unit_range(picture, "around-heart", heart, (1.5, 1.5))
+    assert out[:, 21:25, 21:25].mean() < 0.1 < 0.4 < of_volume[:, 21:25, 21:25].mean()
+    assert 0.7 < out[:, 28:32, 28:32].mean() < 0.8
+    plain = np.full((1, 9, 9), 7.0)
+    assert not in_unit_range(plain, "around-heart", plain > 0, (1.5, 1.5), black="window").any()

@@ -18,10 +18,10 @@ def labels_of(*rows):
     return torch.tensor([rows])
 
 
-def loss_of(scores, labels, partial):
+def loss_of(scores, labels, partial, dice="picture"):
     recipe = Recipe(
         name="segmenter", family="segmenter", images=8, model={"filters": [4, 8, 8]},
-        loss={"partial": partial},
+        loss={"partial": partial, "dice": dice},
     )  # fmt: skip
     task = SegmenterTask(recipe)
     task.networks = {"segmenter": lambda images: scores}
@@ -70,6 +70,17 @@ def test_with_everything_drawn_the_loss_is_that_of_dice_and_cross_entropy(partia
         functional.cross_entropy(scores, labels) + (1 - (2 * overlap + 10) / (total + 10)).mean()
     )
     assert loss_of(scores, labels, partial)[0] == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_the_dice_of_a_batch_is_of_all_its_pictures_together():
+    torch.manual_seed(0)
+    scores, labels = 5 * torch.randn(3, 4, 8, 8), torch.randint(0, 4, (3, 8, 8))
+    labels[:2][labels[:2] == RV] = MYO  # only the last picture has one
+    shares, truth = scores.softmax(1), functional.one_hot(labels, 4).permute(0, 3, 1, 2)
+    overlap, total = ((x[:, 1:]).sum(dim=(0, 2, 3)) for x in (shares * truth, shares + truth))
+    dice = (1 - (2 * overlap + 10) / (total + 10)).mean()
+    entropy = functional.cross_entropy(scores, labels, reduction="none").mean(dim=(1, 2))
+    torch.testing.assert_close(loss_of(scores, labels, "ignored", "batch"), entropy + dice)
 
 
 def test_unlabelled_pixels_count_for_nothing_if_they_are_ignored():

@@ -44,6 +44,7 @@ VERBS = {
     "cohort": "cmr_synth.cli.cohort:app",
     "train": "cmr_synth.cli.train:train",
     "average": "cmr_synth.cli.average:average",
+    "calibrate": "cmr_synth.cli.calibrate:calibrate",
     "compare": "cmr_synth.cli.compare:compare",
     "evaluate": "cmr_synth.cli.evaluate:app",
     "archive": "cmr_synth.cli.archive:app",

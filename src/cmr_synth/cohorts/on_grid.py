@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import UNLABELLED, is_heart
-from cmr_synth.cohorts.examination import Examination
+from cmr_synth.cohorts.examination import CINE, Examination
 from cmr_synth.cohorts.preparing import Preparing
 from cmr_synth.imaging.grid import place
 from cmr_synth.imaging.normalise import in_unit_range, percentile
@@ -90,7 +90,13 @@ def on_grid(
             0,
         ).astype(np.uint8)
     slices = _central(np.flatnonzero(is_heart(made).any(axis=(1, 2))), choices.central)
-    whole_range = in_unit_range(examination.image, choices.normalisation, heart, spacing)
+    whole_range = in_unit_range(
+        examination.image,
+        choices.normalisation,
+        heart,
+        spacing,
+        black="volume" if examination.contrast == CINE else "window",
+    )
     images = placement.image_to_grid(whole_range[slices])
     covered = np.broadcast_to(placement.covered(), images.shape).astype(np.uint8)
     return OnGrid(

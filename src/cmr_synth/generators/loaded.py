@@ -15,6 +15,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Condition, Images, Progress, Sampling
 from cmr_synth.generators.noise import Index, noise_for
 from cmr_synth.generators.refusals import refuse_guidance, refuse_sampler, refuse_untaken
+from cmr_synth.generators.transfer import Transfer, read_transfer
 from cmr_synth.generators.vocabulary import Vocabulary
 from cmr_synth.networks.folder import channels_last, read_config, with_weights
 
@@ -32,6 +33,7 @@ class Family:
 
     family: ClassVar[str]
     takes: ClassVar[frozenset[str]]
+    transfer: Transfer | None = None
 
     @property
     def samplers(self) -> tuple[str, ...]:
@@ -60,7 +62,10 @@ class Family:
         numbers = tuple(range(len(conditions)) if indices is None else indices)
         how = Sampling(seed=seed, indices=numbers, steps=steps, guidance=guidance, sampler=sampler)
         self.require(conditions, how)
-        yield from self.make(conditions, how)
+        for event in self.make(conditions, how):
+            if isinstance(event, Images) and self.transfer is not None:
+                event = Images(self.transfer(event.pixels, conditions))
+            yield event
 
     def require(self, conditions: Sequence[Condition], how: Sampling) -> None:
         """Refuse what the family does not take.
@@ -90,12 +95,15 @@ class LoadedNetwork(Family, Generic[Network, Config]):
     ----------
     network : nn.Module
         With trained weights, and its configuration as `config`.
+    transfer : Transfer, optional
+        Of a model that was calibrated: its pictures go through it.
     """
 
     config_kind: ClassVar[type[Vocabulary]]
     network_kind: ClassVar[Any]  # called with a configuration, makes the network
 
-    def __init__(self, network: Network, *, device: str = "cpu"):
+    def __init__(self, network: Network, *, device: str = "cpu", transfer: Transfer | None = None):
+        self.transfer = transfer
         self.device = torch.device(device)
         self.network = channels_last(network.eval().to(self.device))
         self.config = cast(Config, network.config)
@@ -111,7 +119,8 @@ class LoadedNetwork(Family, Generic[Network, Config]):
         """
         config = read_config(folder, cls.config_kind, family=cls.family)
         device = device or "cpu"
-        return cls(with_weights(cls.network_kind(config), folder, device=device), device=device)
+        network = with_weights(cls.network_kind(config), folder, device=device)
+        return cls(network, device=device, transfer=read_transfer(folder))
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -288,13 +288,18 @@ def _add_folder(folder: Path, wanted: str | None, source: str | Path) -> Entry:
     if goal.exists() and goal.samefile(folder):
         return Entry(card.name, goal, "added")
     with write_folder(goal, replaces=CARD) as temporary:
-        for name in (*FILES, *parts_of(folder / WEIGHTS)):
-            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / name, temporary / name)
+        copy_files(folder, temporary)
         copied = verify(Entry(card.name, temporary, "folder"))
         require_identity(copied, identity_of(card), str(source))
     record(card, goal)
     return Entry(card.name, goal, "added")
+
+
+def copy_files(folder: Path, goal: Path) -> None:
+    """Copy what belongs to a model into another folder, and nothing else."""
+    for name in (*FILES, *parts_of(folder / WEIGHTS)):
+        (goal / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / name, goal / name)
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ Pixels = NDArray[np.float32]
 
 SHOULDER = 0.75  # grey value of the heart's brightest blood; what is brighter is compressed above
 WINDOW_MARGIN_MM = 10.0
+Black = Literal["volume", "window"]
 
 
 def percentile(array: NDArray, *, low: float = 1.0, high: float = 99.5) -> Pixels:
@@ -115,7 +117,12 @@ def heart_window(
 
 
 def around_heart(
-    array: NDArray, window: NDArray[np.bool_], *, low: float = 1.0, high: float = 95.0
+    array: NDArray,
+    window: NDArray[np.bool_],
+    *,
+    low: float = 1.0,
+    high: float = 95.0,
+    black: Black = "volume",
 ) -> Pixels:
     """Bring hearts of all scanners to one brightness.
 
@@ -123,6 +130,10 @@ def around_heart(
     Percentiles of the whole volume are set by the fat next to the coil, which leaves hearts of some
     scanners almost black. What is brighter than the heart approaches 1 along an exponential
     shoulder, so that nothing bright is cut off and the way back exists.
+
+    Late enhancement is often phase-sensitive: signed, stored with an offset, so that air and the
+    border are no dark end of the scale, or a black of their own far below it. There the nulled wall
+    is to be black, and the window sets both ends.
 
     Parameters
     ----------
@@ -132,6 +143,9 @@ def around_heart(
         See `heart_window`; if nothing is set, the whole volume.
     low, high : float
         Percentiles, from 0 to 100 each: of the volume and of the window.
+    black : "volume" or "window"
+        Whose `low` percentile becomes 0. Of the window, the volume's lowest value is left out: it
+        is that of a border without picture.
 
     Returns
     -------
@@ -145,7 +159,11 @@ def around_heart(
     """
     pixels = _finite(array)
     near = pixels[np.broadcast_to(window, pixels.shape)] if np.any(window) else pixels
-    bottom, top = float(np.percentile(pixels, low)), float(np.percentile(near, high))
+    dark = pixels
+    if black == "window":
+        drawn = near[near > pixels.min()]
+        dark = drawn if drawn.size else near
+    bottom, top = float(np.percentile(dark, low)), float(np.percentile(near, high))
     if top <= bottom:
         return np.zeros_like(pixels)
     linear = np.maximum(SHOULDER * (pixels - bottom) / (top - bottom), 0)
@@ -168,7 +186,12 @@ ZSCORE_SPAN = 4.0  # standard deviations on both sides that a slice set holds
 
 
 def normalised(
-    array: NDArray, name: str, heart: NDArray[np.bool_], spacing: tuple[float, float]
+    array: NDArray,
+    name: str,
+    heart: NDArray[np.bool_],
+    spacing: tuple[float, float],
+    *,
+    black: Black = "volume",
 ) -> Pixels:
     """Normalise a volume by any of the names: a key of `NORMALISATIONS`, or "around-heart".
 
@@ -180,20 +203,27 @@ def normalised(
     heart : (..., y, x) bool array
         Where the heart lies; see `heart_window`.
     spacing : (y, x) in mm
+    black : "volume" or "window"
+        See `around_heart`; for the others it is nothing.
     """
     if name == AROUND_HEART:
-        return around_heart(array, heart_window(heart, spacing))
+        return around_heart(array, heart_window(heart, spacing), black=black)
     return NORMALISATIONS[name](array)
 
 
 def in_unit_range(
-    array: NDArray, name: str, heart: NDArray[np.bool_], spacing: tuple[float, float]
+    array: NDArray,
+    name: str,
+    heart: NDArray[np.bool_],
+    spacing: tuple[float, float],
+    *,
+    black: Black = "volume",
 ) -> Pixels:
     """Normalise a volume as `normalised` does, to values that a slice set can hold: 0 to 1.
 
     A z-score of -4 becomes 0, one of 4 becomes 1, and what lies beyond is clipped.
     """
-    pixels = normalised(array, name, heart, spacing)
+    pixels = normalised(array, name, heart, spacing, black=black)
     if name != ZSCORE:
         return pixels
     return np.clip(pixels / (2 * ZSCORE_SPAN) + 0.5, 0, 1).astype(np.float32)

@@ -15,6 +15,7 @@ from cmr_synth.generators.layout import Layout
 from cmr_synth.generators.loaded import LoadedNetwork, as_images
 from cmr_synth.generators.look import Look
 from cmr_synth.generators.probing import Denoising
+from cmr_synth.generators.transfer import read_transfer
 
 FAMILY = "flow"
 DEFAULT_STEPS = 4
@@ -45,7 +46,8 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
             another model, and that is not there.
         """
         device = device or "cpu"
-        return cls(load_flow(folder, device=device), device=device)
+        network = load_flow(folder, device=device)
+        return cls(network, device=device, transfer=read_transfer(folder))
 
     @property
     def probe(self) -> Denoising:

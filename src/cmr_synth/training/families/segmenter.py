@@ -25,6 +25,8 @@ from cmr_synth.training.families.family import FamilyTask
 from cmr_synth.training.families.sheet import tiled
 from cmr_synth.training.recipe import Recipe
 
+SMOOTHING = 10.0  # pixels
+
 
 class SegmenterLoss(BaseModel):
     """Settings of the loss."""
@@ -34,6 +36,11 @@ class SegmenterLoss(BaseModel):
         "ignored",
         description="what pixels without label count for: nothing, or not being of a structure "
         "that was drawn on their slice",
+    )
+    dice: Literal["picture", "batch"] = Field(
+        "picture",
+        description="of a structure in each picture, or in all pictures of a batch together: "
+        "small ones that most pictures lack, such as scar, are learned steadily",
     )
 
 
@@ -68,7 +75,9 @@ class SegmenterTask(FamilyTask):
         fitting = scores.masked_fill(~may_be, float("-inf"))
         entropy = scores.logsumexp(dim=1) - fitting.logsumexp(dim=1)
         entropy = (entropy * known).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
-        yield "segmenter", entropy + _dice_loss(scores.softmax(dim=1), may_be, inside)
+        together = self.loss.dice == "batch"
+        dice = _dice_loss(scores.softmax(dim=1), may_be, inside, together=together)
+        yield "segmenter", entropy + dice
 
     @torch.no_grad()
     def sheet(self, batch: Batch) -> NDArray[np.float32]:
@@ -126,11 +135,11 @@ def possible(labels: Tensor, classes: Sequence[int], *, marginal: bool) -> Tenso
     return given | ((labels == UNLABELLED)[:, None] & hidden[:, :, None, None])
 
 
-def _dice_loss(shares: Tensor, may_be: Tensor, inside: Tensor) -> Tensor:
-    """One minus soft Dice per image, over all structures of the picture.
+def _dice_loss(shares: Tensor, may_be: Tensor, inside: Tensor, *, together: bool) -> Tensor:
+    """One minus soft Dice, (n,): mean over structures, in each picture or in all `together`.
 
-    A structure counts where it is known whether a pixel is of it. Sums over the picture's
-    structures before dividing, so that an absent structure adds no unstable ratio of small numbers.
+    A structure counts where it is known whether a pixel is of it. `SMOOTHING` pixels keep the ratio
+    of a structure that is not there steady.
     """
     alone = may_be.sum(dim=1, keepdim=True) == 1
     known = (alone | ~may_be) * inside[:, None]
@@ -138,4 +147,7 @@ def _dice_loss(shares: Tensor, may_be: Tensor, inside: Tensor) -> Tensor:
     shares = shares * known
     overlap = (shares * truth)[:, 1:].sum(dim=(2, 3))
     total = (shares + truth)[:, 1:].sum(dim=(2, 3))
-    return (1 - (2 * overlap + 10) / (total + 10)).mean(dim=1)
+    if together:
+        overlap, total = overlap.sum(dim=0, keepdim=True), total.sum(dim=0, keepdim=True)
+    lost = (1 - (2 * overlap + SMOOTHING) / (total + SMOOTHING)).mean(dim=1)
+    return lost.expand(len(shares))
