@@ -27,6 +27,7 @@ from cmr_synth.evaluation.sample import Sample, joined, real_sample, splits_besi
 from cmr_synth.evaluation.setting import SEED, Setting
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
+from cmr_synth.generators.card import Card
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive import ABOUT, Archive, open_archive
 from cmr_synth.privacy.archive_writer import build
@@ -71,8 +72,7 @@ def main() -> None:
             continue
         card = zoo.card_of(entry)
         kept = (
-            options.work
-            / f"privacy-{entry.name}-{_key(card.sha256, archive, references, options)}.json"
+            options.work / f"privacy-{entry.name}-{_key(card, archive, references, options)}.json"
         )
         if kept.exists():
             found = json.loads(kept.read_text(encoding="utf-8"))
@@ -230,8 +230,8 @@ def _archive(work: Path, trained: Sample, held_out: Sample, detector: CopyDetect
     return _last(Archive, build(trained, folder, detector, held_out=held_out))
 
 
-def _key(sha256: str, archive: Archive, references: References, options: argparse.Namespace) -> str:
-    hashes = " ".join((sha256, archive.hash, *references.hashes))
+def _key(card: Card, archive: Archive, references: References, options: argparse.Namespace) -> str:
+    hashes = " ".join((card.sha256, card.config_sha256, archive.hash, *references.hashes))
     depends = f"{hashes} {SEED} {PER_PATIENT} {options.copies}"
     return hashlib.sha256(depends.encode()).hexdigest()[:12]
 

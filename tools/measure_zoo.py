@@ -122,7 +122,7 @@ def candidate_of(entry: zoo.Entry, model: zoo.Model, setting: Setting, work: Pat
     """A model's counterparts of the test slices, kept under what they depend on."""
     real, steps = setting.held_out, model.card.default_steps
     depends = (
-        f"{model.card.sha256} {model.generator.config} "
+        f"{model.card.sha256} {model.card.config_sha256} "
         f"{steps} {setting.seed} {hashlib.sha256(real.labels.tobytes()).hexdigest()}"
     )
     digest = hashlib.sha256(depends.encode()).hexdigest()[:12]
