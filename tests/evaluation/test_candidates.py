@@ -9,6 +9,7 @@ import pytest
 
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.candidates import candidates
+from cmr_synth.evaluation.protocol import Protocol
 from cmr_synth.evaluation.realism.pictures import pictures
 from cmr_synth.evaluation.sample import require_synthetic
 from cmr_synth.evaluation.setting import Setting
@@ -72,3 +73,32 @@ def test_metrics_of_pictures_refuse_patients_on_both_sides():
     sample = drawn_sample(2, 3)
     with pytest.raises(InputError, match="2 patients are both in"):
         next(pictures(sample, sample, sample, paired=False, masked=False))
+
+
+def in_contrast(sample, contrast):
+    rows = tuple(replace(row, contrast=contrast, cohort=contrast) for row in sample.rows)
+    return replace(sample, rows=rows)
+
+
+def test_late_enhancement_is_compared_with_models_of_late_enhancement(tmp_path):
+    lge = [
+        in_contrast(of(drawn_sample(2, 2, prefix=p, seed=k), split=split), "lge")
+        for k, (p, split) in enumerate({"h": "test", "o": "train"}.items())
+    ]
+    setting = Setting(slices=slice_set(*lge), steps=1)
+    assert {row.contrast for row in (*setting.held_out.rows, *setting.training.rows)} == {"lge"}
+    with pytest.raises(InputError, match="flow-fast makes cine, and the slices are of lge; name"):
+        list(candidates(["flow-fast"], setting))
+    with pytest.raises(InputError, match="bundled segmenter: reads cine, and slices are lge"):
+        _ = Protocol(setting=setting).segmenter
+
+
+def test_a_set_of_several_contrasts_gives_cine_unless_cohorts_say_otherwise():
+    both = [in_contrast(of(drawn_sample(1, 2, prefix=c), split="test"), c) for c in ("lge", "cine")]
+    slices = slice_set(*both)
+    assert {row.contrast for row in Setting(slices=slices).held_out.rows} == {"cine"}
+    only = Setting(slices=slices, cohorts=["lge"]).held_out
+    assert {row.contrast for row in only.rows} == {"lge"} and len(only) == 2
+    neither = slice_set(both[0], in_contrast(both[1], "t2"))
+    with pytest.raises(InputError, match="slices of lge, t2; name cohorts of one contrast"):
+        _ = Setting(slices=neither).held_out

@@ -14,6 +14,7 @@ from cmr_synth.evaluation.sample import Sample, read_sample, require_synthetic
 from cmr_synth.evaluation.setting import Setting
 
 if TYPE_CHECKING:
+    from cmr_synth.generators.card import Card
     from cmr_synth.generators.zoo import Model
 
 
@@ -84,7 +85,14 @@ def candidates(names: Sequence[str], setting: Setting) -> Iterator[Told | Candid
 def counterparts_by(
     name: str, model: Model, folder: Path | None, setting: Setting
 ) -> Iterator[Told | Candidate]:
-    """The candidate of one loaded model: events of its making, then itself."""
+    """The candidate of one loaded model: events of its making, then itself.
+
+    Raises
+    ------
+    InputError
+        If it does not make the contrast of the held-out slices.
+    """
+    require_contrast(model.card, setting.held_out)
     masked = "mask" in model.generator.takes
     steps = setting.steps or model.card.default_steps
     made = []
@@ -101,6 +109,22 @@ def counterparts_by(
             made.append((yield from outcome(titled(title, run))))
     sample, other_noise = made[0], made[1] if setting.null else None
     yield Candidate(name, model.card.sha256, sample, masked, masked, folder, steps, other_noise)
+
+
+def require_contrast(card: Card, real: Sample) -> None:
+    """Refuse to compare a model with slices of a contrast that it does not make.
+
+    Raises
+    ------
+    InputError
+        Naming both.
+    """
+    known = card.conditions.contrasts or (card.conditions.contrast,)
+    if beyond := sorted({row.contrast for row in real.rows} - set(known)):
+        raise InputError(
+            f"{card.name} makes {', '.join(known)}, and the slices are of {beyond[0]}; name "
+            "cohorts of its contrast, or another model."
+        )
 
 
 def reconstructions(names: Sequence[str], setting: Setting) -> Iterator[Told | Candidate]:

@@ -137,17 +137,18 @@ class Protocol:
         Raises
         ------
         InputError
-            If the one that was named cannot be read, or reads another contrast.
+            If the one that was named cannot be read, or it reads another contrast.
         """
         from cmr_synth.judges.segmenter import Segmenter
 
         segmenter = Segmenter.load(self.segmenter_folder)
         contrast = segmenter.network.config.contrast
         others = {row.contrast for row in self.setting.held_out.rows} - {contrast}
-        if self.segmenter_folder is not None and others:
+        if others:
+            named = self.segmenter_folder or "the bundled segmenter"
             raise InputError(
-                f"{self.segmenter_folder}: reads {contrast}, and slices are {min(others)}; name "
-                "cohorts of that contrast, or another segmenter."
+                f"{named}: reads {contrast}, and slices are {min(others)}; name cohorts of that "
+                "contrast, or another segmenter."
             )
         return segmenter
 

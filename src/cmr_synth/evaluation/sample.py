@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import is_heart
+from cmr_synth.cohorts.examination import CINE
 from cmr_synth.cohorts.prepare import prepare
 from cmr_synth.cohorts.slices import SliceRow, SliceSet, persons_of
 from cmr_synth.errors import InputError
@@ -114,12 +115,15 @@ def real_sample(
 ) -> Sample:
     """The middle 128 x 128 of the slices of a split.
 
+    They are of one contrast: cine where the set has any of these cohorts, else the one it has.
+
     Raises
     ------
     InputError
-        If there are none.
+        If there are none, or they are of several contrasts other than cine.
     """
-    index = slices.where(split=split, cohorts=cohorts)
+    contrast = _contrast_of(slices, cohorts)
+    index = slices.where(split=split, cohorts=cohorts, contrast=contrast)
     if not len(index):
         raise InputError(
             f"the slice set has no {split or ''} slices of {', '.join(cohorts or ['any cohort'])}; "
@@ -128,6 +132,15 @@ def real_sample(
     pixels, labels = slices.crop(index)
     rows = tuple(slices.rows[i] for i in index)
     return Sample(name or f"real {split or 'slices'}", pixels, labels, rows, slices.spacing)
+
+
+def _contrast_of(slices: SliceSet, cohorts: Sequence[str] | None) -> str:
+    found = {row.contrast for row in slices.rows if cohorts is None or row.cohort in cohorts}
+    if len(found) <= 1 or CINE in found:
+        return found.pop() if len(found) == 1 else CINE
+    raise InputError(
+        f"the slice set has slices of {', '.join(sorted(found))}; name cohorts of one contrast."
+    )
 
 
 def joined(samples: Sequence[Sample], *, name: str) -> Sample:
