@@ -46,7 +46,7 @@ class Column:
 
 def zoo_page(cards: Sequence[Card]) -> str:
     """docs/reference/zoo.md: every card's figures, and the hashes."""
-    makers = sorted((card for card in cards if card.family not in JUDGES), key=_unlikeness)
+    makers = sorted(_makers(cards), key=_unlikeness)
     groups = [[c for c in group if any(map(c.cell, makers))] for group in (QUALITY, PRIVACY)]
     explained = [
         _wrapped(f"- **{column.title}**: {column.explained}", indent=2)
@@ -70,6 +70,7 @@ def zoo_page(cards: Sequence[Card]) -> str:
         "The models had different budgets, which their cards state.",
         *tables,
         *_every_vendor(makers),
+        *_enhanced(_makers(cards, "lge")),
         "## What the files are",
         _wrapped(
             "One hash stands for a whole model: its card (licence, limits, figures), its "
@@ -106,7 +107,7 @@ def with_blocks(text: str, cards: Sequence[Card]) -> str:
 def readme_blocks(cards: Sequence[Card]) -> dict[str, str]:
     """Text of each block by its name."""
     (default,) = [card for card in cards if card.name == DEFAULT]
-    makers = [card for card in cards if card.family not in JUDGES]
+    makers = _makers(cards)
     limits = [*_seen(default), *_told_apart(default), *_worth(default), *_private(makers)]
     return {
         "figures": "\n".join(_figures(default)),
@@ -114,6 +115,13 @@ def readme_blocks(cards: Sequence[Card]) -> dict[str, str]:
             f"- {_wrapped(line, indent=2)}" for line in [*limits, *_found(default)]
         ),
     }
+
+
+def _makers(cards: Sequence[Card], contrast: str = "cine") -> list[Card]:
+    """What makes pictures of a contrast."""
+    return [
+        card for card in cards if card.family not in JUDGES and card.conditions.contrast == contrast
+    ]
 
 
 def at(card: Card, kind: str, *path: str) -> Any:
@@ -151,6 +159,16 @@ def _unlikeness(card: Card) -> float:
 def _adherence(card: Card) -> str | None:
     ratios = at(card, "adherence", "ratio")
     return ratios and ", ".join(f"{v:.3f}" for v in ratios.values())
+
+
+def _named(card: Card, figure: str, intervals: str = "") -> str | None:
+    """Figures of adherence, each with its structure and its interval."""
+    bounds = at(card, "adherence", intervals) or {}
+    found = [
+        f"{name} {_interval([value, *bounds[name]], 3) if name in bounds else f'{value:.3f}'}"
+        for name, value in (at(card, "adherence", figure) or {}).items()
+    ]
+    return ", ".join(found) or None
 
 
 def _flagged(card: Card) -> str | None:
@@ -209,6 +227,26 @@ def _patients(card: Card) -> str:
 
 
 NAME = Column("Model", lambda card: f"`{card.name}`")
+
+
+def _enhanced(makers: Sequence[Card]) -> list[str]:
+    """A section on models of late enhancement, whose patients and judge are other ones."""
+    if not makers:
+        return []
+    groups = [[c for c in group if any(map(c.cell, makers))] for group in (ENHANCED, PRIVACY)]
+    slices, patients = (at(makers[0], "fidelity", what) for what in ("slices", "patients"))
+    on = f"On {slices} slices of {patients} EMIDEC patients" if slices else "On EMIDEC patients"
+    return [
+        "## Late enhancement",
+        _wrapped(
+            f"{on} that neither the model nor the segmenter that judges it has seen; the segmenter "
+            "is `segmenter-lge`, by its own card. The encoder of the Frechet distance was trained "
+            "on cine. `python tools/measure_zoo.py flow-lge --enhanced enhanced ...` measures."
+        ),
+        *(_table([NAME, *group], makers) for group in groups if group),
+    ]
+
+
 QUALITY = (
     Column(
         "Frechet ratio",
@@ -238,6 +276,16 @@ QUALITY = (
         "mean Dice, on ACDC, of a small U-Net trained on synthetic slices alone, less that of one "
         "trained on real slices; the number of trainings is on the card.",
     ),
+)
+ENHANCED = (
+    *QUALITY[:3],
+    Column(
+        "Adherence",
+        lambda card: _named(
+            at(card, "adherence", "ratio"), at(card, "adherence", "ratio_interval")
+        ),
+    ),
+    Column("Dice on real slices", lambda card: _named(at(card, "adherence", "dice_real"), None)),
 )
 PRIVACY = (
     Column(

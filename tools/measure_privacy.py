@@ -21,6 +21,7 @@ import numpy as np
 from bundled_cards import put
 from measure_zoo import COHORTS, candidate_of, generator_entries, steps_words
 
+from cmr_synth.cohorts.examination import CINE
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.candidates import Candidate
 from cmr_synth.evaluation.sample import Sample, joined, real_sample, splits_besides
@@ -56,7 +57,7 @@ def main() -> None:
     options = parser.parse_args()
 
     slices = open_slice_set(options.slices)
-    setting = Setting(slices=slices, cohorts=COHORTS)
+    setting = Setting(slices=slices, cohorts=COHORTS[CINE])
     detector = CopyDetector.load()
     trained = real_sample(slices, "train")
     rest = splits_besides(slices, "train")
@@ -71,6 +72,8 @@ def main() -> None:
         if options.names and entry.name not in options.names:
             continue
         card = zoo.card_of(entry)
+        if card.conditions.contrast != CINE:  # the copy detector has learned cine alone
+            continue
         kept = (
             options.work / f"privacy-{entry.name}-{_key(card, archive, references, options)}.json"
         )
@@ -87,7 +90,7 @@ def main() -> None:
             model = zoo.load(entry.folder)
             one = candidate_of(entry, model, setting, options.work)
             found = {
-                "what": f"synthetic counterparts of the test slices of {', '.join(COHORTS)}, "
+                "what": f"synthetic counterparts of the test slices of {', '.join(COHORTS[CINE])}, "
                 f"{steps_words(model)}seed {SEED}, against the training patients of all cohorts",
                 "slices": len(one.sample),
                 "training_patients": len(archive.starts),

@@ -5,8 +5,9 @@
 Fidelity, two-sample test and mask adherence on the ACDC test patients; utility with segmenters
 trained on ACDC training patients and tested on the test patients of all cohorts. `--slices` is a
 slice set as the models were trained on, `--raw` one prepared with `--no-complete`; without it,
-utility is left as it is. What is in `--work` already is not made again, nor are trainings whose
-scores are among `tools/records`. Hours on two cores.
+utility is left as it is. Models of late enhancement are measured on `--enhanced`, a set of EMIDEC,
+by the bundled segmenter of that contrast, or left out. What is in `--work` already is not made
+again, nor are trainings whose scores are among `tools/records`. Hours on two cores.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import utility_records
 from bundled_cards import put
 from card_tables import JUDGES
 
+from cmr_synth.cohorts.examination import CINE
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
 from cmr_synth.evaluation.adherence.card_facts import cell_facts
@@ -39,7 +41,8 @@ from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
 from cmr_synth.judges.segmenter import Segmenter
 
-COHORTS = ["acdc"]
+COHORTS = {CINE: ["acdc"], "lge": ["emidec"]}
+NAMES = {"acdc": "ACDC", "emidec": "EMIDEC"}
 FULL = "flow"  # has all arms of utility, where others have one, and every vendor's hearts
 
 
@@ -48,6 +51,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="by default every bundled generator")
     parser.add_argument("--slices", type=Path, required=True)
     parser.add_argument("--raw", type=Path)
+    parser.add_argument("--enhanced", type=Path, help="of EMIDEC, for models of late enhancement")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--only", choices=["pictures", "utility"], help="the rest stays as it is")
     parser.add_argument(
@@ -57,16 +61,22 @@ def main() -> None:
     if options.only == "utility" and not options.raw:
         parser.error("utility is measured on a set of drawn labels alone: --raw")
 
-    setting = Setting(slices=open_slice_set(options.slices), cohorts=COHORTS, null=True)
-    protocol = Protocol(setting=setting, spaces=[open_space("encoder")])
+    protocols = {CINE: _protocol(options.slices, CINE)}
+    if options.enhanced:
+        protocols["lge"] = _protocol(options.enhanced, "lge")
     for entry in generator_entries():
         if options.names and entry.name not in options.names:
+            continue
+        contrast = zoo.card_of(entry).conditions.contrast
+        if contrast not in protocols:
+            print(f"{entry.name}: makes {contrast}, of which no slices were given", flush=True)
             continue
         model = zoo.load(entry.folder)
         changes: dict[str, Any] = {}
         if options.only != "utility":
-            changes |= _of_pictures(entry, model, protocol, options.work)
-        if options.raw and options.only != "pictures" and "mask" in model.generator.takes:
+            changes |= _of_pictures(entry, model, protocols[contrast], options.work)
+        of_cine = contrast == CINE and "mask" in model.generator.takes
+        if options.raw and options.only != "pictures" and of_cine:
             folder = options.work / "utility"
             changes["utility"] = _utility(entry.name, model, options.raw, folder, options.kept)
         card = zoo.card_of(entry)
@@ -75,14 +85,21 @@ def main() -> None:
         print(f"{entry.name}: {changes}", flush=True)
 
 
+def _protocol(slices: Path, contrast: str) -> Protocol:
+    """What models of a contrast are measured on, by a segmenter of it."""
+    setting = Setting(slices=open_slice_set(slices), cohorts=COHORTS[contrast], null=True)
+    return Protocol(setting=setting, spaces=[open_space("encoder")])
+
+
 def _of_pictures(
     entry: zoo.Entry, model: zoo.Model, protocol: Protocol, work: Path
 ) -> dict[str, Any]:
     """Fidelity and adherence of counterparts of the test slices."""
     setting = protocol.setting
+    assert setting.cohorts
     one = candidate_of(entry, model, setting, work)
     about = {
-        "what": "synthetic counterparts of real ACDC test slices, "
+        "what": f"synthetic counterparts of real {NAMES[setting.cohorts[0]]} test slices, "
         f"{steps_words(model)}seed {setting.seed}",
         "patients": len(np.unique(setting.held_out.patients)),
         "slices": len(setting.held_out),
