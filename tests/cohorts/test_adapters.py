@@ -180,6 +180,27 @@ def test_emidec_has_scar_and_no_right_ventricle(layout, tmp_path, layouts):
         assert e.contrast == "lge" and e.may_hide[:, RV].all() and not e.may_hide[:, MYO].any()
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_patient_of_emidec_whose_slices_were_stretched_has_narrower_pixels(
+    axis, tmp_path, layouts
+):
+    layouts["emidec, archive"](tmp_path)
+    path = tmp_path / "emidec_slices.npz"
+    arrays = dict(np.load(path))
+    own = arrays["patient"] == "P012"
+    side = arrays["label"].shape[axis]
+    centre = int(np.nonzero(np.isin(arrays["label"][own], (1, 2)))[axis].mean())
+    middle = np.clip(np.arange(side) // 2 + centre - side // 4, 0, side - 1)
+    for key in ("image", "label"):
+        arrays[key][own] = arrays[key][own].take(middle, axis=axis)
+    np.savez_compressed(path, **arrays)
+    normal, stretched = found_in(load_cohort("emidec"), tmp_path)
+    assert normal.spacing == (10, 1.46, 1.46)
+    # rows of the archive are columns here
+    wanted = (10, 1.46, 0.73) if axis == 1 else (10, 0.73, 1.46)
+    assert stretched.spacing == pytest.approx(wanted, rel=0.1)
+
+
 def test_emidec_cases_of_the_test_set_have_no_contours(tmp_path, layouts):
     layouts["emidec"](tmp_path)
     (tmp_path / "Case_P012").rename(tmp_path / "Case_129")

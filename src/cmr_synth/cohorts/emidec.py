@@ -6,7 +6,12 @@ numbered alone, have no contours). Or an archive `emidec_slices.npz` of single s
 `image`, `label`, `patient` and `slice`.
 
 Assumed without having seen the files as distributed: that their affines have lost the direction,
-and that the archive's rows are their first axis. The archive's pictures show the chest wall below
+and that the archive's rows are their first axis. The archive's slices were stretched to squares,
+whatever field of view they had, and their pixel size was not kept: hearts come out twice as wide as
+high, or as high as wide. The left ventricle of a short axis is round, so that its outline says by
+how much. With the pixel of the stretched axis made that much smaller, ventricles of stretched
+patients measure 68 mm across (median), those of others 71; with the other axis made larger they
+would measure 119. The archive's pictures show the chest wall below
 and the stomach above on the left, the mirror image of radiological display over its other
 diagonal (looked at, and the best of the eight moves onto the mean picture of ACDC).
 """
@@ -20,13 +25,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import BACKGROUND, INFARCT, LV, MYO, NO_REFLOW, translate
+from cmr_synth.anatomy.labels import BACKGROUND, INFARCT, LV, MYO, NO_REFLOW, is_heart, translate
 from cmr_synth.cohorts.archive import open_npz
 from cmr_synth.cohorts.examination import Examination, LeftOut, Unread
 from cmr_synth.cohorts.nifti_files import nifti_at
 from cmr_synth.cohorts.stacks import Drawing, Stack, known, left_out, read_stacks
 from cmr_synth.errors import InputError
-from cmr_synth.imaging.orientation import Orientation, apply
+from cmr_synth.imaging.orientation import Orientation, apply, apply_to_spacing
 
 name = "emidec"
 title = "EMIDEC, automatic evaluation of myocardial infarction from delayed-enhancement MRI, 2020"
@@ -43,7 +48,9 @@ settled: dict[str, str] = {}
 contrast = "lge"
 PATHOLOGY = {"N": "normal", "P": "minf"}
 ARCHIVE = "emidec_slices.npz"
-SPACING_MM = (10.0, 1.46, 1.46)  # of the archive, which keeps none: typical of the originals
+BETWEEN_MM, PIXEL_MM = 10.0, 1.46  # of the archive, which keeps none: typical of the originals
+ROUND = 0.1  # logarithm of height over width; hearts within are taken to be as they are drawn
+FEWEST_PIXELS = 100  # of a cavity whose outline says something
 NUMBERS = {0: BACKGROUND, 1: LV, 2: MYO, 3: INFARCT, 4: NO_REFLOW}
 DRAWN = ("LV", "MYO")
 DRAWING = Drawing(
@@ -89,9 +96,11 @@ def remarks(root: Path) -> list[str]:
     """What is not recorded."""
     said = ["slices are assumed to be stored in EMIDEC's own orientation, its affines have none."]
     if (Path(root) / ARCHIVE).is_file():
-        z, y, x = SPACING_MM
         said = [
-            f"voxels are taken to be {z:g} x {y:g} x {x:g} mm; the archive does not record them.",
+            f"voxels are taken to be {BETWEEN_MM:g} mm apart and {PIXEL_MM:g} mm wide; the archive "
+            "does not record them.",
+            "slices were stretched to squares; a patient's pixels are made narrower until the left "
+            "ventricle is round.",
             "edges of the archive's slices are black or white where they were resampled.",
         ]
     return said
@@ -131,7 +140,7 @@ def _of_archive(path: Path) -> Iterator[Examination]:
             image=apply(IN_ARCHIVE, arrays["image"][rows].astype(np.float32)),
             labels=apply(IN_ARCHIVE, labels),
             may_hide=may_hide,
-            spacing=SPACING_MM,
+            spacing=apply_to_spacing(IN_ARCHIVE, (BETWEEN_MM, *_pixel(labels))),
             z=(place - place[0]) / max(float(place[-1] - place[0]), 1.0),
             vendor=vendor,
             pathology=PATHOLOGY.get(patient[:1]),
@@ -139,6 +148,19 @@ def _of_archive(path: Path) -> Iterator[Examination]:
             files=tuple(f"{patient} {k}" for k in arrays["slice"][rows]),
             orientation=IN_ARCHIVE,
         )
+
+
+def _pixel(labels: NDArray[np.uint8]) -> tuple[float, float]:
+    """Size (row, column) in mm of a patient's pixels, from the roundness of the left ventricle."""
+    ratios = []
+    for mask in labels:
+        if (mask == LV).sum() >= FEWEST_PIXELS:
+            rows, columns = np.nonzero(is_heart(mask))
+            ratios.append(float(rows.std() / max(columns.std(), 1e-6)))
+    taller = float(np.median(ratios)) if ratios else 1.0
+    if abs(np.log(taller)) <= ROUND:
+        return PIXEL_MM, PIXEL_MM
+    return PIXEL_MM * min(1 / taller, 1.0), PIXEL_MM * min(taller, 1.0)
 
 
 def _read(path: Path) -> dict[str, NDArray]:
