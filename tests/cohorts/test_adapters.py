@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from cmr_synth.anatomy.labels import INFARCT, LV, MYO, RV, SCAR, UNLABELLED
+from cmr_synth.anatomy.labels import INFARCT, LV, MYO, RV, SCAR, UNLABELLED, is_heart
 from cmr_synth.cohorts import registry
 from cmr_synth.cohorts.examination import CONTRASTS, PATHOLOGIES, PHASES, VENDORS
 from cmr_synth.cohorts.prepare import prepare
@@ -199,6 +199,18 @@ def test_a_patient_of_emidec_whose_slices_were_stretched_has_narrower_pixels(
     # rows of the archive are columns here
     wanted = (10, 1.46, 0.73) if axis == 1 else (10, 0.73, 1.46)
     assert stretched.spacing == pytest.approx(wanted, rel=0.1)
+
+
+def test_ventricles_of_stretched_patients_are_as_wide_as_those_of_others(data_root):
+    """By the pixels that are taken for them: had the other side been stretched, 119 mm."""
+    across = {True: [], False: []}
+    for one in read_cohort("emidec", data_root / "emidec", []):
+        _, y, x = one.spacing
+        pixels = max(int(is_heart(labels).sum()) for labels in one.labels)
+        across[min(y, x) < 0.7 * max(y, x)].append(2 * np.sqrt(pixels * y * x / np.pi))
+    stretched, others = np.median(across[True]), np.median(across[False])
+    assert min(len(own) for own in across.values()) > 20
+    assert stretched == pytest.approx(68, abs=1.5) and others == pytest.approx(71, abs=1.5)
 
 
 def test_emidec_cases_of_the_test_set_have_no_contours(tmp_path, layouts):
