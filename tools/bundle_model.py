@@ -24,11 +24,14 @@ from typing import Any
 import numpy as np
 import yaml
 from bundled_cards import WEIGHTS, put
+from measure_zoo import COHORTS, NAMES
 
+from cmr_synth.cohorts.examination import CINE
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
 from cmr_synth.comparison.protocol import Comparison, Row
 from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
 from cmr_synth.evaluation.adherence.dice import dice_by_patient
+from cmr_synth.evaluation.adherence.patients import patient_scores
 from cmr_synth.evaluation.events import Event
 from cmr_synth.evaluation.realism.card_facts import card_facts as realism_facts
 from cmr_synth.evaluation.realism.estimate import Estimate
@@ -37,7 +40,14 @@ from cmr_synth.evaluation.realism.spaces import EncoderSpace
 from cmr_synth.evaluation.resampling import mean_interval
 from cmr_synth.evaluation.sample import joined, real_sample
 from cmr_synth.files import write_folder
-from cmr_synth.generators.card import NOT_MEASURED, Card, draft_card, file_hashes, write_card
+from cmr_synth.generators.card import (
+    NOT_MEASURED,
+    Card,
+    draft_card,
+    file_hashes,
+    read_card,
+    write_card,
+)
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.judges.segmenter import Segmenter
 from cmr_synth.privacy.archive import Archive
@@ -54,6 +64,9 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--slices", type=Path, required=True)
     parser.add_argument("--earlier", type=Path, nargs="*", default=[])
+    parser.add_argument(
+        "--began", help="bundled model whose weights the first stage began with: its patients count"
+    )
     parser.add_argument("--words", type=Path, required=True)
     parser.add_argument("--figures", type=Path, help="comparison.json of `cmr-synth compare`")
     options = parser.parse_args()
@@ -71,6 +84,13 @@ def main() -> None:
         "minutes": round(sum(stage["minutes"] for stage in stages), 1),
         "recipe": {"stages": stages},
     }
+    if options.began:
+        before = read_card(WEIGHTS / options.began / "card.yaml").model_dump(mode="json")
+        facts["training"]["cohorts"] = [
+            *facts["training"]["cohorts"],
+            *before["training"]["cohorts"],
+        ]
+        facts["citations"] = list(dict.fromkeys([*facts["citations"], *before["citations"]]))
     # a draft beside the run's weights, so that it can be loaded like any model
     write_card(Card(**facts), options.run / "card.yaml")
     if card.family == "segmenter":
@@ -79,7 +99,7 @@ def main() -> None:
         facts["measured"] = {"fidelity": _encoder(options.run, slices)}
     elif card.family == "copy-detector":
         facts["measured"] = {"privacy": _copy_detector(options.run, slices)}
-    else:
+    elif card.conditions.contrast == CINE:  # others: `measure_zoo.py --enhanced`
         row, protocol = (
             _compared(options.figures, facts["sha256"])
             if options.figures
@@ -109,14 +129,25 @@ def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _segmenter(folder: Path, slices: SliceSet) -> dict[str, Any]:
-    test = real_sample(slices, "test", ["acdc"])
-    found = Segmenter.load(folder).segment(test.pixels)
-    scores = dice_by_patient(found, test.labels, test.patients)
+    segmenter = Segmenter.load(folder)
+    config = segmenter.network.config
+    cohorts = COHORTS[config.contrast]
+    test = real_sample(slices, "test", cohorts)
+    found = segmenter.segment(test.pixels)
     figures: dict[str, Any] = {
-        "what": "Dice on real slices of ACDC test patients, pooled by patient, 95% interval",
+        "what": f"Dice on real slices of {NAMES[cohorts[0]]} test patients, pooled by patient, "
+        "95% interval",
         "patients": len(np.unique(test.patients)),
         "slices": len(test.pixels),
     }
+    if config.contrast == CINE:
+        scores = dice_by_patient(found, test.labels, test.patients)
+    else:  # the wall with its scar; patients without scar count where some is found
+        one_by_one = patient_scores(found, test, structures=config.structures, distances=False)
+        scores = {
+            name: np.array([s.dice for s in one_by_one if (s.structure, s.level) == (name, "all")])
+            for name in config.structures
+        }
     for structure, values in scores.items():
         low, high = mean_interval(values)
         figures[structure] = [round(float(np.nanmean(values)), 4), round(low, 4), round(high, 4)]

@@ -121,7 +121,7 @@ class Protocol:
     every_vendor : bool
         Whether adherence is measured in the style of every vendor that a model knows, too.
     segmenter_folder : Path, optional
-        Of a segmenter to judge by; by default the bundled one.
+        Of a segmenter to judge by; by default the bundled one of the slices' contrast.
     """
 
     setting: Setting
@@ -139,12 +139,15 @@ class Protocol:
         InputError
             If the one that was named cannot be read, or it reads another contrast.
         """
-        from cmr_synth.judges.segmenter import Segmenter
+        from cmr_synth.judges.segmenter import BUNDLED, OF_CONTRAST, Segmenter
 
-        segmenter = Segmenter.load(self.segmenter_folder)
+        wanted = {row.contrast for row in self.setting.held_out.rows}
+        folder = self.segmenter_folder
+        if folder is None:
+            folder = OF_CONTRAST.get(min(wanted), BUNDLED)
+        segmenter = Segmenter.load(folder)
         contrast = segmenter.network.config.contrast
-        others = {row.contrast for row in self.setting.held_out.rows} - {contrast}
-        if others:
+        if others := wanted - {contrast}:
             named = self.segmenter_folder or "the bundled segmenter"
             raise InputError(
                 f"{named}: reads {contrast}, and slices are {min(others)}; name cohorts of that "

@@ -29,6 +29,8 @@ from cmr_synth.cohorts.examination import CINE, known_contrast
 from cmr_synth.judges.judge import Judge, bundled
 
 BUNDLED = bundled("segmenter")
+OF_CONTRAST = {CINE: BUNDLED, "lge": bundled("segmenter-lge")}
+"""The bundled segmenter of a contrast; of others there is none."""
 FOLD = 2
 
 
