@@ -33,7 +33,13 @@ GUESS = "cmr_label_guess"
 DESCRIPTION = "cmr_description"
 """Key of `layer.metadata`: what a file written from the layer says about itself."""
 
-COLOURS = {"LV": "#d55e00", "MYO": "#f0e442", "RV": "#0072b2"}
+COLOURS = {
+    "LV": "#d55e00",
+    "MYO": "#f0e442",
+    "RV": "#0072b2",
+    "infarct": "#cc79a7",
+    "no-reflow": "#009e73",
+}
 """A structure has one colour whatever its number; apart for colour-blind eyes (Okabe and Ito)."""
 
 SURE_ENOUGH = 0.5

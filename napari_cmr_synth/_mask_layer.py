@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import BACKGROUND, STRUCTURES, UNLABELLED
+from cmr_synth.anatomy.labels import (
+    BACKGROUND,
+    NUMBERS,
+    SCAR,
+    STRUCTURES,
+    UNLABELLED,
+    scar_as_myocardium,
+)
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.orientation import Orientation, in_plane_orientation
 from cmr_synth.imaging.scan import Scan
@@ -56,21 +63,31 @@ def write(layer: Labels, edits: Sequence[Edit]) -> int:
 
 
 def to_engine(array: NDArray[Any], numbers: Mapping[str, int]) -> NDArray[np.uint8]:
-    """Engine labels of a layer's numbers; numbers that are no structure count as unlabelled."""
+    """Engine labels of a layer's numbers; numbers that are no structure count as unlabelled.
+
+    Scar is the wall that it is part of, which is all that tools and measurements know.
+    """
     labels = np.where(array == 0, np.uint8(BACKGROUND), np.uint8(UNLABELLED))
     for structure, number in numbers.items():
-        labels[array == number] = STRUCTURES[structure]
-    return labels
+        labels[array == number] = NUMBERS[structure]
+    return scar_as_myocardium(labels)
 
 
 def to_own(
     labels: NDArray[np.uint8], before: NDArray[Any], numbers: Mapping[str, int]
 ) -> NDArray[Any]:
-    """A layer's numbers of engine labels; where they are unlabelled, what stood there before."""
+    """A layer's numbers of engine labels; where they are unlabelled, what stood there before.
+
+    Scar stays where the wall does.
+    """
     own = before.copy()
     own[labels == BACKGROUND] = 0
-    for structure, number in numbers.items():
-        own[labels == STRUCTURES[structure]] = number
+    for structure in STRUCTURES:
+        own[labels == STRUCTURES[structure]] = numbers[structure]
+    for structure in SCAR.keys() & numbers.keys():
+        number = numbers[structure]
+        own[(labels == STRUCTURES["MYO"]) & (before == number)] = number
+        own[labels == SCAR[structure]] = number
     return own
 
 

@@ -18,6 +18,7 @@ from ._layout import narrow_combo, show_row, side_by_side, word_wrapped
 from ._listening import Listening
 from ._masks import (
     SHOWN,
+    WITH_SCAR,
     confirm,
     confirmed,
     convention_of,
@@ -74,6 +75,8 @@ class MaskPicker(QWidget):
         self.conventions.addItem(CHOOSE, None)
         for convention, words in SHOWN.items():
             self.conventions.addItem(words, convention)
+        for words, numbers in WITH_SCAR.items():
+            self.conventions.addItem(words, numbers)
         self.conventions.addItem(OWN, OWN_NUMBERS)
         self.numbers = NumbersForm()
         self.numbers.said.connect(self._on_numbers_said)

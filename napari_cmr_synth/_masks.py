@@ -7,7 +7,7 @@ was guessed when the file was read, what its topology suggests now.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from cmr_synth.anatomy.labels import (
     CONVENTIONS,
     MYO,
+    NUMBERS,
+    SCAR,
     STRUCTURES,
     UNLABELLED,
     ConventionGuess,
@@ -48,6 +50,10 @@ SHOWN = {
 
 ALIKE = {"ukbb": "mnms"}
 """Conventions that have the numbers of another."""
+
+WITH_SCAR = {"EMIDEC: 1 LV, 2 MYO, 3 infarct, 4 no-reflow": "LV=1,MYO=2,infarct=3,no-reflow=4"}
+"""Numbers of late enhancement as a combo box names them; the RV, which they lack, gets a free
+one."""
 
 ENGINE = "mnms"
 """The convention with the engine's own numbers."""
@@ -293,14 +299,37 @@ def structure_numbers(layer: Any) -> dict[str, int]:
     Returns
     -------
     dict
-        From "LV", "MYO" and "RV" to the number to paint with: by what was confirmed or guessed,
-        else the engine's own.
+        From "LV", "MYO" and "RV", and the kinds of scar where the mask knows them, to the number to
+        paint with: by what was confirmed or guessed, else the engine's own.
     """
     table = meaning_of(convention_of(layer) or ENGINE)
-    return {
-        structure: next(number for number, name in table.items() if name == structure)
-        for structure in STRUCTURES
-    }
+    first = {name: number for number, name in reversed(table.items())}
+    return {name: first[name] for name in NUMBERS if name in first}
+
+
+def add_scar(layer: Any) -> None:
+    """Give a mask numbers for infarct and no-reflow, the engine's own where they are free.
+
+    Raises
+    ------
+    InputError
+        If nobody knows yet what its numbers mean.
+    """
+    layer = unwrapped(layer)
+    convention = convention_of(layer)
+    if convention is None:
+        raise InputError(
+            f"{layer.name}: what do its numbers mean? Say that first, under Numbers; scar is then "
+            "painted into its wall."
+        )
+    known: dict[str, tuple[int, ...]] = {}
+    for number, name in meaning_of(convention).items():
+        known[name] = (*known.get(name, ()), number)
+    if SCAR.keys() <= known.keys():
+        return
+    free = _free_numbers(layer, known, first=[SCAR[name] for name in SCAR])
+    known |= {name: (next(free),) for name in SCAR if name not in known}
+    confirm(layer, write_numbers(known))
 
 
 def numbers_in(layer: Any) -> list[int]:
@@ -312,7 +341,7 @@ def _is_known(convention: str) -> bool:
     if not says_numbers(convention):
         return convention in CONVENTIONS
     try:
-        return list(read_numbers(convention)) == list(STRUCTURES)
+        return read_numbers(convention).keys() >= STRUCTURES.keys()
     except InputError:
         return False
 
@@ -320,9 +349,18 @@ def _is_known(convention: str) -> bool:
 def _with_all_structures(said: str, layer: Any) -> str:
     """Numbers for all three structures; those that the mask lacks get the lowest free ones."""
     numbers = read_numbers(said)
+    free = _free_numbers(layer, numbers)
+    return write_numbers(
+        numbers | {name: (next(free),) for name in STRUCTURES if name not in numbers}
+    )
+
+
+def _free_numbers(
+    layer: Any, numbers: Mapping[str, tuple[int, ...]], *, first: Sequence[int] = ()
+) -> Iterator[int]:
+    """Numbers that mean nothing and that the mask does not hold; those wished for, then upwards."""
     taken = {n for some in numbers.values() for n in some} | {UNLABELLED, *numbers_in(layer)}
-    free = (n for n in range(1, LARGEST) if n not in taken)
-    return write_numbers({name: numbers.get(name) or (next(free),) for name in STRUCTURES})
+    return (n for n in dict.fromkeys((*first, *range(1, LARGEST))) if n not in taken)
 
 
 def _kind(layer: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from cmr_synth.anatomy.labels import STRUCTURES, meaning_of
+from cmr_synth.anatomy.labels import NUMBERS, SCAR, STRUCTURES, meaning_of
 from cmr_synth.anatomy.own_numbers import read_numbers, write_numbers
 from cmr_synth.errors import InputError
 
@@ -52,15 +52,17 @@ class NumbersForm(QWidget):
         column.addLayout(row)
         column.addWidget(self.problem)
         self._shown = ""
+        self._scar: list[str] = []
 
     @property
     def text(self) -> str:
-        """What the fields say, as it was typed."""
-        return ",".join(
+        """What the fields say, as it was typed, and the numbers of scar where the mask has some."""
+        said = [
             f"{name}={field.text().strip()}"
             for name, field in self.fields.items()
             if field.text().strip()
-        )
+        ]
+        return ",".join([*said, *self._scar] if said else [])
 
     def read(self) -> str:
         """Numbers of the structures, as `read_numbers` reads them.
@@ -83,9 +85,13 @@ class NumbersForm(QWidget):
             What they are taken for, as for `cmr_synth.anatomy.labels.convert`.
         """
         meaning = {} if convention is None else meaning_of(convention)
+        own = {
+            name: "+".join(str(n) for n, structure in meaning.items() if structure == name)
+            for name in NUMBERS
+        }
+        self._scar = [f"{name}={own[name]}" for name in SCAR if own[name]]
         for name, field in self.fields.items():
-            numbers = [n for n, structure in meaning.items() if structure == name]
-            field.setText("+".join(map(str, numbers)))
+            field.setText(own[name])
             field.setPlaceholderText("/".join(map(str, found[:4])))
         self._shown = self.text
         self.problem.hide()

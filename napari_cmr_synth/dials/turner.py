@@ -283,10 +283,13 @@ class Turner(QObject):
 
     @staticmethod
     def _own(layer: Any, labels: NDArray[np.uint8], before: NDArray[Any]) -> NDArray[Any]:
-        """In the layer's numbers, which have none for scar: it is myocardium there."""
-        from cmr_synth.anatomy.labels import scar_as_myocardium
+        """In the layer's numbers; scar is myocardium where they have none for it."""
+        from cmr_synth.anatomy.labels import SCAR, scar_as_myocardium
 
-        return to_own(scar_as_myocardium(labels), before, structure_numbers(layer))
+        numbers = structure_numbers(layer)
+        return to_own(
+            labels if SCAR.keys() <= numbers.keys() else scar_as_myocardium(labels), before, numbers
+        )
 
 
 def _answers(questions: Questions[_Turn]) -> Iterator[_Turn]:

@@ -31,6 +31,10 @@ from .contours import COLOUR_OF
 from .new_mask import BOTH, STACK, NewMask
 
 MEANING = {"LV": "LV blood pool", "MYO": "myocardium", "RV": "RV blood pool"}
+OF_SCAR = {
+    "infarct": "infarct, bright in late enhancement",
+    "no-reflow": "no-reflow, the dark core of an infarct",
+}
 PARTS = {
     "Whole stack": STACK,
     "Base, slice shown": "basal",
@@ -126,33 +130,57 @@ class Legend(QWidget):
     chosen = Signal(str)
     """Name of the structure pressed; "" for the eraser."""
 
+    scar_wanted = Signal()
+    """The mask shall have scar, which it has no numbers for yet."""
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
         self._group = QButtonGroup(self)
         self.buttons: dict[str, QPushButton] = {}
-        for structure in (*MEANING, ""):
-            button = _button(structure or "Erase", "")
-            button.setCheckable(True)
-            button.setIcon(swatch(COLOURS.get(structure)))
-            button.setIconSize(QSize(16, 16))
-            button.clicked.connect(lambda _=False, name=structure: self.chosen.emit(name))
-            self._group.addButton(button)
-            self.buttons[structure] = button
-            layout.addWidget(button)
+        of_heart = [self._paint_button(structure) for structure in (*MEANING, "")]
+        of_scar = [self._paint_button(structure) for structure in OF_SCAR]
+        self.scar = _button(
+            "Scar...",
+            "Let this mask have scar in its wall, infarct and no-reflow, for models of late "
+            "enhancement. To all others it is myocardium.",
+        )
+        self.scar.clicked.connect(lambda _=False: self.scar_wanted.emit())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for buttons in (of_heart, [*of_scar, self.scar]):
+            row = QHBoxLayout()
+            row.setSpacing(4)
+            for button in buttons:
+                row.addWidget(button)
+            layout.addLayout(row)
         self.structure = "LV"
+        """The one of the heart that was painted last; expanding and contracting move it."""
         self.show_numbers({})
 
+    def _paint_button(self, structure: str) -> QPushButton:
+        button = _button(structure or "Erase", "")
+        button.setCheckable(True)
+        button.setIcon(swatch(COLOURS.get(structure)))
+        button.setIconSize(QSize(16, 16))
+        button.clicked.connect(lambda _=False: self.chosen.emit(structure))
+        self._group.addButton(button)
+        self.buttons[structure] = button
+        return button
+
     def show_numbers(self, numbers: Mapping[str, int]) -> None:
-        """Say in the tooltips by which number the mask writes each structure."""
+        """Say in the tooltips by which number the mask writes each structure; offer what it has."""
         for structure, button in self.buttons.items():
             if not structure:
                 button.setToolTip("Erase with the brush.")
                 continue
-            number = f" Written as {numbers[structure]} in this mask." if numbers else ""
-            button.setToolTip(f"Paint {MEANING[structure]}.{number}")
+            number = (
+                f" Written as {numbers[structure]} in this mask." if structure in numbers else ""
+            )
+            button.setToolTip(f"Paint {(MEANING | OF_SCAR)[structure]}.{number}")
+        for structure in OF_SCAR:
+            self.buttons[structure].setVisible(structure in numbers)
+        self.scar.setVisible(not OF_SCAR.keys() <= numbers.keys())
 
     def show_chosen(self, structure: str | None) -> None:
         """Mark a structure as the one painted now; None for one that has no name."""
@@ -160,7 +188,7 @@ class Legend(QWidget):
         for name, button in self.buttons.items():
             button.setChecked(name == structure)
         self._group.setExclusive(True)
-        if structure:
+        if structure in MEANING:
             self.structure = structure
 
 

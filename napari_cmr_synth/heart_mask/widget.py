@@ -19,7 +19,7 @@ from .._canvas import guard_removal
 from .._layout import group, scrolled, word_wrapped
 from .._mask_layer import go_to, place
 from .._mask_picker import MaskPicker
-from .._masks import structure_numbers, unwrapped
+from .._masks import add_scar, structure_numbers, unwrapped
 from .._messages import show_note, show_problem
 from .._panel import Panel
 from .contours import apply_contours, start_contour
@@ -225,6 +225,15 @@ class HeartMaskWidget(Panel):
         self._attempt(paint)
         self._show_selected()
 
+    def paint_scar(self) -> None:
+        """Give the mask numbers for scar, and paint infarct."""
+
+        def add() -> None:
+            add_scar(self.mask)
+            self.select("infarct")
+
+        self._attempt(add)
+
     def draw(self, kind: str) -> None:
         """Start drawing a contour."""
         freehand = self.contours.freehand.isChecked()
@@ -304,6 +313,7 @@ class HeartMaskWidget(Panel):
         self.placing.placed.connect(self.picker.choose)
         self.placing.running_changed.connect(lambda on: self.new.setVisible(not on))
         self.legend.chosen.connect(self.select)
+        self.legend.scar_wanted.connect(self.paint_scar)
         self.contours.draw.connect(self.draw)
         self.contours.apply.clicked.connect(self.apply_contours)
         for name, button in self.tools.buttons.items():

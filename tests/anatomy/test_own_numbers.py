@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED, convert, meaning_of
+from cmr_synth.anatomy.labels import (
+    INFARCT,
+    LV,
+    MYO,
+    NO_REFLOW,
+    RV,
+    UNLABELLED,
+    convert,
+    meaning_of,
+)
 from cmr_synth.anatomy.own_numbers import read_numbers, says_numbers, write_numbers
 from cmr_synth.errors import InputError
 
@@ -16,6 +25,10 @@ from cmr_synth.errors import InputError
         ("LV=3,MYO=2,RV=1", {"LV": (3,), "MYO": (2,), "RV": (1,)}),
         (" rv = 600 , lv=500, myo=205 ", {"LV": (500,), "MYO": (205,), "RV": (600,)}),
         ("MYO=2+4 + 4,LV=1", {"LV": (1,), "MYO": (2, 4)}),
+        (
+            "lv=1,myo=2,Infarct=3,NO-REFLOW=4",
+            {"LV": (1,), "MYO": (2,), "infarct": (3,), "no-reflow": (4,)},
+        ),
     ],
 )
 def test_what_is_read_is_written_and_read_again(text, numbers):
@@ -27,7 +40,7 @@ def test_what_is_read_is_written_and_read_again(text, numbers):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("LV=1,LA=4", r"'LA' is no structure; write .* LV, MYO, RV, such as LV=3"),
+        ("LV=1,LA=4", r"'LA' is no structure; write .* no-reflow, such as LV=3"),
         ("LV=1,lv=2", r"'lv' is given twice"),
         ("LV=one", r"'one' is no number of LV"),
         ("LV=", r"'' is no number of LV"),
@@ -43,6 +56,11 @@ def test_what_is_read_is_written_and_read_again(text, numbers):
 def test_what_makes_no_sense_is_refused(text, fault):
     with pytest.raises(InputError, match=fault):
         read_numbers(text)
+
+
+def test_scar_is_said_like_any_structure():
+    ours = convert(np.array([1, 2, 8, 9, 7]), "LV=1,MYO=2,infarct=8,no-reflow=9")
+    assert ours.tolist() == [LV, MYO, INFARCT, NO_REFLOW, 0]
 
 
 def test_a_name_is_no_list_of_numbers():

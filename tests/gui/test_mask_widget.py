@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from cmr_synth.anatomy.editing import fill_between, ring, smooth
-from cmr_synth.anatomy.labels import LV, RV, revert
+from cmr_synth.anatomy.labels import INFARCT, LV, RV, revert
 from cmr_synth.anatomy.measurements import areas_mm2, volumes_ml
 from cmr_synth.anatomy.template import draw_stack
+from cmr_synth.errors import InputError
 from cmr_synth.imaging.orientation import apply, in_plane_orientation
 from napari_cmr_synth._layers import COLOURS, image_layer
-from napari_cmr_synth._masks import structure_numbers
+from napari_cmr_synth._mask_layer import to_engine
+from napari_cmr_synth._masks import WITH_SCAR, add_scar, convention_of, mask_scan, structure_numbers
 from napari_cmr_synth.heart_mask.contours import contour_layer
 from napari_cmr_synth.heart_mask.edits import name_structures
 from napari_cmr_synth.heart_mask.keys import PRESET
-from napari_cmr_synth.heart_mask.measurements import DASH
+from napari_cmr_synth.heart_mask.measurements import DASH, question_of
 from napari_cmr_synth.heart_mask.new_mask import BOTH
 from napari_cmr_synth.writing.nifti import write_labels
 
@@ -522,3 +524,76 @@ def test_names_are_kept_on_masks_that_bring_their_own(viewer, acdc_mask):
     before = acdc_mask.features.copy()
     name_structures(acdc_mask)
     assert acdc_mask.features.equals(before)
+
+
+# Scar
+
+
+def scarred(widget, viewer):
+    """A drawn stack with an infarct in a part of the wall of its slice in the middle, by number."""
+    set_form(widget, content="normal")
+    press(widget.new.create)
+    mask = viewer.layers[-1]
+    press(widget.legend.scar)
+    z = len(mask.data) // 2
+    wall = np.argwhere(mask.data[z] == structure_numbers(mask)["MYO"])
+    scar = wall[wall[:, 0] < np.median(wall[:, 0])]
+    mask.data_setitem((np.full(len(scar), z), *scar.T), mask.selected_label)
+    return mask, z, scar
+
+
+def test_scar_is_painted_by_a_number_of_its_own(widget, viewer):
+    legend = widget.legend
+    assert not legend.buttons["infarct"].isVisibleTo(legend) and legend.scar.isVisibleTo(legend)
+    mask, z, scar = scarred(widget, viewer)
+    assert legend.buttons["infarct"].isVisibleTo(legend) and not legend.scar.isVisibleTo(legend)
+    numbers = structure_numbers(mask)
+    assert (numbers["infarct"], numbers["no-reflow"]) == (4, 5)
+    assert legend.buttons["infarct"].isChecked() and mask.selected_label == 4
+    assert "Written as 5" in legend.buttons["no-reflow"].toolTip()
+    labels = mask_scan(mask, convention_of(mask)).array
+    assert (labels[z] == INFARCT).sum() == len(scar)
+    assert "infarct" in list(mask.features["structure"])
+    press(legend.buttons["RV"])
+    assert mask.selected_label == numbers["RV"]
+
+
+def test_tools_and_measurements_take_scar_for_the_wall_and_leave_it_there(widget, viewer):
+    mask, z, scar = scarred(widget, viewer)
+    plain = np.where(mask.data == 4, structure_numbers(mask)["MYO"], mask.data)
+    viewer.dims.set_point(0, in_mm(mask, z))
+    widget.tools.scope.setCurrentIndex(1)
+    press(widget.tools.buttons["remove_strays"])
+    assert (mask.data[z][tuple(scar.T)] == 4).all()  # a wall in two pieces would have lost one
+    asked = question_of(viewer, mask)
+    assert asked.numbers[0]["infarct"] == 4
+    whole = to_engine(plain, structure_numbers(mask))
+    np.testing.assert_array_equal(to_engine(asked.stack, asked.numbers[0]), whole)
+    press(widget.tools.buttons["smooth"])
+    kept = mask.data[z] == 4
+    assert 0.8 * len(scar) < kept.sum() <= len(scar)
+    press(widget.tools.buttons["undo"])
+    assert (mask.data[z] == 4).sum() == len(scar)
+
+
+def test_numbers_of_emidec_are_offered(widget, viewer, add_mask):
+    labels = draw_stack(slices=2, seed=0)
+    labels[labels == RV] = 0
+    labels[labels == 2] = np.where(np.arange((labels == 2).sum()) % 5, 2, 3)
+    mask = add_mask(labels, name="enhanced")
+    widget.picker.choose(mask)
+    (entry,) = WITH_SCAR
+    box = widget.picker.conventions
+    box.setCurrentText(entry)
+    box.activated.emit(box.currentIndex())
+    found = mask_scan(mask, convention_of(mask)).array
+    assert set(np.unique(found)) == {0, LV, 2, INFARCT}
+    numbers = structure_numbers(mask)
+    assert (numbers["infarct"], numbers["no-reflow"], numbers["RV"]) == (3, 4, 5)
+    assert widget.legend.buttons["infarct"].isVisibleTo(widget.legend)
+
+
+def test_scar_wants_to_know_what_the_numbers_mean(widget, viewer):
+    mask = viewer.add_labels(np.pad(np.full((3, 3), 77, np.int32), 4), name="who knows")
+    with pytest.raises(InputError, match="who knows: what do its numbers mean"):
+        add_scar(mask)

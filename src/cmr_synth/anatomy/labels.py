@@ -36,6 +36,9 @@ STRUCTURES: dict[str, int] = {"LV": LV, "MYO": MYO, "RV": RV}
 SCAR: dict[str, int] = {"infarct": INFARCT, "no-reflow": NO_REFLOW}
 """Tissues of the wall that late gadolinium enhancement tells apart from healthy myocardium."""
 
+NUMBERS: dict[str, int] = {**STRUCTURES, **SCAR}
+"""Engine label of everything that has a name."""
+
 Structure = Literal["LV", "MYO", "RV", "infarct", "no-reflow"]
 """A key of `STRUCTURES` or `SCAR`, in the settings of what tells them apart."""
 
@@ -225,7 +228,7 @@ def meaning_of(convention: str) -> dict[int, str]:
     """
     if says_numbers(convention):
         return {n: name for name, some in read_numbers(convention).items() for n in some}
-    names = {label: name for name, label in STRUCTURES.items()}
+    names = {label: name for name, label in NUMBERS.items()}
     table = _table_of(convention)
     return {number: names[label] for number, label in table.items() if label in names}
 
@@ -387,7 +390,7 @@ def _by_own_numbers(labels: NDArray[Any], said: str, name: str) -> NDArray[np.ui
     ours = np.full(values.shape, BACKGROUND, np.uint8)
     ours[values == UNLABELLED] = UNLABELLED
     for number, structure in table.items():
-        ours[values == number] = STRUCTURES[structure]
+        ours[values == number] = NUMBERS[structure]
     if not is_heart(ours).any() and (values != BACKGROUND).any():
         found = np.unique(values)
         raise InputError(

@@ -1,7 +1,8 @@
 """A mask's numbers said one by one, where it follows no convention: ``LV=5,MYO=4+6,RV=7``.
 
 A structure may have several numbers (blood and papillary muscles drawn apart), or none (a mask
-without the RV). Numbers that are not named, such as atria or the aorta, are background.
+without the RV). Scar of late enhancement is named the same way: ``infarct=8,no-reflow=9``. Numbers
+that are not named, such as atria or the aorta, are background.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from collections.abc import Mapping, Sequence
 
 from cmr_synth.errors import InputError
 
-NAMES = ("LV", "MYO", "RV")
+NAMES = ("LV", "MYO", "RV", "infarct", "no-reflow")
 EXAMPLE = "LV=3,MYO=2,RV=1"
 LARGEST = 65_535  # of 16 bits, in which programs with hundreds of structures write them
 
+_CANONICAL = {name.lower(): name for name in NAMES}
 _NUMBERS = re.compile(r"\d+(\s*\+\s*\d+)*")
 
 
@@ -35,7 +37,8 @@ def read_numbers(text: str) -> dict[str, tuple[int, ...]]:
     Returns
     -------
     dict
-        From "LV", "MYO" and "RV" to their numbers, each at least one, in this order.
+        From "LV", "MYO", "RV", "infarct" and "no-reflow" to their numbers, each at least one, in
+        this order.
 
     Raises
     ------
@@ -46,7 +49,7 @@ def read_numbers(text: str) -> dict[str, tuple[int, ...]]:
     taken: dict[int, str] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         given, _, value = (piece.strip() for piece in part.partition("="))
-        name = given.upper()
+        name = _CANONICAL.get(given.lower(), given)
         if name not in NAMES or name in found:
             twice = "is given twice" if name in found else "is no structure"
             raise InputError(

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import STRUCTURES, UNLABELLED
+from cmr_synth.anatomy.labels import SCAR, STRUCTURES, UNLABELLED
 
 if TYPE_CHECKING:
     from PIL import Image
 
 COLOURS = {"LV": "#d55e00", "MYO": "#f0e442", "RV": "#0072b2"}
+OF_SCAR = {"infarct": "#cc79a7", "no-reflow": "#009e73"}
 """One colour for a structure everywhere; apart for colour-blind eyes (Okabe and Ito 2008)."""
 
 NAMES = {"LV": "LV blood pool", "MYO": "myocardium", "RV": "RV blood pool"}
@@ -156,6 +157,8 @@ def colour_labels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     painted = np.zeros((*labels.shape, 3), dtype=np.uint8)
     for structure, number in STRUCTURES.items():
         painted[labels == number] = _rgb(COLOURS[structure])
+    for scar, number in SCAR.items():
+        painted[labels == number] = _rgb(OF_SCAR[scar])
     painted[labels == UNLABELLED] = _rgb("#4a4f55")
     return painted
 
