@@ -14,6 +14,7 @@ from cmr_synth.anatomy.labels import (
     UNLABELLED,
     convert,
     meaning_of,
+    revert,
 )
 from cmr_synth.anatomy.own_numbers import read_numbers, says_numbers, write_numbers
 from cmr_synth.errors import InputError
@@ -61,6 +62,19 @@ def test_what_makes_no_sense_is_refused(text, fault):
 def test_scar_is_said_like_any_structure():
     ours = convert(np.array([1, 2, 8, 9, 7]), "LV=1,MYO=2,infarct=8,no-reflow=9")
     assert ours.tolist() == [LV, MYO, INFARCT, NO_REFLOW, 0]
+
+
+def test_engine_labels_are_written_in_numbers_that_were_said():
+    labels = np.array([0, LV, MYO, RV, INFARCT, NO_REFLOW, UNLABELLED], np.uint8)
+    said = "LV=500,MYO=2+3,RV=600,infarct=4,no-reflow=5"
+    written = revert(labels, said)
+    assert written.tolist() == [0, 500, 2, 600, 4, 5, 255]
+    np.testing.assert_array_equal(convert(written, said), labels)
+    assert revert(labels[:4], "LV=1,MYO=2,RV=3").dtype == np.uint8
+    with pytest.raises(InputError, match="shows infarct, no-reflow, which has no number in LV=1"):
+        revert(labels, "LV=1,MYO=2,RV=3")
+    with pytest.raises(InputError, match="255 is what nobody labelled"):
+        revert(labels, "LV=255,MYO=2")
 
 
 def test_a_name_is_no_list_of_numbers():

@@ -180,7 +180,7 @@ def convert(labels: NDArray[Any], convention: str, *, name: str = "mask") -> NDA
     return _look_up(values, numbers)
 
 
-def revert(labels: NDArray[Any], convention: str, *, name: str = "mask") -> NDArray[np.uint8]:
+def revert(labels: NDArray[Any], convention: str, *, name: str = "mask") -> NDArray[Any]:
     """Bring engine labels back to the numbers of a convention; the inverse of `convert`.
 
     Parameters
@@ -188,13 +188,14 @@ def revert(labels: NDArray[Any], convention: str, *, name: str = "mask") -> NDAr
     labels : integer array of any shape
         Engine labels; 255 passes through.
     convention : str
-        A key of `CONVENTIONS`.
+        A key of `CONVENTIONS`, or the numbers of each structure, such as
+        ``LV=1,MYO=2,RV=3,infarct=4,no-reflow=5``; of several the first is written.
     name : str
         What the error message calls the mask.
 
     Returns
     -------
-    uint8 array of the same shape
+    uint8 or uint16 array of the same shape
         Numbers as that convention writes them.
 
     Raises
@@ -202,14 +203,25 @@ def revert(labels: NDArray[Any], convention: str, *, name: str = "mask") -> NDAr
     InputError
         If the convention is unknown, or the array holds something that is no engine label.
     """
-    numbers = {ours: theirs for theirs, ours in _table_of(convention).items()}
+    numbers = written_as(convention)
     values = _whole_numbers(labels, name)
     unknown = [n for n in np.unique(values).tolist() if n not in numbers and n != UNLABELLED]
+    if unknown and says_numbers(convention):
+        names = [name for name, label in NUMBERS.items() if label in unknown]
+        raise InputError(
+            f"{name}: shows {', '.join(names) or _listed(unknown)}, which has no number in "
+            f"{convention}; say one."
+        )
     if unknown:
         raise InputError(
             f"{name}: found {_listed(unknown)} where engine labels (0 background, 1 LV, 2 MYO, "
             "3 RV, 255 unlabelled) were expected. Convert the mask first."
         )
+    if max(numbers.values()) >= UNLABELLED:
+        written = np.where(values == UNLABELLED, np.uint16(UNLABELLED), np.uint16(BACKGROUND))
+        for ours, theirs in numbers.items():
+            written[values == ours] = theirs
+        return written
     return _look_up(values, numbers)
 
 
@@ -398,6 +410,16 @@ def _by_own_numbers(labels: NDArray[Any], said: str, name: str) -> NDArray[np.ui
             f"none of {said} is among them. Say which number is which structure."
         )
     return ours
+
+
+def written_as(convention: str) -> dict[int, int]:
+    """From the engine's label to the number that a convention writes."""
+    if not says_numbers(convention):
+        return {ours: theirs for theirs, ours in _table_of(convention).items()}
+    said = read_numbers(convention)
+    if any(UNLABELLED in some[:1] for some in said.values()):
+        raise InputError(f"labels {convention!r}: {UNLABELLED} is what nobody labelled.")
+    return {BACKGROUND: 0, **{NUMBERS[name]: some[0] for name, some in said.items()}}
 
 
 def _table_of(convention: str) -> dict[int, int]:

@@ -90,7 +90,10 @@ def dial(
     ] = False,
     write_labels: Annotated[
         str,
-        typer.Option(help="Numbers to write: mnms, acdc or ukbb; emidec shows scar and has no RV."),
+        typer.Option(
+            help="Numbers to write: mnms, acdc or ukbb; emidec shows scar and has no RV; or the "
+            "numbers themselves, such as LV=1,MYO=2,RV=3,infarct=4,no-reflow=5."
+        ),
     ] = "mnms",
     spacing: Annotated[
         str | None,

@@ -17,7 +17,7 @@ from cmr_synth.cohorts.slices import SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.evaluation.counterparts import conditions_for, made_for
 from cmr_synth.evaluation.distributions import patient_means
-from cmr_synth.evaluation.realism.spectrum import log_power
+from cmr_synth.evaluation.realism.spectrum import RINGS, log_power
 from cmr_synth.evaluation.sample import Sample
 from cmr_synth.files import write_file, write_folder
 from cmr_synth.generators import zoo
@@ -30,6 +30,14 @@ MOST = 180
 """Slices of a vendor, by default."""
 FEWEST = 3
 """Patients of a vendor: fewer say more of themselves than of it."""
+LAYOUT, DETAIL = 0.08, 0.145
+"""Cycles a pixel: below the first nothing is changed, above the second everything is.
+
+Coarse structures are the mask's, and their contrast what an encoder tells hearts by. Gains of all
+rings took the AUC of spectra of the bundled flow from 0.98 to 0.50 (training patients, half of them
+measured for the other half), and its Frechet distance on ACDC's validation patients from 12.2 to
+13.8; those above these 0.59, and 12.9; above 0.2, 0.81 and 12.4.
+"""
 
 
 def measure_transfer(
@@ -158,5 +166,7 @@ def _gains(sample: Sample, made: NDArray[np.float32]) -> tuple[float, ...]:
     """Geometric mean over patients of the amplitude of real over synthetic slices, by ring."""
     beyond = (log_power(sample.pixels) - log_power(made)) / 2
     means = [patient_means(ring, sample.patients).mean() for ring in beyond.T]
-    gains = np.exp(means).clip(1 / LARGEST_GAIN, LARGEST_GAIN)
+    frequency = (np.arange(RINGS) + 0.5) / (2 * RINGS)
+    counts = np.clip((frequency - LAYOUT) / (DETAIL - LAYOUT), 0, 1)
+    gains = np.exp(counts * means).clip(1 / LARGEST_GAIN, LARGEST_GAIN)
     return tuple(round(float(gain), 4) for gain in gains)

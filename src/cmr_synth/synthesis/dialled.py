@@ -19,13 +19,12 @@ import cmr_synth
 from cmr_synth.anatomy.dials import Dials, Effect, Heart, Warp, move_pixels
 from cmr_synth.anatomy.labels import (
     BACKGROUND,
-    RV,
     SCAR,
-    SCAR_CONVENTIONS,
-    UNLABELLED,
+    STRUCTURES,
     is_heart,
     revert,
     scar_as_myocardium,
+    written_as,
 )
 from cmr_synth.errors import InputError
 from cmr_synth.files import sha256
@@ -204,7 +203,8 @@ def write_turned(
         Of the mask that it was.
     numbers : str
         How the structures are numbered: a key of `CONVENTIONS`, where scar is the myocardium that
-        it is part of, or "emidec", whose masks show scar and have no RV.
+        it is part of; "emidec", whose masks show scar and have no RV; or the number of each
+        structure, such as ``LV=1,MYO=2,RV=3,infarct=4,no-reflow=5``.
 
     Returns
     -------
@@ -218,15 +218,8 @@ def write_turned(
     """
     labels = turned.mask.array.astype(np.uint8, copy=False)
     record = turned.record() | {"labels": numbers}
-    if numbers in SCAR_CONVENTIONS:
-        lost, what = (labels == RV).any(), f"the RV is left out: {numbers} has no number for it."
-        written = _with_scar(labels, numbers)
-    else:
-        lost = np.isin(labels, tuple(SCAR.values())).any()
-        what = f"scar is written as myocardium: {numbers} has no number for it, emidec does."
-        written = revert(scar_as_myocardium(labels), numbers)
-    if lost:
-        record["notes"] = [*record["notes"], f"{stem}: {what}"]
+    written, lost = _in_numbers(labels, numbers)
+    record["notes"] = [*record["notes"], *(f"{stem}: {what}" for what in lost)]
     path = folder / f"{stem}_dialled_mask.nii.gz"
     about = f"{ALTERED} heart by dials of cmr-synth {cmr_synth.__version__}, see its JSON"
     write_nifti(turned.mask.with_array(written), path, description=about)
@@ -298,10 +291,18 @@ def _dicom(turned: Turned, altered: Scan, folder: Path) -> list[Path]:
     return [*series.files, *masks]
 
 
-def _with_scar(labels: NDArray[np.uint8], convention: str) -> NDArray[np.uint8]:
-    """Numbers of a convention with scar; what it lacks is background."""
-    table = np.full(256, BACKGROUND, np.uint8)
-    for theirs, ours in SCAR_CONVENTIONS[convention].items():
-        table[ours] = theirs
-    table[UNLABELLED] = UNLABELLED
-    return table[labels]
+def _in_numbers(labels: NDArray[np.uint8], numbers: str) -> tuple[NDArray[Any], list[str]]:
+    """A mask as it is written, and what the numbers had no place for."""
+    known = written_as(numbers)
+    lost: list[str] = []
+    if not known.keys() >= set(SCAR.values()):
+        if np.isin(labels, tuple(SCAR.values())).any():
+            lost.append(
+                f"scar is written as myocardium: {numbers} has no number for it, emidec does."
+            )
+        labels = scar_as_myocardium(labels)
+    for name, label in STRUCTURES.items():
+        if label not in known and (labels == label).any():
+            lost.append(f"the {name} is left out: {numbers} has no number for it.")
+            labels = np.where(labels == label, np.uint8(BACKGROUND), labels)
+    return revert(labels, numbers), lost
