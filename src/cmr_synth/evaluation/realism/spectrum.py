@@ -117,16 +117,16 @@ def _auc(sets: Sets) -> Estimate:
     made, real, more = sets.once(_spectra)
     rng = np.random.default_rng(sets.seed)
     other = sets.other.take(sets.matched)
-    wins, pairs = _compared(sets.synthetic, made, sets.held_out, real, rng)
+    wins, pairs = compared(sets.synthetic, made, sets.held_out, real, rng)
     found: list[float] = []
     for _ in range(DRAWS):
         weights = drawn_weights(rng, len(wins)).astype(np.float64)
         # a patient drawn twice meets its own counterpart twice, and not four times
         again = weights**2 - weights
-        compared = weights @ pairs @ weights - again @ np.diag(pairs)
+        met = weights @ pairs @ weights - again @ np.diag(pairs)
         won = weights @ wins @ weights - again @ np.diag(wins)
-        found.append(float(won / compared) if compared else NAN)
-    beaten, met = _compared(other, more[sets.matched], sets.held_out, real, rng)
+        found.append(float(won / met) if met else NAN)
+    beaten, met = compared(other, more[sets.matched], sets.held_out, real, rng)
     return Estimate(
         float(wins.sum() / pairs.sum()),
         *percentile_interval(found),
@@ -135,7 +135,7 @@ def _auc(sets: Sets) -> Estimate:
     )
 
 
-def _compared(
+def compared(
     made: Sample, of_made: Spectra, real: Sample, of_real: Spectra, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Pairs of a synthetic and a real patient of one fold, and which the synthetic one wins.
