@@ -161,3 +161,22 @@ def test_a_family_of_cine_alone_says_so() -> None:
         SpadeGanTask(recipe(family="spade-gan", model={"contrast": "lge"}))
     with pytest.raises(InputError, match="no shades for scar"):
         FlowTask(recipe(family="flow", model={**SMALL_LGE, "source": "condition"}))
+
+
+def test_the_bundled_model_shows_scar_bright_in_a_dark_wall() -> None:
+    model = zoo.load("flow-lge")
+    labels = draw_slice(shape=(128, 128))
+    rows, columns = np.nonzero(labels == LV)
+    y, x = np.indices(labels.shape)
+    lateral = (labels == MYO) & (x > columns.mean() + 3) & (np.abs(y - rows.mean()) < 12)
+    scar = np.where(lateral, np.uint8(INFARCT), labels)
+    with_scar, without = (
+        np.mean([made(stack(one), model, seed=seed).scan.array[0] for seed in range(3)], axis=0)
+        for one in (scar, labels)
+    )
+    remote = (labels == MYO) & (x < columns.mean())
+    blood = labels == LV
+    for picture in (with_scar, without):
+        assert picture[remote].mean() < 0.75 * picture[blood].mean()
+    assert with_scar[lateral].mean() > 1.3 * with_scar[remote].mean()
+    assert with_scar[lateral].mean() > 1.3 * without[lateral].mean()
