@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cmr_synth.anatomy.labels import LV, MYO, RV, SCAR
+from cmr_synth.cohorts.examination import CINE
 from cmr_synth.errors import InputError
 from cmr_synth.files import write_folder
 from cmr_synth.generators import zoo
@@ -85,6 +87,7 @@ def _bundle(source: Path, card: Card, folder: Path) -> None:
     for file in _files(source):
         shutil.copyfile(file, folder / MODEL / file.name)
     rows, columns = card.grid.shape
+    labels = _labels_of(card)
     metadata = {
         "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/"
         "0.8.1/meta_schema_generator_20220729.json",
@@ -109,9 +112,9 @@ def _bundle(source: Path, card: Card, folder: Path) -> None:
                     "num_channels": 1,
                     "spatial_shape": [rows, columns],
                     "dtype": "uint8",
-                    "value_range": [0, 3],
+                    "value_range": [0, max(labels)],
                     "is_patch_data": False,
-                    "channel_def": {"0": "0 background, 1 LV, 2 myocardium, 3 RV"},
+                    "channel_def": {"0": ", ".join(f"{n} {what}" for n, what in labels.items())},
                 }
             },
             "outputs": {
@@ -172,6 +175,14 @@ def _own_version() -> str:
     import cmr_synth
 
     return cmr_synth.__version__
+
+
+def _labels_of(card: Card) -> dict[int, str]:
+    """What the numbers of its masks mean."""
+    labels = {0: "background", LV: "LV", MYO: "myocardium", RV: "RV"}
+    if {card.conditions.contrast, *card.conditions.contrasts} - {CINE}:
+        labels |= {number: name for name, number in SCAR.items()}
+    return labels
 
 
 def _readme(card: Card) -> str:
