@@ -55,6 +55,9 @@ MIRROR: dict[Mirror, str] = {
 TITLES = {"siemens": "Siemens", "philips": "Philips", "ge": "GE", "canon": "Canon"}
 
 
+PAINT_SCAR = "Late enhancement: paint scar in the Heart mask panel, Structures, Scar..."
+
+
 class ConditionsForm(QWidget):
     """What to make and how; which mask it is made of is not its concern.
 
@@ -357,7 +360,9 @@ class ConditionsForm(QWidget):
         self.changed.emit()
 
     def _say_what_is_a_guess(self) -> None:
-        """What of the entries training never had, which the record will say too."""
+        """What of the entries training never had, which the record will say too; and of scar."""
+        from cmr_synth.cohorts.examination import CINE
+
         lines: list[str] = []
         if self._card is not None:
             asked = Request(
@@ -366,5 +371,7 @@ class ConditionsForm(QWidget):
                 phenotypes=self.heart.asked,
             )
             lines = asked.remarks(self._card)
+            if asked.contrast_of(self._card) != CINE:
+                lines.insert(0, PAINT_SCAR)
         self.guess.setText("\n".join(lines))
         self.guess.setVisible(bool(lines))

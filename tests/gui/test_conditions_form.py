@@ -12,7 +12,7 @@ from cmr_synth.errors import InputError
 from cmr_synth.generators.phenotypes import Phenotype
 from cmr_synth.synthesis.request import Request
 from napari_cmr_synth import _models
-from napari_cmr_synth._conditions_form import TOGETHER, ConditionsForm
+from napari_cmr_synth._conditions_form import PAINT_SCAR, TOGETHER, ConditionsForm
 
 
 @pytest.fixture
@@ -42,6 +42,13 @@ def test_what_is_entered_is_asked_for(form):
     assert (asked.vendor, asked.phase, asked.z, asked.labels) == ("ge", "ES", 0.25, "acdc")
     assert (asked.guidance, asked.steps, asked.seed, asked.n) == (1.5, 3, 12, 2)
     assert form.request(labels="acdc", single=False).z is None
+
+
+def test_a_model_of_late_enhancement_says_where_scar_is_painted(form):
+    form.model.setCurrentIndex(form.model.findData("flow-lge"))
+    assert form.guess.isVisibleTo(form) and form.guess.text() == PAINT_SCAR
+    form.model.setCurrentIndex(form.model.findData("flow"))
+    assert PAINT_SCAR not in form.guess.text()
 
 
 def test_a_seed_too_large_is_refused(form):
