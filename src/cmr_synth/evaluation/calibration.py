@@ -6,9 +6,11 @@ the same masks: see `cmr_synth.generators.transfer`. 31 numbers a vendor, from m
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +50,7 @@ def measure_transfer(
     Parameters
     ----------
     model : Model
-        Not yet calibrated.
+        Its network is measured: gains that it has already are put aside.
     slices : SliceSet
         With the patients it was trained on, prepared as then.
     most : int
@@ -66,15 +68,17 @@ def measure_transfer(
     InputError
         If the model cannot be calibrated, or the set has too few training patients of a vendor.
     """
-    _require_plain(model)
+    _require_slices(model)
+    generator: Any = copy.copy(model.generator)
+    generator.transfer = None
     groups = _groups(model, slices, most, np.random.default_rng(seed))
     total, done = sum(len(sample) for sample in groups.values()), 0
     gains, patients = {}, {}
     for vendor, sample in groups.items():
         made = []
-        conditions = conditions_for(model.generator, sample)
+        conditions = conditions_for(generator, sample)
         steps = model.card.default_steps
-        for some in made_for(model.generator, conditions, seed=seed, steps=steps, first=done):
+        for some in made_for(generator, conditions, seed=seed, steps=steps, first=done):
             made.append(some)
             yield Progress(done + sum(map(len, made)), total)
         done += len(sample)
@@ -121,15 +125,13 @@ def write_calibrated(source: str | Path, out: Path, transfer: Transfer) -> Card:
     return card
 
 
-def _require_plain(model: zoo.Model) -> None:
+def _require_slices(model: zoo.Model) -> None:
     name = model.card.name
     if not isinstance(model.generator, LoadedNetwork) or model.card.grid.volume is not None:
         raise InputError(
             f"model {name!r}: pictures of the family {model.card.family} have no last stage for "
             "this; calibrate one that makes slices with its own network."
         )
-    if model.generator.transfer is not None:
-        raise InputError(f"model {name!r}: is calibrated already; give the one it was made from.")
     if model.card.training.privacy is not None:
         raise InputError(
             f"model {name!r}: was trained with differential privacy, and this measures its "
