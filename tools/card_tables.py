@@ -161,7 +161,7 @@ def _adherence(card: Card) -> str | None:
     return ratios and ", ".join(f"{v:.3f}" for v in ratios.values())
 
 
-def _named(card: Card, figure: str, intervals: str = "") -> str | None:
+def _by_structure(card: Card, figure: str, intervals: str = "") -> str | None:
     """Figures of adherence, each with its structure and its interval."""
     bounds = at(card, "adherence", intervals) or {}
     found = [
@@ -235,7 +235,8 @@ def _enhanced(makers: Sequence[Card]) -> list[str]:
         return []
     groups = [[c for c in group if any(map(c.cell, makers))] for group in (ENHANCED, PRIVACY)]
     slices, patients = (at(makers[0], "fidelity", what) for what in ("slices", "patients"))
-    on = f"On {slices} slices of {patients} EMIDEC patients" if slices else "On EMIDEC patients"
+    known = slices is not None and patients is not None
+    on = f"On {slices} slices of {patients} EMIDEC patients" if known else "On EMIDEC patients"
     return [
         "## Late enhancement",
         _wrapped(
@@ -279,13 +280,8 @@ QUALITY = (
 )
 ENHANCED = (
     *QUALITY[:3],
-    Column(
-        "Adherence",
-        lambda card: _named(
-            at(card, "adherence", "ratio"), at(card, "adherence", "ratio_interval")
-        ),
-    ),
-    Column("Dice on real slices", lambda card: _named(at(card, "adherence", "dice_real"), None)),
+    Column("Adherence", lambda card: _by_structure(card, "ratio", "ratio_interval")),
+    Column("Dice on real slices", lambda card: _by_structure(card, "dice_real")),
 )
 PRIVACY = (
     Column(

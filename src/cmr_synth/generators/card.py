@@ -178,6 +178,12 @@ def write_card(card: Card, path: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def _steps_of(recipe: dict[str, Any]) -> int | None:
+    """Steps of the sampler that a few-step stage was trained at the times of."""
+    adversarial = recipe.get("loss", {}).get("adversarial")
+    return adversarial.get("steps") if isinstance(adversarial, dict) else None
+
+
 def draft_card(
     folder: Path,
     slices: SliceSet,
@@ -270,6 +276,7 @@ def draft_card(
             contrasts=known("contrast", contrasts),
             phenotypes=config.get("phenotypes", ()),
         ),
+        default_steps=_steps_of(recipe),
         training=TrainingFacts(
             cohorts=tuple(uses),
             images_seen=images_seen,
