@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.cohorts.slices import open_slice_set
-from cmr_synth.evaluation.calibration import DETAIL, LAYOUT, MOST
+from cmr_synth.evaluation.calibration import DETAIL, LAYOUT, MOST, curve
 from cmr_synth.evaluation.counterparts import counterparts
 from cmr_synth.evaluation.distributions import patient_means
 from cmr_synth.evaluation.realism.frechet import frechet_distance
 from cmr_synth.evaluation.realism.spaces import EncoderSpace
-from cmr_synth.evaluation.realism.spectrum import RINGS, THIRDS, compared, log_power
+from cmr_synth.evaluation.realism.spectrum import THIRDS, compared, log_power
 from cmr_synth.evaluation.sample import Sample, real_sample
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
@@ -38,7 +38,6 @@ FROM = {  # (nothing changed below, everything above), cycles a pixel
     "above 0.2": (0.17, 0.23),
     "above 0.25": (0.22, 0.28),
 }
-FREQUENCY = (np.arange(RINGS) + 0.5) / (2 * RINGS)
 
 
 def main() -> None:
@@ -63,12 +62,24 @@ def main() -> None:
             made[split] = pictures(model, real[split], options.kept, f"{split}-{cohort}.npy")
         halves = halved(real["train"].patients)
         for name, (below, above) in FROM.items():
-            counts = np.clip((FREQUENCY - below) / (above - below), 0, 1)
             crossed = made["train"].copy()
             for own in halves:
-                crossed[own] = with_gains(made["train"], real["train"], ~own, counts, crossed[own])
-            every = np.ones(len(real["train"]), bool)
-            validation = with_gains(made["train"], real["train"], every, counts, made["validation"])
+                gains = curve(
+                    real["train"].pixels[~own],
+                    made["train"][~own],
+                    real["train"].patients[~own],
+                    below=below,
+                    above=above,
+                )
+                crossed[own] = with_gains(crossed[own], gains)
+            gains = curve(
+                real["train"].pixels,
+                made["train"],
+                real["train"].patients,
+                below=below,
+                above=above,
+            )
+            validation = with_gains(made["validation"], gains)
             cells = [cohort, name, f"{auc(crossed, real['train']):.3f}"]
             for split, of in (("train", crossed), ("validation", validation)):
                 far = frechet_distance(
@@ -100,18 +111,9 @@ def halved(patients: NDArray[np.str_]) -> tuple[NDArray[np.bool_], NDArray[np.bo
     return first, ~first
 
 
-def with_gains(
-    made: NDArray[np.float32],
-    real: Sample,
-    measured: NDArray[np.bool_],
-    counts: NDArray[np.float64],
-    pictures: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Pictures with the gains that some slices show, by as much as each ring counts."""
-    beyond = (log_power(real.pixels[measured]) - log_power(made[measured])) / 2
-    patients = real.patients[measured]
-    curve = counts * [patient_means(ring, patients).mean() for ring in beyond.T]
-    return filtered(pictures, np.tile(curve, (len(pictures), 1)))
+def with_gains(pictures: NDArray[np.float32], gains: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Pictures that all have the same gains, as logarithms by ring."""
+    return filtered(pictures, np.tile(gains, (len(pictures), 1)))
 
 
 def auc(made: NDArray[np.float32], real: Sample) -> float:

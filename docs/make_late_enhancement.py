@@ -12,7 +12,6 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from cmr_synth.anatomy.labels import NO_REFLOW
 from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.generators import zoo
 from cmr_synth.imaging.scan import Scan
+from cmr_synth.reports.sheet import colour_labels
 from cmr_synth.synthesis.record import Synthetic
 from cmr_synth.synthesis.request import Request
 from cmr_synth.synthesis.what_if import across_masks
@@ -29,7 +29,6 @@ from cmr_synth.synthesis.what_if import across_masks
 TARGET = Path(__file__).parent / "img" / "late_enhancement.png"
 SPACING = (8.0, 1.5, 1.5)
 SLICES, SHOWN = 10, 5
-COLOURS = ListedColormap(["#111111", "#d55e00", "#f0e442", "#0072b2", "#cc79a7", "#009e73"])
 SCARS = {
     "no scar": "",
     "a quarter of the\nanterior wall": "0.25@7+8",
@@ -59,7 +58,7 @@ def main() -> None:
         for column, (title, picture) in enumerate(zip(SCARS, pictures, strict=True)):
             own = axes[row, column]
             if row == 0:
-                own.imshow(picture, cmap=COLOURS, vmin=0, vmax=5, interpolation="nearest")
+                own.imshow(colour_labels(picture), interpolation="nearest")
                 own.set_title(title, fontsize=8)
             else:
                 own.imshow(picture, cmap="gray", vmin=0, vmax=1)

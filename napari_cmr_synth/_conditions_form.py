@@ -361,7 +361,7 @@ class ConditionsForm(QWidget):
 
     def _say_what_is_a_guess(self) -> None:
         """What of the entries training never had, which the record will say too; and of scar."""
-        from cmr_synth.cohorts.examination import CINE
+        from cmr_synth.cohorts.examination import LGE
 
         lines: list[str] = []
         if self._card is not None:
@@ -371,7 +371,7 @@ class ConditionsForm(QWidget):
                 phenotypes=self.heart.asked,
             )
             lines = asked.remarks(self._card)
-            if asked.contrast_of(self._card) != CINE:
+            if asked.contrast_of(self._card) == LGE:
                 lines.insert(0, PAINT_SCAR)
         self.guess.setText("\n".join(lines))
         self.guess.setVisible(bool(lines))

@@ -23,7 +23,7 @@ import utility_records
 from bundled_cards import put
 from card_tables import JUDGES
 
-from cmr_synth.cohorts.examination import CINE
+from cmr_synth.cohorts.examination import CINE, LGE
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.adherence.card_facts import card_facts as adherence_facts
 from cmr_synth.evaluation.adherence.card_facts import cell_facts
@@ -41,7 +41,7 @@ from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
 from cmr_synth.judges.segmenter import Segmenter
 
-COHORTS = {CINE: ["acdc"], "lge": ["emidec"]}
+COHORTS = {CINE: ["acdc"], LGE: ["emidec"]}
 NAMES = {"acdc": "ACDC", "emidec": "EMIDEC"}
 FULL = "flow"  # has all arms of utility, where others have one, and every vendor's hearts
 
@@ -63,7 +63,7 @@ def main() -> None:
 
     protocols = {CINE: _protocol(options.slices, CINE)}
     if options.enhanced:
-        protocols["lge"] = _protocol(options.enhanced, "lge")
+        protocols[LGE] = _protocol(options.enhanced, LGE)
     for entry in generator_entries():
         if options.names and entry.name not in options.names:
             continue

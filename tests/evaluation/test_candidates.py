@@ -89,8 +89,11 @@ def test_late_enhancement_is_compared_with_models_of_late_enhancement(tmp_path):
     assert {row.contrast for row in (*setting.held_out.rows, *setting.training.rows)} == {"lge"}
     with pytest.raises(InputError, match="flow-fast makes cine, and the slices are of lge; name"):
         list(candidates(["flow-fast"], setting))
-    with pytest.raises(InputError, match="bundled segmenter: reads cine, and slices are lge"):
-        _ = Protocol(setting=setting).segmenter
+    judge = Protocol(setting=setting).segmenter.network.config
+    assert judge.contrast == "lge" and "infarct" in judge.structures
+    of_t2 = Setting(slices=slice_set(*(in_contrast(one, "t2") for one in lge)), steps=1)
+    with pytest.raises(InputError, match="bundled segmenter: reads cine, and slices are t2"):
+        _ = Protocol(setting=of_t2).segmenter
 
 
 def test_a_set_of_several_contrasts_gives_cine_unless_cohorts_say_otherwise():

@@ -217,11 +217,6 @@ def revert(labels: NDArray[Any], convention: str, *, name: str = "mask") -> NDAr
             f"{name}: found {_listed(unknown)} where engine labels (0 background, 1 LV, 2 MYO, "
             "3 RV, 255 unlabelled) were expected. Convert the mask first."
         )
-    if max(numbers.values()) >= UNLABELLED:
-        written = np.where(values == UNLABELLED, np.uint16(UNLABELLED), np.uint16(BACKGROUND))
-        for ours, theirs in numbers.items():
-            written[values == ours] = theirs
-        return written
     return _look_up(values, numbers)
 
 
@@ -413,7 +408,13 @@ def _by_own_numbers(labels: NDArray[Any], said: str, name: str) -> NDArray[np.ui
 
 
 def written_as(convention: str) -> dict[int, int]:
-    """From the engine's label to the number that a convention writes."""
+    """From the engine's label to the number that a convention writes, as for `revert`.
+
+    Raises
+    ------
+    InputError
+        If it is unknown, or cannot be read.
+    """
     if not says_numbers(convention):
         return {ours: theirs for theirs, ours in _table_of(convention).items()}
     said = read_numbers(convention)
@@ -454,8 +455,9 @@ def _whole_numbers(labels: NDArray[Any], name: str) -> NDArray[np.uint8]:
     return values
 
 
-def _look_up(values: NDArray[np.uint8], numbers: dict[int, int]) -> NDArray[np.uint8]:
-    table = np.full(256, UNLABELLED, dtype=np.uint8)
+def _look_up(values: NDArray[np.uint8], numbers: dict[int, int]) -> NDArray[Any]:
+    dtype = np.uint8 if max(numbers.values()) <= UNLABELLED else np.uint16
+    table = np.full(256, UNLABELLED, dtype=dtype)
     for source, target in numbers.items():
         table[source] = target
     return table[values]

@@ -35,10 +35,10 @@ PATHOLOGIES = {
 }
 VENDORS = ("siemens", "philips", "ge", "canon")
 PHASES = ("ED", "ES")
-CINE = "cine"
+CINE, LGE = "cine", "lge"
 CONTRASTS = {
     CINE: "cine, balanced steady-state free precession",
-    "lge": "late gadolinium enhancement",
+    LGE: "late gadolinium enhancement",
     "t2": "T2-weighted, with dark blood",
     "whole-heart": "three-dimensional balanced steady-state free precession, cut into short axis",
 }

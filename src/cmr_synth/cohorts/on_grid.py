@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import UNLABELLED, is_heart
-from cmr_synth.cohorts.examination import CINE, Examination
+from cmr_synth.cohorts.examination import LGE, Examination
 from cmr_synth.cohorts.preparing import Preparing
 from cmr_synth.imaging.grid import place
 from cmr_synth.imaging.normalise import in_unit_range, percentile
@@ -95,7 +95,7 @@ def on_grid(
         choices.normalisation,
         heart,
         spacing,
-        black="volume" if examination.contrast == CINE else "window",
+        black="window" if examination.contrast == LGE else "volume",
     )
     images = placement.image_to_grid(whole_range[slices])
     covered = np.broadcast_to(placement.covered(), images.shape).astype(np.uint8)

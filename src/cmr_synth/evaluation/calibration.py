@@ -82,7 +82,9 @@ def measure_transfer(
             made.append(some)
             yield Progress(done + sum(map(len, made)), total)
         done += len(sample)
-        gains[vendor] = _gains(sample, np.concatenate(made))
+        found = np.exp(curve(sample.pixels, np.concatenate(made), sample.patients))
+        within = found.clip(1 / LARGEST_GAIN, LARGEST_GAIN)
+        gains[vendor] = tuple(round(float(gain), 4) for gain in within)
         patients[vendor] = len(np.unique(sample.patients))
     counts = {vendor: len(sample) for vendor, sample in groups.items()}
     yield Transfer(gains=gains, patients=patients, slices=counts)
@@ -164,11 +166,27 @@ def _groups(
     return groups
 
 
-def _gains(sample: Sample, made: NDArray[np.float32]) -> tuple[float, ...]:
-    """Geometric mean over patients of the amplitude of real over synthetic slices, by ring."""
-    beyond = (log_power(sample.pixels) - log_power(made)) / 2
-    means = [patient_means(ring, sample.patients).mean() for ring in beyond.T]
+def curve(
+    real: NDArray[np.floating],
+    made: NDArray[np.floating],
+    patients: NDArray[np.str_],
+    *,
+    below: float = LAYOUT,
+    above: float = DETAIL,
+) -> NDArray[np.float64]:
+    """(rings,) logarithm of the amplitude of real over synthetic slices, mean over patients.
+
+    Parameters
+    ----------
+    real, made : (n, y, x) array
+        Slices, and pictures of their masks.
+    patients : (n,) array
+        Of each.
+    below, above : float
+        Cycles a pixel: what lies below the one counts for nothing, above the other for all.
+    """
+    beyond = (log_power(real) - log_power(made)) / 2
+    means = [patient_means(ring, patients).mean() for ring in beyond.T]
     frequency = (np.arange(RINGS) + 0.5) / (2 * RINGS)
-    counts = np.clip((frequency - LAYOUT) / (DETAIL - LAYOUT), 0, 1)
-    gains = np.exp(counts * means).clip(1 / LARGEST_GAIN, LARGEST_GAIN)
-    return tuple(round(float(gain), 4) for gain in gains)
+    counted: NDArray[np.float64] = np.clip((frequency - below) / (above - below), 0, 1) * means
+    return counted

@@ -137,21 +137,18 @@ class Protocol:
         Raises
         ------
         InputError
-            If the one that was named cannot be read, or it reads another contrast.
+            If it cannot be read, or reads another contrast.
         """
         from cmr_synth.judges.segmenter import BUNDLED, OF_CONTRAST, Segmenter
 
-        wanted = {row.contrast for row in self.setting.held_out.rows}
-        folder = self.segmenter_folder
-        if folder is None:
-            folder = OF_CONTRAST.get(min(wanted), BUNDLED)
-        segmenter = Segmenter.load(folder)
-        contrast = segmenter.network.config.contrast
-        if others := wanted - {contrast}:
+        shown = self.setting.held_out.rows[0].contrast  # of all of them
+        segmenter = Segmenter.load(self.segmenter_folder or OF_CONTRAST.get(shown, BUNDLED))
+        read = segmenter.network.config.contrast
+        if read != shown:
             named = self.segmenter_folder or "the bundled segmenter"
             raise InputError(
-                f"{named}: reads {contrast}, and slices are {min(others)}; name cohorts of that "
-                "contrast, or another segmenter."
+                f"{named}: reads {read}, and slices are {shown}; name cohorts of that contrast, or "
+                "another segmenter."
             )
         return segmenter
 

@@ -136,8 +136,10 @@ def real_sample(
 
 def _contrast_of(slices: SliceSet, cohorts: Sequence[str] | None) -> str:
     found = {row.contrast for row in slices.rows if cohorts is None or row.cohort in cohorts}
-    if len(found) <= 1 or CINE in found:
-        return found.pop() if len(found) == 1 else CINE
+    if CINE in found or not found:
+        return CINE
+    if len(found) == 1:
+        return found.pop()
     raise InputError(
         f"the slice set has slices of {', '.join(sorted(found))}; name cohorts of one contrast."
     )

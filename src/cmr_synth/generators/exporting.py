@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cmr_synth.anatomy.labels import LV, MYO, RV, SCAR
-from cmr_synth.cohorts.examination import CINE
+from cmr_synth.cohorts.examination import LGE
 from cmr_synth.errors import InputError
 from cmr_synth.files import write_folder
 from cmr_synth.generators import zoo
@@ -180,7 +180,7 @@ def _own_version() -> str:
 def _labels_of(card: Card) -> dict[int, str]:
     """What the numbers of its masks mean."""
     labels = {0: "background", LV: "LV", MYO: "myocardium", RV: "RV"}
-    if {card.conditions.contrast, *card.conditions.contrasts} - {CINE}:
+    if LGE in (card.conditions.contrast, *card.conditions.contrasts):
         labels |= {number: name for name, number in SCAR.items()}
     return labels
 

@@ -25,11 +25,11 @@ from cmr_synth.anatomy.labels import (
     UNLABELLED,
     Structure,
 )
-from cmr_synth.cohorts.examination import CINE, known_contrast
+from cmr_synth.cohorts.examination import CINE, LGE, known_contrast
 from cmr_synth.judges.judge import Judge, bundled
 
 BUNDLED = bundled("segmenter")
-OF_CONTRAST = {CINE: BUNDLED, "lge": bundled("segmenter-lge")}
+OF_CONTRAST = {CINE: BUNDLED, LGE: bundled("segmenter-lge")}
 """The bundled segmenter of a contrast; of others there is none."""
 FOLD = 2
 

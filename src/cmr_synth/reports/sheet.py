@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 COLOURS = {"LV": "#d55e00", "MYO": "#f0e442", "RV": "#0072b2"}
-OF_SCAR = {"infarct": "#cc79a7", "no-reflow": "#009e73"}
 """One colour for a structure everywhere; apart for colour-blind eyes (Okabe and Ito 2008)."""
+OF_SCAR = {"infarct": "#cc79a7", "no-reflow": "#009e73"}
 
 NAMES = {"LV": "LV blood pool", "MYO": "myocardium", "RV": "RV blood pool"}
 
