@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from cmr_synth.anatomy.template import draw_slice
+from cmr_synth.anatomy.template import draw_slice, draw_stack
 from cmr_synth.cli import main
 
 
@@ -27,6 +27,21 @@ class Ended:
         """The one line on stderr; there is no other, and no traceback."""
         (line,) = self.err.splitlines()
         return line
+
+
+def write_patients(root: Path, noise: Callable[[int, tuple[int, ...]], np.ndarray]) -> Path:
+    """Write a plain folder of images and masks of three drawn patients of two slices.
+
+    `noise` is added to the pictures: of the number of the patient, and of a shape.
+    """
+    affine = np.diag([-1.5, -1.5, 8.0, 1.0])
+    for k in range(3):
+        labels = draw_stack(slices=2, seed=k)
+        image = (np.array([0.2, 1.0, 0.4, 0.9])[labels] + noise(k, labels.shape)).astype(np.float32)
+        for folder, array in (("images", image), ("labels", labels)):
+            (root / folder).mkdir(exist_ok=True)
+            nib.save(nib.Nifti1Image(array.T, affine), root / folder / f"p{k}.nii.gz")
+    return root
 
 
 @pytest.fixture

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 import yaml
 from scipy.ndimage import gaussian_filter
 
-from cmr_synth.anatomy.template import draw_stack
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.counterparts import counterparts
 from cmr_synth.evaluation.realism.spectrum import log_power
 from cmr_synth.evaluation.sample import real_sample
 from cmr_synth.generators import zoo
+from tests.cli.conftest import write_patients
 
 RECIPE = {
     "family": "cvae",
@@ -37,16 +36,11 @@ RECIPE = {
 @pytest.fixture(scope="module")
 def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three drawn patients with grain."""
-    root = tmp_path_factory.mktemp("patients")
-    affine = np.diag([-1.5, -1.5, 8.0, 1.0])
-    for k in range(3):
-        labels = draw_stack(slices=2, seed=k)
-        noise = gaussian_filter(np.random.default_rng(k).normal(0, 0.2, labels.shape), (0, 1, 1))
-        image = (np.array([0.2, 1.0, 0.4, 0.9])[labels] + noise).astype(np.float32)
-        for folder, array in (("images", image), ("labels", labels)):
-            (root / folder).mkdir(exist_ok=True)
-            nib.save(nib.Nifti1Image(array.T, affine), root / folder / f"p{k}.nii.gz")
-    return root
+
+    def grain(k: int, shape: tuple[int, ...]) -> np.ndarray:
+        return gaussian_filter(np.random.default_rng(k).normal(0, 0.2, shape), (0, 1, 1))
+
+    return write_patients(tmp_path_factory.mktemp("patients"), grain)
 
 
 @pytest.fixture

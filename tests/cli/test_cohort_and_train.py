@@ -12,12 +12,11 @@ import sys
 import time
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 import yaml
 
-from cmr_synth.anatomy.template import draw_stack
+from tests.cli.conftest import write_patients
 
 RECIPE = {
     "family": "flow",
@@ -38,16 +37,10 @@ RECIPE = {
 @pytest.fixture(scope="module")
 def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A plain folder of images and masks of three drawn patients."""
-    root = tmp_path_factory.mktemp("patients")
-    affine = np.diag([-1.5, -1.5, 8.0, 1.0])
-    for k in range(3):
-        labels = draw_stack(slices=2, seed=k)
-        noise = np.random.default_rng(k).normal(0, 0.05, labels.shape)
-        image = (np.array([0.2, 1.0, 0.4, 0.9])[labels] + noise).astype(np.float32)
-        for folder, array in (("images", image), ("labels", labels)):
-            (root / folder).mkdir(exist_ok=True)
-            nib.save(nib.Nifti1Image(array.T, affine), root / folder / f"p{k}.nii.gz")
-    return root
+    return write_patients(
+        tmp_path_factory.mktemp("patients"),
+        lambda k, shape: np.random.default_rng(k).normal(0, 0.05, shape),
+    )
 
 
 @pytest.fixture
