@@ -320,7 +320,8 @@ def test_a_word_the_network_does_not_know_is_one_line(slices, make_recipe, tmp_p
         (FlowTask, {"loss": {"adversarial": {"steps": 0}}}, "'loss.adversarial.steps'"),
         (SegmenterTask, {"model": {"filters": "many"}}, "'model.filters'"),
         (SegmenterTask, {"model": {"filters": [8]}}, "'model.filters': .*at least 3"),
-        (SegmenterTask, {"loss": {"dice": 1}}, "'loss.dice': .*known fields are partial"),
+        (SegmenterTask, {"loss": {"dices": 1}}, "'loss.dices': .*known fields are partial"),
+        (SegmenterTask, {"loss": {"dice": 1}}, "'loss.dice': Input should be 'picture' or 'batch'"),
     ],
 )
 def test_wrong_settings_of_a_family_are_one_line(family, fields, message, make_recipe):
