@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from cmr_synth.errors import InputError
+from cmr_synth.generators.dcgan import progressive as network_that_grows
 from cmr_synth.generators.dcgan.build import make_discriminator, make_generator
 from cmr_synth.generators.dcgan.generator import DcganGenerator
 from cmr_synth.generators.dcgan.network import (
@@ -197,6 +198,15 @@ def test_the_discriminator_begins_a_level_where_it_ended_the_last():
     before = judge(functional.avg_pool2d(seen, 2), [{}] * 2, 1.0)
     torch.testing.assert_close(judge(seen, [{}] * 2, 1 + 1e-9), before)
     assert (judge(seen, [{}] * 2, 2.0) - before).abs().max() > 1e-3
+
+
+def test_a_level_is_faded_in_where_networks_are_in_half_precision(growing, latent, monkeypatch):
+    whole = growing(latent, [{}] * 2, 1.5)
+    # a GPU's autocast enlarges in full precision, that of a processor does not
+    monkeypatch.setattr(network_that_grows, "_larger", lambda x: larger(x.float()))
+    with torch.autocast("cpu", torch.bfloat16):
+        made = growing(latent, [{}] * 2, 1.5)
+    assert (made - whole).abs().mean() < 0.05 * whole.abs().mean()
 
 
 @pytest.mark.parametrize("growth", [0.0, 0.5, 1.0, 1.5, 2.0])

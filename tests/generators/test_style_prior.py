@@ -106,6 +106,16 @@ def test_half_precision_keeps_it(prior):
     torch.testing.assert_close(halved(*asked), prior(*asked), atol=0.05, rtol=0)
 
 
+def test_moments_are_learned_in_full_where_networks_are_not():
+    """A training in bf16 runs the update under autocast."""
+    whole, half = StylePrior(WIDTH, VOCABULARY), StylePrior(WIDTH, VOCABULARY)
+    styles, masks, known = draws(40), masks_at([1] * 40), [{"vendor": "ge", "z": 0.5}] * 40
+    whole.update(styles, masks, known, 0.5)
+    with torch.autocast("cpu", torch.bfloat16):
+        half.update(styles, masks, known, 0.5)
+    torch.testing.assert_close(half.moments, whole.moments, rtol=0, atol=0)
+
+
 def test_the_covariance_is_symmetric_and_whole(prior):
     whole = prior.covariance
     torch.testing.assert_close(whole, whole.T)

@@ -84,7 +84,7 @@ class Recipe(_Frozen):
         "`average` makes one of any width afterwards; such as [0.05, 0.1]",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 where the processor computes it natively"
+        "auto", description="auto: bf16 on processors that compute it natively, fp32 on GPUs"
     )
     seed: int = Field(0, ge=0, lt=2**63)
     checkpoint_minutes: float = Field(5.0, gt=0)

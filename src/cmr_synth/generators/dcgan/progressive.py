@@ -72,7 +72,8 @@ class ProgressiveNetwork(nn.Module):
             last, x = x, stage(_larger(x))
         picture = self.to_grey[level](x)
         if share < 1:
-            picture = torch.lerp(_larger(self.to_grey[level - 1](last)), picture, share)
+            coarse = _larger(self.to_grey[level - 1](last))
+            picture = torch.lerp(coarse.float(), picture.float(), share)
         used = range(level - (share < 1), level + 1)
         picture = picture + _nothing_of(_others(self.to_grey, used), self.levels[level + 1 :])
         return picture.float()
@@ -125,7 +126,7 @@ class ProgressiveDiscriminator(nn.Module):
             if at == level and share < 1:
                 coarse = functional.avg_pool2d(pictures, 2)
                 coarse = functional.leaky_relu(self.from_grey[level - 1](coarse), 0.2)
-                x = torch.lerp(coarse, x, share)
+                x = torch.lerp(coarse.float(), x.float(), share)
         x = self.levels[0](torch.cat([x, deviation(x, group)], dim=1))
         found = self.score(x.flatten(1))
         used = range(level - (share < 1), level + 1)

@@ -98,7 +98,8 @@ class StylePrior(nn.Module):
         about = torch.where(known, about, self.mean[self.width :])
         off = torch.cat([styles.detach().float(), about], dim=1) - self.mean
         self.mean += share * off.mean(dim=0)
-        self.moments.lerp_((off.T @ off / len(off))[self._place], share)
+        with torch.autocast(off.device.type, enabled=False):  # moments are summed as they are
+            self.moments.lerp_((off.T @ off / len(off))[self._place], share)
 
     def _about(self, mask: Tensor, conditions: Sequence[dict[str, Any]]) -> tuple[Tensor, Tensor]:
         """What is known of pictures, (n, size - width), and whether it is."""
