@@ -39,7 +39,7 @@ def find_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         "auc_scale",
         "cohort_check",
         "shapes",
-        "few_patients",
+        "one_budget",
     ],
 )
 def test_without_patient_data_one_line_says_so(tmp_path: Path, name: str) -> None:
