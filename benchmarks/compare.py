@@ -1,4 +1,4 @@
-"""Every generator of the package under one protocol, and its table for the documentation.
+"""Every generator of cine in the package under one protocol, and its table for the documentation.
 
     .venv/bin/python benchmarks/compare.py [--slices prepared] [--out compared] [--write-docs]
 
@@ -19,15 +19,17 @@ from pathlib import Path
 
 from _slices import find_slices
 
+from cmr_synth.cohorts.examination import CINE
 from cmr_synth.generators import zoo
+from cmr_synth.generators.card import Card
 from cmr_synth.generators.registry import families
 from cmr_synth.reports.comparison import SHEET, TABLE
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 HEAD = """# The bundled generators compared
 
-Every generator that comes with the package, on patients that none of them has seen. The table is
-written by
+Every generator of cine that comes with the package, on patients that none of them has seen. The
+table is written by
 
 ```sh
 python benchmarks/compare.py --slices prepared --write-docs
@@ -36,8 +38,8 @@ python benchmarks/compare.py --slices prepared --write-docs
 Machine: {machine}.
 
 These models had different budgets, which their cards state: the table says which file to use, not
-which family is better. For that, train recipes with one budget: [how to compare
-families](../how-to/compare.md).
+which family is better. That is [families with one budget](one-budget.md), or [yours, on your
+patients](../how-to/compare.md).
 
 ![One row per generator, one column per mask](../img/comparison.png)
 
@@ -58,7 +60,7 @@ def main() -> None:
     names = [
         entry.name
         for entry in zoo.entries()
-        if entry.source == "bundled" and zoo.card_of(entry).family in families()
+        if entry.source == "bundled" and _draws_cine(zoo.card_of(entry))
     ]
     with tempfile.TemporaryDirectory(prefix="cmr-synth-") as temporary:
         out = options.out or Path(temporary) / "compared"
@@ -70,6 +72,10 @@ def main() -> None:
             page = HEAD.format(machine=_machine()) + table
             (DOCS / "reference" / "comparison.md").write_text(page, encoding="utf-8")
             shutil.copyfile(out / SHEET, DOCS / "img" / "comparison.png")
+
+
+def _draws_cine(card: Card) -> bool:
+    return card.family in families() and card.conditions.contrast == CINE
 
 
 def _machine() -> str:
