@@ -62,7 +62,7 @@ test: $(TEST) screen
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m mypy src/cmr_synth napari_cmr_synth
 	$(BIN)/python -m npe2 validate --imports napari_cmr_synth
-	$(ON_SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(ON_SCREEN) env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=5 $(PYTEST_ARGS)
 
 # A second environment over the first, so that only Qt and, where it is named, napari are its own.
 QT ?= pyqt6
@@ -71,7 +71,7 @@ test-qt: $(TEST) screen
 	$(BIN)/python tools/environment_over.py $(VENV)-$(QT) $(if $(NAPARI),--without napari)
 	$(VENV)-$(QT)/bin/python -m pip install --quiet -c constraints.txt $(QT)
 	$(if $(NAPARI),$(VENV)-$(QT)/bin/python -m pip install --quiet "napari==$(NAPARI)")
-	$(ON_SCREEN) env OMP_NUM_THREADS=1 QT_API=$(QT) $(VENV)-$(QT)/bin/python -m pytest -q tests/gui tests/plugin tests/cli/test_app.py $(PYTEST_ARGS)
+	$(ON_SCREEN) env OMP_NUM_THREADS=1 QT_API=$(QT) $(VENV)-$(QT)/bin/python -m pytest -q tests/gui tests/plugin tests/cli/test_app.py --durations=25 --durations-min=5 $(PYTEST_ARGS)
 
 dist: $(TEST)
 	$(BIN)/python -m hatchling build -d dist

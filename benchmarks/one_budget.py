@@ -30,6 +30,7 @@ from cmr_synth.comparison.entrants import Budget, entrants, trained
 from cmr_synth.comparison.protocol import Comparison, Row
 from cmr_synth.evaluation.events import Told
 from cmr_synth.files import sha256, write_file
+from cmr_synth.generators.card import read_card, write_card
 from cmr_synth.generators.zoo import CARD, WEIGHTS
 from cmr_synth.reports.numbers import NONE, interval, number
 from cmr_synth.reports.sheet import SheetRow, colour_labels, contact_sheet
@@ -40,12 +41,14 @@ SHEET = DOCS / "img" / "one_budget.png"
 RECIPES = Path(__file__).with_name("one_budget_recipes")
 COHORT = "acdc"
 CODES = "latent-codes"
+NO_MASK = "no mask"
 FAMILIES = {
-    "flow": "flow matching, U-Net",
-    "flow-dit": "flow matching, DiT",
-    "flow-uvit": "flow matching, U-ViT",
-    "flow-direct": "flow matching that starts at the mask",
-    "flow-phenotypes": "flow matching told phenotypes",
+    "flow@16": "flow matching, U-Net",
+    "flow@4": "flow matching, U-Net",
+    "flow-dit@4": "flow matching, DiT",
+    "flow-uvit@4": "flow matching, U-ViT",
+    "flow-direct@4": "flow matching that starts at the mask",
+    "flow-phenotypes@4": "flow matching told phenotypes",
     "ddpm": "diffusion",
     "autoencoder+latent-flow": "flow of latents",
     "autoencoder+latent-diffusion": "diffusion of latents",
@@ -55,13 +58,15 @@ FAMILIES = {
     "spade-gan-first+spade-gan": "conditional GAN, SPADE",
     "cvae": "conditional VAE",
     "factorised": "factorised VAE",
-    "autoencoder+latent-unconditional": "flow of latents, no mask",
-    "ddpm-unconditional": "diffusion, no mask",
-    "dcgan": "GAN, no mask",
-    "progressive-gan": "progressive GAN, no mask",
+    "autoencoder+latent-unconditional": f"flow of latents, {NO_MASK}",
+    "ddpm-unconditional": f"diffusion, {NO_MASK}",
+    "dcgan": f"GAN, {NO_MASK}",
+    "progressive-gan": f"progressive GAN, {NO_MASK}",
 }
+"""Names of the recipes, with the sampler's steps where they are not the card's; and in words."""
 FEW = (
-    "flow",
+    "flow@16",
+    "flow@4",
     "ddpm",
     "autoencoder+latent-flow",
     "autoencoder+mar",
@@ -97,7 +102,7 @@ TAIL = """
   in real ones
 - **Privacy loss**: how much closer pictures lie to training than to test patients, by their nearest
   neighbours; above 0 a model gives patients away
-- **Steps**: network evaluations a slice
+- **Steps**: network evaluations a slice, where they are not the family's own
 - **Images**: seen by the last stage
 """
 RECORD = DOCS.parent / "tools" / "records" / "one_budget.json"
@@ -160,14 +165,26 @@ def _size(
     np.savez_compressed(work / "masks.npz", masks=comparison.basis.masks)
     budget = Budget(images=options.images)
     for name in names:
-        folder = work / "models" / name
+        recipes, _, steps = name.partition("@")
+        folder = work / "models" / recipes
         if not (folder / CARD).is_file():
-            stages = [_recipe(stage, work) for stage in name.split("+")]
+            stages = [_recipe(stage, work) for stage in recipes.split("+")]
             (one,) = entrants(["+".join(stages)], train=True)
             (folder,) = _said(trained(one, trained_on, work, budget, resume=True))
+        if steps:
+            folder = _sampled_with(folder, int(steps))
         if _kept(work, name) is None:
             (row,) = _said(comparison.rows(folder, name))
             _keep(work, row)
+
+
+def _sampled_with(folder: Path, steps: int) -> Path:
+    """The same model whose card has so many steps."""
+    copy = folder.with_name(f"{folder.name}@{steps}")
+    shutil.copytree(folder, copy, dirs_exist_ok=True)
+    card = read_card(folder / CARD)
+    write_card(card.model_copy(update={"default_steps": steps}), copy / CARD)
+    return copy
 
 
 def _recipe(stage: str, work: Path) -> str:
@@ -223,7 +240,7 @@ def _table(rows: Mapping[str, dict[str, Any]]) -> list[str]:
         ratio, precision, recall = (row["fidelity"]["metrics"].get(one) for one in METRICS)
         loss = row["privacy_loss"]
         cells = [
-            f"`{name}`",
+            f"`{name.partition('@')[0]}`",
             FAMILIES[name],
             NONE if ratio is None else interval(ratio["value"], ratio["low"], ratio["high"], 2),
             *(NONE if one is None else number(one["value"], 2) for one in (precision, recall)),
@@ -238,7 +255,7 @@ def _table(rows: Mapping[str, dict[str, Any]]) -> list[str]:
 
 
 def _followed(row: Mapping[str, Any]) -> list[float | None]:
-    if row["adherence"] is None:
+    if row["adherence"] is None or FAMILIES[row["name"]].endswith(NO_MASK):
         return [None] * len(STRUCTURES)
     seen = {s["structure"]: s for s in row["adherence"]["strata"] if s["by"] == "all"}
     return [seen[name]["scores"]["dice"]["ratio"] for name in STRUCTURES]

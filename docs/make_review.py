@@ -6,13 +6,17 @@ docs/make_review.py`); a test fails while the page is stale. What was trained st
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cmr_synth.generators import zoo
 from cmr_synth.generators.card import Card
 
 PAGE = Path(__file__).parent / "reference" / "review.md"
+RECORD = Path(__file__).parents[1] / "tools" / "records" / "one_budget.json"
+"""What `benchmarks/one_budget.py --write-docs` has measured."""
 
 HEAD = """\
 # Every system of the review
@@ -32,7 +36,8 @@ held-out patients.
 "Not trained yet" means that the recipe trains and samples, and is tested on drawn hearts alone;
 "not built" that there is nothing to run. Our figure is the Fréchet distance over that between
 real patients (1: as far as those from each other) of the bundled model, with the number of
-held-out patients; more of it is in [every card's figures](zoo.md).
+held-out patients; more of it is in [every card's figures](zoo.md). A figure after a recipe's name
+is of that recipe [trained with one budget](one-budget.md) for comparing families.
 
 <!-- written by docs/make_review.py; change it there -->
 """
@@ -58,6 +63,8 @@ class Row:
         What is otherwise here, or missing.
     trained : str
         What was trained and is not bundled, and where its figures stand.
+    budget : tuple of str
+        Models among those trained with one budget.
     """
 
     system: str
@@ -67,6 +74,7 @@ class Row:
     bundled: str = ""
     note: str = ""
     trained: str = ""
+    budget: tuple[str, ...] = ()
 
 
 TABLE_III = (
@@ -77,6 +85,7 @@ TABLE_III = (
         "FID 38.78 (UK Biobank, 11,360 subjects)",
         note="sampled without conditions by `synthesize --unconditional`; by share of masking: "
         "`python benchmarks/masking.py`",
+        budget=("flow-uvit@4", "flow-dit@4", "autoencoder-vq+maskgit"),
     ),
     Row(
         "Özdemir and Eroğul [8]: DDPM with an attention U-Net",
@@ -84,12 +93,14 @@ TABLE_III = (
         ("train ddpm-unconditional",),
         "FID 77.78; radiologists right in 60 % (OCMR)",
         note="readers: `evaluate reader-study`",
+        budget=("ddpm-unconditional",),
     ),
     Row(
         "Tetralogy of Fallot study [1]: PG-GAN",
         "unconditional progressive GAN",
         ("train progressive-gan",),
         "U-Net on synthetic within 1 % of real (303 patients)",
+        budget=("progressive-gan",),
     ),
     Row(
         "Al Khalil, Amirrajab [9], [3]: conditional GAN with SPADE",
@@ -97,6 +108,7 @@ TABLE_III = (
         ("train spade-gan-first", "train spade-gan"),
         "up to 4 % more Dice, 40 % less Hausdorff distance (M&Ms)",
         "spade-gan",
+        budget=("spade-gan-first+spade-gan",),
     ),
     Row(
         "Amirrajab et al. [20]: VAE of deformations, label-conditioned GAN",
@@ -138,6 +150,7 @@ TABLE_III = (
         ("train autoencoder", "train mar", "train flow-phenotypes", "evaluate phenotypes"),
         "FID, FVD: no figure in the table (UK Biobank, 32,444 cine)",
         note="11 phenotypes; slices, not cines",
+        budget=("autoencoder+mar", "flow-phenotypes@4"),
     ),
     Row(
         "Skorupko et al. [32]: Stable Diffusion with ControlNet",
@@ -153,6 +166,7 @@ TABLE_III = (
         ("train mask-flow", "sample-masks", "train latent-diffusion"),
         "5 to 10 % more Dice than by augmentation (M&Ms)",
         note="masks by flow matching; the decoder of the latent models has SPADE blocks",
+        budget=("autoencoder+latent-diffusion",),
     ),
     Row(
         "Zou et al. [42]: conditional VAE with a manifold (STORM)",
@@ -167,11 +181,17 @@ TABLE_III = (
 )
 
 SECTION_III = (
-    Row("Unconditional GAN (DCGAN) [21], [24]", "pictures from noise", ("train dcgan",)),
+    Row(
+        "Unconditional GAN (DCGAN) [21], [24]",
+        "pictures from noise",
+        ("train dcgan",),
+        budget=("dcgan",),
+    ),
     Row(
         "Unconditional diffusion [26]",
         "DDPM",
         ("train ddpm-unconditional", "train latent-unconditional"),
+        budget=("ddpm-unconditional", "autoencoder+latent-unconditional"),
     ),
     Row(
         "Unconditional flow matching [28], [29]",
@@ -210,19 +230,22 @@ SECTION_III = (
         note="the account (epsilon) goes onto the card; the paper's is for tables and signals",
         trained="`cvae-private` for [its figures]"
         "(../how-to/differential-privacy.md#what-it-costs), "
-        "not bundled; `private-gan` not yet",
+        "not bundled; `private-gan`: 748 after its whole recipe (8,000 images, 19 minutes, "
+        "epsilon 10), which is no heart",
     ),
     Row(
         "FFD-VAE (DiffuSeg) [5]",
         "codes of anatomy and domain",
         ("train factorised", "train latent-codes"),
         note="the second is a latent diffusion or flow whose conditions are the codes",
+        budget=("factorised", "autoencoder+latent-codes"),
     ),
     Row(
         "Segmentation-guided diffusion [30]",
         "DDPM that sees the mask",
         ("train ddpm",),
         bundled="ddpm",
+        budget=("ddpm",),
     ),
     Row(
         "SD-DM [33]",
@@ -235,6 +258,7 @@ SECTION_III = (
         "Controllable mask diffusion [16]",
         "masks, then pictures",
         ("train mask-flow", "train latent-diffusion"),
+        budget=("autoencoder+latent-diffusion",),
     ),
     Row(
         "Latent diffusion of pathology and modality [19]",
@@ -263,14 +287,21 @@ SECTION_III = (
         ("train flow",),
         "Pix2Pix ahead of diffusion and flows (T1w to T2w)",
         "flow",
+        budget=("flow@16",),
     ),
-    Row("Direct FM [7]", "the condition as the start of the path", ("train flow-direct",)),
-    Row("VAE [2]", "conditional VAE", ("train cvae",), bundled="cvae"),
+    Row(
+        "Direct FM [7]",
+        "the condition as the start of the path",
+        ("train flow-direct",),
+        budget=("flow-direct@4",),
+    ),
+    Row("VAE [2]", "conditional VAE", ("train cvae",), bundled="cvae", budget=("cvae",)),
     Row(
         "Latent models [6]",
         "flow or diffusion on an autoencoder's latents",
         ("train autoencoder", "train latent-flow"),
         bundled="latent-flow",
+        budget=("autoencoder+latent-flow", "autoencoder+latent-diffusion"),
     ),
 )
 
@@ -291,29 +322,40 @@ def page() -> str:
 def table(rows: tuple[Row, ...]) -> list[str]:
     """A table of systems, line by line."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|"]
+    measured = json.loads(RECORD.read_text(encoding="utf-8"))["all"]
     for row in rows:
         card = zoo.card_of(row.bundled) if row.bundled else None
         commands = "<br>".join(f"`cmr-synth {one}`" for one in row.commands)
         what = "; ".join(filter(None, (row.kind, row.note)))
-        trained = row.trained or ("not trained yet" if row.commands else "not built")
-        if card is not None:
-            trained = of_card(card)
-        elif (
-            row.commands
-            and not row.trained
-            and not any(one.startswith("train") for one in row.commands)
-        ):
-            trained = "trains nothing"
+        budget = {name: measured[name] for name in row.budget if name in measured}
+        figures = [] if card is None else [figure_of(card)]
+        figures += [f"{_shown(name)}: {_interval(one['ratio'])}" for name, one in budget.items()]
         cells = (
             row.system,
             what,
             commands or "none",
-            trained,
-            "not measured" if card is None else figure_of(card),
+            "; ".join(_trained(row, card, budget)),
+            "<br>".join(figures) or "not measured",
             row.said or "none",
         )
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def _trained(row: Row, card: Card | None, budget: dict[str, Any]) -> list[str]:
+    said = [] if card is None else [of_card(card)]
+    if row.trained:
+        said.append(row.trained)
+    if budget:
+        least, most = (of(one["images"] for one in budget.values()) for of in (min, max))
+        images = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        said.append(f"[one budget](one-budget.md): {images} images, not bundled")
+    if said:
+        return said
+    if not row.commands:
+        return ["not built"]
+    trains = any(one.startswith("train") for one in row.commands)
+    return ["not trained yet" if trains else "trains nothing"]
 
 
 def of_card(card: Card) -> str:
@@ -331,8 +373,18 @@ def figure_of(card: Card) -> str:
     found = card.measured.fidelity
     if not isinstance(found, dict) or "ratio_to_floor" not in found:
         return "not measured"
-    low, high = found["ratio_interval"]
-    return f"{found['ratio_to_floor']:.2f} [{low:.2f}, {high:.2f}], {found['patients']} patients"
+    ratio = _interval([found["ratio_to_floor"], *found["ratio_interval"]])
+    return f"{ratio}, {found['patients']} patients"
+
+
+def _shown(name: str) -> str:
+    recipes, _, steps = name.partition("@")
+    return f"`{recipes}`" + (f" at {steps} steps" if steps else "")
+
+
+def _interval(found: list[float]) -> str:
+    value, low, high = found
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 if __name__ == "__main__":

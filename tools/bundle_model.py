@@ -46,6 +46,7 @@ from cmr_synth.generators.card import (
     draft_card,
     file_hashes,
     read_card,
+    this_machine,
     write_card,
 )
 from cmr_synth.judges.copy_detector import CopyDetector
@@ -105,7 +106,7 @@ def main() -> None:
             if options.figures
             else _measure(options.run, slices)
         )
-        facts["measured"] = _figures(row, protocol, facts["training"]["machine"])
+        facts["measured"] = _figures(row, protocol, this_machine())
     with write_folder(WEIGHTS / options.name, replaces="card.yaml") as folder:
         shutil.copy(options.run / "weights.safetensors", folder)
         # paths of the machine that trained it say nothing to others

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from cmr_synth.cohorts.slices import SliceRow, SliceSet
 from cmr_synth.errors import InputError
 from cmr_synth.generators import zoo
-from cmr_synth.generators.card import NOT_MEASURED, draft_card, read_card, write_card
+from cmr_synth.generators.card import NOT_MEASURED, Card, draft_card, read_card, write_card
 
 
 def test_a_card_survives_the_file(tiny_model: Path, tmp_path: Path) -> None:
@@ -77,25 +78,33 @@ def row(patient: str, split: str, vendor: str, phase: str) -> SliceRow:
     )
 
 
+ROWS = (
+    row("a", "train", "siemens", "ED"),
+    row("a", "train", "siemens", "ED"),
+    row("b", "train", "siemens", "ED"),
+    row("c", "test", "ge", "ES"),
+    row("patient074", "train", "siemens", "ED"),
+    row("patient076", "train", "siemens", "ED"),  # the same person, who counts once
+)
+
+
+def slice_set(rows: tuple[SliceRow, ...]) -> SliceSet:
+    empty = np.zeros((len(rows), 8, 8), np.uint8)
+    facts = {"title": "A", "licence": "CC BY 4.0", "citation": "Somebody 2018"}
+    return SliceSet(empty, empty, empty, rows, {"spacing_mm": 1.5, "cohorts": {"acdc": facts}})
+
+
+def draft_of(folder: Path, recipe: dict[str, Any]) -> Card:
+    path = folder / "config.json"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps({**about, "recipe": recipe, "images_seen": 64, "minutes": 0.5}))
+    return draft_card(folder, slice_set(ROWS))
+
+
 def test_a_draft_counts_training_patients_and_lists_only_what_was_trained(
     own_tiny_model: Path,
 ) -> None:
-    path = own_tiny_model / "config.json"
-    about = json.loads(path.read_text())
-    about |= {"recipe": {"name": "mine"}, "images_seen": 64, "minutes": 0.5}
-    path.write_text(json.dumps(about))
-    rows = (
-        row("a", "train", "siemens", "ED"),
-        row("a", "train", "siemens", "ED"),
-        row("b", "train", "siemens", "ED"),
-        row("c", "test", "ge", "ES"),
-        row("patient074", "train", "siemens", "ED"),
-        row("patient076", "train", "siemens", "ED"),  # the same person, who counts once
-    )
-    empty = np.zeros((len(rows), 8, 8), np.uint8)
-    facts = {"title": "A", "licence": "CC BY 4.0", "citation": "Somebody 2018"}
-    slices = SliceSet(empty, empty, empty, rows, {"spacing_mm": 1.5, "cohorts": {"acdc": facts}})
-    card = draft_card(own_tiny_model, slices)
+    card = draft_of(own_tiny_model, {"name": "mine"})
     assert card.name == "mine"
     (use,) = card.training.cohorts
     assert (use.patients, use.slices, use.vendor) == (3, 5, "siemens")
@@ -105,6 +114,16 @@ def test_a_draft_counts_training_patients_and_lists_only_what_was_trained(
     assert card.conditions.pathologies == ("dcm",)
     assert "CC BY 4.0" in card.licence
     assert card.grid.shape == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("loss", "steps"), [({}, 16), ({"adversarial": {"weight": 1.0, "steps": 6}}, 6)]
+)
+def test_a_flow_has_the_steps_that_its_stage_needs(
+    own_tiny_model: Path, loss: dict[str, Any], steps: int
+) -> None:
+    """Four, the family's own, are for what a few-step stage has straightened."""
+    assert draft_of(own_tiny_model, {"name": "mine", "loss": loss}).default_steps == steps
 
 
 def test_a_draft_without_configuration_is_one_line(tmp_path: Path) -> None:
