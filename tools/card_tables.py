@@ -47,7 +47,7 @@ class Column:
 def zoo_page(cards: Sequence[Card]) -> str:
     """docs/reference/zoo.md: every card's figures, and the hashes."""
     makers = sorted(_makers(cards), key=_unlikeness)
-    groups = [[c for c in group if any(map(c.cell, makers))] for group in (QUALITY, PRIVACY)]
+    groups = [[c for c in group if any(map(c.cell, makers))] for group in (QUALITY, PRIVACY, COST)]
     explained = [
         _wrapped(f"- **{column.title}**: {column.explained}", indent=2)
         for group in groups
@@ -149,6 +149,12 @@ def _ratio(card: Card) -> str | None:
     bounds = at(card, "fidelity", "ratio_interval")
     value = at(card, "fidelity", "ratio_to_floor")
     return None if value is None or not bounds else _interval([value, *bounds], 2)
+
+
+def _beside(card: Card, kind: str, figure: str, real: str) -> str | None:
+    """A figure, and that of real slices in brackets."""
+    own, other = at(card, kind, figure), at(card, kind, real)
+    return None if own is None or other is None else f"{own:.2f} ({other:.2f})"
 
 
 def _unlikeness(card: Card) -> float:
@@ -301,6 +307,31 @@ PRIVACY = (
         "Membership AUC",
         _member,
         "training patients against others, by the attack that the card names; 0.5 is chance.",
+    ),
+)
+COST = (
+    Column(
+        "Recall (real)",
+        lambda card: _beside(card, "fidelity", "recall", "real_recall"),
+        "share of real slices within the reach of synthetic ones, and of other real patients'; low "
+        "after mode collapse.",
+    ),
+    Column(
+        "Alike (real)",
+        lambda card: _beside(card, "variety", "one_mask", "real_patients"),
+        "MS-SSIM of pictures of one mask with different seeds, and of different real patients; 1 "
+        "is always the same picture.",
+    ),
+    Column(
+        "Seconds",
+        lambda card: _interval(at(card, "speed", "seconds"), 2),
+        "a slice on a processor core, the model warm: median, fastest and slowest, beside other "
+        "work; `python benchmarks/speed.py` measures on yours.",
+    ),
+    Column(
+        "Trained",
+        lambda card: f"{card.training.images_seen:,} images, {card.training.minutes:.0f} min",
+        "images seen by all stages, and minutes on the machine that the card names.",
     ),
 )
 FILES = (
