@@ -168,6 +168,8 @@ TABLE_III = (
         ("train mask-flow", "sample-masks", "train latent-diffusion"),
         "5 to 10 % more Dice than by augmentation (M&Ms)",
         note="masks by flow matching; the decoder of the latent models has SPADE blocks",
+        trained="`mask-flow`: 16,000 images of ACDC, "
+        "[what it draws](../how-to/new-hearts.md#detail-that-outlines-cannot-show)",
         budget=("autoencoder+latent-diffusion",),
     ),
     Row(
