@@ -306,9 +306,10 @@ def _sheet(work: Path, names: Sequence[str]) -> None:
     for name in names:
         with np.load(work / "rows" / f"{name}.npz") as file:
             pictures = file["pictures"].astype(np.float32) / 255
-        lines.append(
-            SheetRow(pictures=list(pictures), name=name.split("+")[-1], detail=FAMILIES[name])
-        )
+        recipe, _, steps = name.split("+")[-1].partition("@")
+        told = f"{steps} steps" if steps else NO_MASK if FAMILIES[name].endswith(NO_MASK) else ""
+        shown = recipe.replace("unconditional", "uncond.")  # the margin is narrow
+        lines.append(SheetRow(pictures=list(pictures), name=shown, detail=told))
     drawn = contact_sheet(
         lines,
         title="Families with one budget",
