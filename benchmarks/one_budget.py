@@ -278,7 +278,7 @@ def _winners(rows: Mapping[str, dict[str, Any]]) -> list[str]:
         known = {name: value for name, value in figures.items() if value is not None}
         if len(known) < 2:
             return None
-        return f"{words}: `{best(known, key=lambda name: known[name])}`"
+        return f"{words}: `{best(known, key=lambda name: known[name]).partition('@')[0]}`"
 
     def metric(name: str) -> dict[str, float | None]:
         return {
