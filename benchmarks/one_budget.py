@@ -53,6 +53,7 @@ FAMILIES = {
     "autoencoder+latent-flow": "flow of latents",
     "autoencoder+latent-diffusion": "diffusion of latents",
     f"autoencoder+{CODES}": "flow of latents told codes",
+    "autoencoder+latent-unconditional+latent-control": "flow of latents, mask by a ControlNet",
     "autoencoder+mar": "masked autoregression, flow head",
     "autoencoder-vq+maskgit": "masked tokens",
     "spade-gan-first+spade-gan": "conditional GAN, SPADE",

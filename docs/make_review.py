@@ -279,6 +279,7 @@ SECTION_III = (
         "ControlNet [32]",
         "a mask added to a frozen latent model",
         ("train latent-control", "train stable-diffusion-lora"),
+        budget=("autoencoder+latent-unconditional+latent-control",),
     ),
     Row(
         "MOTFM [28]",
