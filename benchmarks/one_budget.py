@@ -88,8 +88,9 @@ The second is the case of most clinics.
 python benchmarks/one_budget.py --slices prepared --images {images} --patients {few}
 ```
 
-One training a family: differences as small as between two trainings of one family say nothing, and
-{images:,} images are few. Families that learn in small steps would gain on the others with more.
+A stage that time ended earlier saw fewer: the last column and [the log](training-log.md) say how
+many. One training a family: differences as small as between two trainings of one family say
+nothing, and {images:,} images are few. Families that learn in small steps would gain on the others with more.
 
 ![Rows are families, columns masks of test patients](../img/one_budget.png)
 
@@ -172,9 +173,9 @@ def _size(
             stages = [_recipe(stage, work) for stage in recipes.split("+")]
             (one,) = entrants(["+".join(stages)], train=True)
             (folder,) = _said(trained(one, trained_on, work, budget, resume=True))
-        if steps:
-            folder = _sampled_with(folder, int(steps))
         if _kept(work, name) is None:
+            if steps:
+                folder = _sampled_with(folder, int(steps))
             (row,) = _said(comparison.rows(folder, name))
             _keep(work, row)
 
@@ -219,7 +220,8 @@ def _keep(work: Path, row: Row) -> None:
 
 def _kept(work: Path, name: str) -> dict[str, Any] | None:
     """Figures of a model, unless it was trained again since."""
-    path, weights = work / "rows" / f"{name}.json", work / "models" / name / WEIGHTS
+    path = work / "rows" / f"{name}.json"
+    weights = work / "models" / name.partition("@")[0] / WEIGHTS
     if not path.is_file():
         return None
     facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -318,8 +320,8 @@ def _sheet(work: Path, names: Sequence[str]) -> None:
         footnote="Masks of test patients of ACDC; families without one draw hearts of their own.",
         tile=112,
     )
-    drawn.save(SHEET.with_suffix(".tmp.png"), optimize=True)
-    shutil.move(SHEET.with_suffix(".tmp.png"), SHEET)
+    with write_file(SHEET) as temporary:
+        drawn.save(temporary, format="PNG", optimize=True)
 
 
 if __name__ == "__main__":
