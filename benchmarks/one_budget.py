@@ -90,7 +90,8 @@ python benchmarks/one_budget.py --slices prepared --images {images} --patients {
 
 A stage that time ended earlier saw fewer: the last column and [the log](training-log.md) say how
 many. One training a family: differences as small as between two trainings of one family say
-nothing, and {images:,} images are few. Families that learn in small steps would gain on the others with more.
+nothing, and {images:,} images are few. Families that learn in small steps would gain on the others
+with more.
 
 ![Rows are families, columns masks of test patients](../img/one_budget.png)
 
