@@ -176,6 +176,7 @@ def _draw(
             prompt=None,
             steps=min(STEPS, model.card.default_steps or STEPS),
             guidance=1.0,  # any other doubles the work
+            precision="auto",  # what is kept is made in float32
         ),
         frame=question.frame,
     )

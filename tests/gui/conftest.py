@@ -30,6 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _the_same_on_every_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live preview is made in bf16 where the processor multiplies it, off by a grey level."""
+    monkeypatch.setattr("cmr_synth.generators.precision.computes_bf16", lambda: False)
+
+
+@pytest.fixture(autouse=True)
 def _earlier_windows_are_gone() -> None:
     """Collect a window of an earlier test that waits for the collection of old objects.
 

@@ -346,3 +346,15 @@ def test_the_picture_is_seen_under_the_outlines_and_the_scan_around_it(
     assert viewer.layers.index(preview) > viewer.layers.index(scan)
     live.stop()
     assert (mask.contour, mask.opacity) == before
+
+
+def test_the_preview_takes_the_faster_arithmetic_of_a_processor(
+    viewer, begin, add_mask, stack, options, monkeypatch
+):
+    mask = add_mask(stack)
+    go_to(viewer, mask, 1)
+    monkeypatch.setattr("cmr_synth.generators.precision.computes_bf16", lambda: True)
+    preview = begin(mask)
+    kept = made_by_the_engine(mask, 1, options.now)
+    apart = np.abs(preview.data[1] - kept)
+    assert SAME < apart.max() < 0.05, "bf16, and the same picture to the eye"

@@ -33,6 +33,7 @@ class Family:
 
     family: ClassVar[str]
     takes: ClassVar[frozenset[str]]
+    in_bf16: ClassVar[bool] = False  # whether pictures were seen to stay the same in it
     transfer: Transfer | None = None
 
     @property

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cmr_synth.errors import InputError
+from cmr_synth.generators.precision import Precision
 from cmr_synth.privacy.exact_json import read_object
 from cmr_synth.synthesis.record import sidecar_of
 from cmr_synth.synthesis.request import MAX_SEED
@@ -58,6 +59,7 @@ class _Record(_Stated):
     sampler: Text | None = None
     prompt: Text | None = None
     device: Text | None = None
+    precision: Precision = "fp32"  # of pictures older than the choice
     seed: Count = 0
     variant: Annotated[int, Field(ge=0, le=10**6)] = 0
 

@@ -90,6 +90,7 @@ def _facts(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         ("Guidance", str(record.get("guidance") or "none")),
         *_choices(record),
         ("Device", str(record.get("device", "not recorded"))),
+        ("Precision", str(record.get("precision", "fp32"))),
         ("Made", str(record["created"])),
         ("Orientation", str(record.get("orientation", "not recorded"))),
         ("Versions", ", ".join(f"{k} {v}" for k, v in record.get("versions", {}).items())),

@@ -117,8 +117,7 @@ def adapt(
             )
             asked.append(replace(plain, layout=layouts[job], layout_pixels=keep_mm / grid.spacing))
             noise.append(COHERENCE.index(0, mm=k * mask.spacing[0], frame=frame))
-        options = request.options(card)
-        for step in model.generator.sample(asked, seed=request.seed, indices=noise, **options):
+        for step in request.sample(model, asked, indices=noise):
             if isinstance(step, Images):
                 made.extend(step.pixels)
             else:
@@ -137,6 +136,7 @@ def adapt(
             "model": model_facts(card),
             **request.record(card, None),
             "seed": request.seed,
+            **request.made_on(model.generator),
             "covered": placed.covered(),
             "findings": list(placed.findings),
             "versions": versions(),

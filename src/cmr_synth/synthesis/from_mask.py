@@ -99,7 +99,7 @@ def synthesize(
         | {"noise": asdict(coherence)}
         | request.record(card, reference)
     )
-    record["device"] = str(model.generator.device)
+    record |= request.made_on(model.generator)
     record["notes"] = [*record["notes"], *request.remarks(card)]
     making = _Making(model, placed, request, reference, coherence)
     return _run(making, record, first)
@@ -156,7 +156,7 @@ class _Making:
         self, jobs: Sequence[tuple[int, int]], *, attempt: int = 0
     ) -> Iterator[Progress | Images]:
         """Slices by variant and place among those drawn, made at once."""
-        placed, request, generator = self.placed, self.request, self.model.generator
+        placed, request = self.placed, self.request
         asked, noise = [], []
         for variant, job in jobs:
             frame, k = placed.drawn[job]
@@ -164,15 +164,14 @@ class _Making:
                 request.condition(
                     placed.labels[job],
                     z=placed.position(k),
-                    takes=generator.takes,
+                    takes=self.model.generator.takes,
                     card=self.model.card,
                     reference=self.reference,
                 )
             )
             mm = k * placed.mask.spacing[0]
             noise.append(self.coherence.index(variant, mm=mm, frame=frame, attempt=attempt))
-        options = request.options(self.model.card)
-        return generator.sample(asked, seed=request.seed, indices=noise, **options)
+        return request.sample(self.model, asked, indices=noise)
 
     def checked(
         self, pictures: NDArray[np.float32], variant: int, checker: Checker

@@ -149,15 +149,14 @@ class Session:
         positions = positions_in_stack(self._area.sum(axis=0))
         known = None if positions is None else float(positions[k])
         z = known if request.z is None else request.z
-        run = self._model.generator.sample(
+        run = request.sample(
+            self._model,
             [
                 request.condition(
                     on_grid, z=z, takes=self._model.generator.takes, card=card, reference=reference
                 )
             ],
-            seed=request.seed,
             indices=[COHERENCE.index(0, mm=k * self._spacing[0], frame=frame)],
-            **request.options(card),
         )
         return _pictures(run, placed, moved, self._covered)
 

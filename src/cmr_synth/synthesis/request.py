@@ -8,11 +8,11 @@ instead gives his own `Reference` to `synthesize`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ from cmr_synth.anatomy.phenotypes import beyond, require_known
 from cmr_synth.errors import InputError
 from cmr_synth.generators.card import Card
 from cmr_synth.generators.combinations import NEVER_SEEN, is_new
-from cmr_synth.generators.interface import Condition
+from cmr_synth.generators.interface import Condition, Generator, Images, Progress
+from cmr_synth.generators.precision import PRECISIONS, Precision, at_precision, precision_of
 from cmr_synth.generators.vocabulary import WORDS
 from cmr_synth.generators.zoo import DEFAULT
 from cmr_synth.imaging.grid import WorkingGrid
@@ -29,6 +30,10 @@ from cmr_synth.imaging.heart_side import MIRRORS, Mirror
 from cmr_synth.imaging.masks import read_mask
 from cmr_synth.imaging.readers import read_scan
 from cmr_synth.synthesis.reference import Reference, reference_on_grid
+
+if TYPE_CHECKING:
+    from cmr_synth.generators.noise import Index
+    from cmr_synth.generators.zoo import Model
 
 MAX_SEED = 2**63 - 1
 
@@ -84,6 +89,10 @@ class Request:
         Every slice is measured against its mask by the bundled segmenter, drawn again where it
         misses, at most so many times, and flagged where it still does; 0 flags alone, None does
         not look. See `cmr_synth.synthesis.checking`.
+    precision : str
+        Of the networks' arithmetic. In "fp32" a picture depends on nothing made beside it; in
+        "bf16" by a grey level of 8 bits, or two. "auto" takes bf16 on processors that multiply it;
+        see `cmr_synth.generators.precision`.
     batch : int
         Images made at once; changes speed and memory, not the images.
 
@@ -117,6 +126,7 @@ class Request:
     reference_frame: int = 0
     reference_strength: float = 0.5
     redraws: int | None = None
+    precision: Precision = "fp32"
     batch: int = 8
 
     def __post_init__(self) -> None:
@@ -134,6 +144,10 @@ class Request:
             raise InputError(
                 f"reference strength: {self.reference_strength:g} given; give 0 (none) to 1 (all "
                 "of it)."
+            )
+        if self.precision not in PRECISIONS:
+            raise InputError(
+                f"precision {self.precision!r} is unknown; choose among {', '.join(PRECISIONS)}."
             )
         if self.mirror not in MIRRORS:
             raise InputError(
@@ -210,6 +224,7 @@ class Request:
                 sampler=record["sampler"],
                 prompt=record["prompt"],
                 redraws=record.get("redraws"),  # nor did they look at what they made
+                precision=record.get("precision", "fp32"),
                 **about,
             )
         except (KeyError, TypeError, AttributeError) as error:
@@ -288,6 +303,31 @@ class Request:
         if self.sampler is not None:  # a third party's family may know of none
             asked["sampler"] = self.sampler
         return asked
+
+    def sample(
+        self, model: Model, asked: Sequence[Condition], *, indices: Sequence[Index]
+    ) -> Iterator[Progress | Images]:
+        """Progress and images of a model, as the request wants them made.
+
+        Parameters
+        ----------
+        model : Model
+        asked : sequence of Condition
+            One for each image.
+        indices : sequence of int or Mixed
+            What decides the noise of each.
+        """
+        generator = model.generator
+        run = generator.sample(asked, seed=self.seed, indices=indices, **self.options(model.card))
+        precision = precision_of(generator, self.precision)
+        return at_precision(run, precision, device=generator.device.type)
+
+    def made_on(self, generator: Generator) -> dict[str, str]:
+        """Device and precision of a generator, for the record; see `from_record`."""
+        return {
+            "device": str(generator.device),
+            "precision": precision_of(generator, self.precision),
+        }
 
     def condition(
         self,

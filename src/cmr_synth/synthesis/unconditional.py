@@ -73,7 +73,7 @@ def synthesize_unconditional(
         "mask": None,
         "slice_positions": None if request.z is None else {"0": round(request.z, 4)},
         **request.record(card, reference),
-        "device": str(model.generator.device),
+        **request.made_on(model.generator),
         **({"notes": notes} if (notes := request.remarks(card)) else {}),
         "versions": versions(),
     }
@@ -126,14 +126,13 @@ def _run(
     condition = request.condition(
         None, z=request.z, takes=model.generator.takes, card=model.card, reference=reference
     )
-    options = request.options(model.card)
     spacing = model.card.grid.spacing_mm
     affine = np.diag([-spacing, -spacing, SLICE_MM, 1.0])  # columns to the left, rows to the back
     firsts = range(begin, request.n, request.batch)
     for number, first in enumerate(firsts):
         indices = range(first, min(first + request.batch, request.n))
         asked = [condition] * len(indices)
-        for step in model.generator.sample(asked, seed=request.seed, indices=indices, **options):
+        for step in request.sample(model, asked, indices=indices):
             if isinstance(step, Progress):
                 yield Progress(number * step.steps + step.step, len(firsts) * step.steps)
             elif isinstance(step, Images):

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from cmr_synth.errors import InputError
+from cmr_synth.generators.precision import computes_bf16
 from cmr_synth.training.recipe import Recipe
 
 
@@ -87,5 +88,4 @@ def _precision(wanted: str) -> str:
         return "no" if wanted == "fp32" else "bf16"
     if torch.cuda.is_available():
         return "no"
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return "bf16" if native else "no"
+    return "bf16" if computes_bf16() else "no"

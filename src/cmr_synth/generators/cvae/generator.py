@@ -13,3 +13,4 @@ class CvaeGenerator(SpadeGanGenerator):
     """A conditional VAE with trained weights on a device."""
 
     family = "cvae"
+    in_bf16 = True

@@ -28,6 +28,7 @@ class DiffusionGenerator(LoadedNetwork[DiffusionNetwork, DiffusionConfig]):
     """A diffusion with trained weights on a device."""
 
     family = FAMILY
+    in_bf16 = True
     config_kind = DiffusionConfig
     network_kind = DiffusionNetwork
     takes = frozenset(

@@ -25,6 +25,7 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
     """A flow with trained weights on a device."""
 
     family = FAMILY
+    in_bf16 = True
     config_kind = FlowConfig
     network_kind = FlowNetwork
     takes = frozenset(

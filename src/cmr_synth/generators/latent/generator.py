@@ -33,6 +33,7 @@ class LatentGenerator(LoadedNetwork[LatentModel, LatentConfig]):
     """A latent flow or diffusion with trained weights on a device."""
 
     family = FAMILY
+    in_bf16 = True
     config_kind = LatentConfig
     network_kind = LatentModel
     takes = frozenset(

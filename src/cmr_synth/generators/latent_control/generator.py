@@ -13,6 +13,7 @@ class LatentControlGenerator(LatentGenerator):
     """A frozen latent model and its control with trained weights on a device."""
 
     family = FAMILY
+    in_bf16 = False  # not looked at
     network_kind = ControlledModel
 
     @property

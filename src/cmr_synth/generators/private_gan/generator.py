@@ -17,6 +17,7 @@ class PrivateGanGenerator(SpadeGanGenerator):
     """A private GAN with trained weights on a device; a reference is refused."""
 
     family = FAMILY
+    in_bf16 = False  # not looked at
     takes = frozenset({"mask", "vendor", "phase", "pathology", "cohort", "z"})
 
     @property

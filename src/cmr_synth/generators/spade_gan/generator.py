@@ -19,6 +19,7 @@ class SpadeGanGenerator(LoadedNetwork[SpadeGan, SpadeConfig]):
     """A SPADE GAN with trained weights on a device."""
 
     family = "spade-gan"
+    in_bf16 = True
     config_kind = SpadeConfig
     network_kind = SpadeGan
     takes = frozenset({"mask", "vendor", "phase", "pathology", "cohort", "z", "reference"})
