@@ -56,7 +56,12 @@ def heart() -> np.ndarray:
 
 
 def write_tiny_model(
-    folder: Path, *, name: str = "tiny", seed: int = 0, contrast: str = "cine"
+    folder: Path,
+    *,
+    name: str = "tiny",
+    seed: int = 0,
+    contrast: str = "cine",
+    tissues: bool = False,
 ) -> Path:
     """Write a model folder; the network is as small as its parts allow."""
     import torch
@@ -75,6 +80,7 @@ def write_tiny_model(
         vendors=("siemens", "philips", "ge"),
         contrast=contrast,
         structures=STRUCTURES_OF[contrast],
+        tissues=tissues,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -98,6 +104,7 @@ def write_tiny_model(
             "vendors": config.vendors,
             "phases": config.phases,
             "pathologies": config.pathologies,
+            "tissues": tissues,
             **({} if contrast == "cine" else {"contrast": contrast}),
         },
         default_steps=2,

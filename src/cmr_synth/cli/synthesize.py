@@ -126,6 +126,13 @@ def synthesize(
     reference_strength: Annotated[
         float, typer.Option(help="How much of its look, 0 (none) to 1 (all of it).")
     ] = 0.5,
+    surroundings: Annotated[
+        Path | None,
+        typer.Option(
+            help="The real scan of the mask, whose tissues around the heart are kept; for models "
+            "trained with a map of them."
+        ),
+    ] = None,
     labels: Annotated[
         str,
         typer.Option(
@@ -221,6 +228,7 @@ def synthesize(
         cohort=cohort.lower() if cohort else None,
         contrast=contrast.lower() if contrast else None,
         z=slice_position,
+        surroundings=surroundings,
         phenotypes=tuple(read_phenotype(one) for one in phenotype or ()),
         n=n,
         seed=seed,

@@ -63,6 +63,7 @@ class KnownConditions(_Frozen):
     contrast: str = "cine"
     contrasts: tuple[str, ...] = ()
     phenotypes: tuple[Phenotype, ...] = ()
+    tissues: bool = Field(False, description="whether it takes a map of them around the heart")
 
 
 class CohortUse(_Frozen):
@@ -286,6 +287,7 @@ def draft_card(
             contrast=contrast,
             contrasts=known("contrast", contrasts),
             phenotypes=config.get("phenotypes", ()),
+            tissues=config.get("tissues", False),
         ),
         default_steps=_steps_of(family, recipe),
         training=TrainingFacts(

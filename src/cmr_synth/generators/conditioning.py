@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cmr_synth.anatomy.labels import BACKGROUND, RV, SCAR, UNLABELLED, scar_as_myocardium
+from cmr_synth.anatomy.surroundings import OPEN, TISSUES
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Condition
 from cmr_synth.generators.measures import Measures
@@ -137,7 +138,15 @@ def understood(
 
 
 def mask_tensor(conditions: Sequence[Condition], vocabulary: Vocabulary) -> Tensor:
-    """(n, classes, y, x) float indicators of the masks of conditions; all zero where open."""
+    """(n, maps, y, x) float indicators of the masks of conditions; all zero where open.
+
+    Behind the classes of the masks come the tissues around the heart, of a model that takes them.
+
+    Raises
+    ------
+    InputError
+        If tissues are given that it does not take, or a map of them is none or on another grid.
+    """
     known = [
         understood(
             _labels(condition, vocabulary.shape),
@@ -146,7 +155,15 @@ def mask_tensor(conditions: Sequence[Condition], vocabulary: Vocabulary) -> Tens
         )
         for condition in conditions
     ]
-    return one_hot_mask(torch.from_numpy(np.stack(known)).long(), vocabulary.classes)
+    masks = one_hot_mask(torch.from_numpy(np.stack(known)).long(), vocabulary.classes)
+    tissues = np.stack([_tissues(condition, vocabulary) for condition in conditions])
+    return with_tissues(masks, torch.from_numpy(tissues).long()) if vocabulary.tissues else masks
+
+
+def with_tissues(masks: Tensor, tissues: Tensor) -> Tensor:
+    """Indicators of masks (n, classes, y, x) with those of tissue maps (n, y, x) behind them."""
+    indicators = functional.one_hot(tissues, 1 + len(TISSUES))[..., 1:]  # all zero where open
+    return torch.cat([masks, indicators.permute(0, 3, 1, 2).to(masks)], dim=1)
 
 
 def mappings(conditions: Sequence[Condition], vocabulary: Vocabulary) -> list[dict[str, Any]]:
@@ -166,6 +183,28 @@ def _labels(condition: Condition, shape: tuple[int, int]) -> NDArray[np.uint8]:
     if condition.mask.shape != shape:
         raise ValueError(f"mask of {condition.mask.shape} given, the model's is {shape}")
     return np.asarray(condition.mask, dtype=np.uint8)
+
+
+def _tissues(condition: Condition, vocabulary: Vocabulary) -> NDArray[np.uint8]:
+    given = condition.tissues
+    if given is None:
+        return np.full(vocabulary.shape, OPEN, dtype=np.uint8)
+    if not vocabulary.tissues:
+        raise InputError(
+            "tissues: this model was trained without a map of them; leave it out, or choose a "
+            "model whose card says that it takes one."
+        )
+    if given.shape != vocabulary.shape:
+        raise InputError(
+            f"tissues: a map of {given.shape} pixels, the model's grid is of {vocabulary.shape}; "
+            "bring it there."
+        )
+    if given.max(initial=0) > len(TISSUES):
+        raise InputError(
+            f"tissues: the map holds {int(given.max())}; there are 0 (open) to {len(TISSUES)} "
+            f"({', '.join(TISSUES)})."
+        )
+    return np.asarray(given, dtype=np.uint8)
 
 
 def _mapping(condition: Condition, vocabulary: Vocabulary) -> dict[str, Any]:

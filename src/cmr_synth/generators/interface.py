@@ -25,6 +25,7 @@ TAKES = {
     "contrast": "it makes several contrasts, such as cine and late enhancement",
     "z": "it knows where between base and apex a slice lies",
     "phenotypes": "it knows measurements of hearts, such as the ejection fraction",
+    "tissues": "it takes a map of the tissues around the heart",
     "reference": "it takes over the look of a picture",
     "layout": "it keeps the layout of a picture",
     "prompt": "it reads text",
@@ -53,6 +54,9 @@ class Condition:
     phenotypes : mapping, optional
         Of the heart that is shown: keys of `cmr_synth.anatomy.phenotypes.PHENOTYPES` to numbers in
         their units, such as ``{"ef": 35}``; those that are not named are open.
+    tissues : (rows, columns) uint8 array, optional
+        On the model's working grid, what lies around the heart: 1 and more as numbered by
+        `cmr_synth.anatomy.surroundings.TISSUES`, 0 where it is open. None leaves all of it open.
     reference : (rows, columns) float32 array in [0, 1], optional
         A real picture on the model's working grid. Its look (contrast, brightness, grain) is taken
         over without training; the anatomy stays that of the mask.
@@ -75,6 +79,7 @@ class Condition:
     contrast: str | None = None
     z: float | None = None
     phenotypes: Mapping[str, float] | None = None
+    tissues: NDArray[np.uint8] | None = None
     reference: NDArray[np.float32] | None = None
     reference_strength: float = 0.5
     layout: NDArray[np.float32] | None = None
@@ -93,7 +98,7 @@ class Condition:
     def stated(self) -> tuple[str, ...]:
         """Words of `TAKES` that are specified."""
         words = ("vendor", "phase", "pathology", "cohort", "contrast")
-        names = ("mask", *words, "z", "reference", "layout")
+        names = ("mask", *words, "z", "tissues", "reference", "layout")
         given = [name for name in names if getattr(self, name) is not None]
         given += ["phenotypes"] if self.phenotypes else []
         return (*given, "prompt") if self.prompt else tuple(given)

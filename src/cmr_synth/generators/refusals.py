@@ -16,6 +16,7 @@ HAS_NONE = {
     "contrast": "make one alone; leave it out or choose another family",
     "z": "know no positions of slices; leave it out or choose another family",
     "phenotypes": "know no measurements of hearts; leave them out or choose another family",
+    "tissues": "know none around the heart; leave them out or choose another family",
     "reference": "take over no look; leave it out or choose another family",
     "layout": "keep the layout of no picture; leave it out or choose another family",
     "prompt": "read no text; use vendor, phase and pathology instead",

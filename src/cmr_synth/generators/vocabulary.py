@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 from cmr_synth.anatomy.labels import SCAR, Structure
+from cmr_synth.anatomy.surroundings import TISSUES
 from cmr_synth.cohorts.examination import (
     CINE,
     CONTRASTS,
@@ -42,6 +43,8 @@ class Vocabulary(BaseModel):
     phenotypes : tuple of Phenotype
         Measurements of a heart that the model can be asked for; a recipe names them, and the
         training adds what its patients had.
+    tissues : bool
+        Whether it takes a map of the tissues around the heart beside the mask.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -55,6 +58,7 @@ class Vocabulary(BaseModel):
     structures: tuple[Structure, ...] = OF_CINE
     contrasts: dict[str, tuple[Structure, ...]] = {}
     phenotypes: tuple[Phenotype, ...] = ()
+    tissues: bool = False
 
     _known = field_validator("contrast")(known_contrast)
 
@@ -84,6 +88,11 @@ class Vocabulary(BaseModel):
     def classes(self) -> int:
         """Channels of its masks: background, LV, MYO, RV, and the two kinds of scar if it knows."""
         return 4 + len(SCAR) * any(name in SCAR for name in self.structures_in(None))
+
+    @property
+    def maps(self) -> int:
+        """Channels of what is known of every pixel: the classes of its masks, then tissues."""
+        return self.classes + len(TISSUES) * self.tissues
 
     def structures_in(self, contrast: str | None) -> tuple[Structure, ...]:
         """What masks tell apart in a contrast; in any of them where it is open."""

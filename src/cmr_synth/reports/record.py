@@ -84,6 +84,7 @@ def _facts(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         ("Pathology", record.get("pathology") or OPEN),
         ("Cohort", record.get("cohort") or OPEN),
         ("Contrast", str(record.get("contrast") or model.get("contrast", "not recorded"))),
+        ("Surroundings", str(record.get("surroundings") or OPEN)),
         ("Position", f"{z} (0 base, 1 apex)" if z else OPEN),
         ("Seed", f"{record['seed']}, variant {record['variant']}"),
         ("Steps", str(record.get("steps") or "none")),

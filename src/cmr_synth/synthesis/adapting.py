@@ -16,16 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cmr_synth
-from cmr_synth.anatomy.labels import is_heart
 from cmr_synth.errors import InputError
 from cmr_synth.generators.interface import Images, Progress
 from cmr_synth.generators.noise import COHERENCE
 from cmr_synth.generators.zoo import Model
 from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.nifti import write_nifti
-from cmr_synth.imaging.normalise import around_heart, heart_window
 from cmr_synth.imaging.scan import Scan
-from cmr_synth.synthesis.placing import Part, PlacedMask, place_mask
+from cmr_synth.synthesis.placing import Part, place_mask, scan_on_grid
 from cmr_synth.synthesis.record import ALTERED, model_facts, versions, write_sidecar
 from cmr_synth.synthesis.request import Request
 
@@ -101,7 +99,7 @@ def adapt(
     grid = WorkingGrid(shape=card.grid.shape, spacing=card.grid.spacing_mm)
     part = Part.of(mask, slices=None, frames=None)
     placed = place_mask(mask, grid, part, z=None, convention=None, mirror=request.mirror)
-    layouts = _on_grid(scan, mask, placed)
+    layouts = scan_on_grid(scan, mask, placed)
     made: list[NDArray[np.float32]] = []
     count = len(placed.drawn)
     for first in range(0, count, request.batch):
@@ -162,13 +160,3 @@ def write_adapted(
     about = f"{ALTERED} image of a real patient, in other looks, cmr-synth {cmr_synth.__version__}"
     write_nifti(adapted.scan, path, description=about)
     return write_sidecar(folder / f"{stem}.json", path, {**adapted.record, **facts})
-
-
-def _on_grid(scan: Scan, mask: Scan, placed: PlacedMask) -> NDArray[np.float32]:
-    """The drawn slices of a scan on the model's grid, frames normalised one by one."""
-    rows, columns = scan.spacing[1:]
-    window = heart_window(is_heart(mask.array), (rows, columns))
-    frames = scan.array if scan.is_cine else scan.array[None]
-    shown = {t: around_heart(frames[t], window) for t in {t for t, _ in placed.drawn}}
-    stored = np.stack([shown[t][k] for t, k in placed.drawn])
-    return np.clip(placed.placed.image_to_grid(stored), 0, 1).astype(np.float32)

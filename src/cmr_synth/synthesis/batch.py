@@ -147,6 +147,11 @@ def run_batch(
     card = zoo.require_generator(zoo.card_of(asked.model))
     asked.check(card)
     found = find_masks([masks] if isinstance(masks, str | Path) else masks)
+    if asked.surroundings is not None and len(found.files) > 1:
+        raise InputError(
+            f"surroundings: {asked.surroundings} is the scan of one mask, and {len(found.files)} "
+            "are given; give them one by one."
+        )
     return _Batch(
         files=list(zip(found.files, unique_stems(found.files), strict=True)),
         left_out=found.left_out,
@@ -229,7 +234,12 @@ def finished(
     return tuple(records)
 
 
-_WITHOUT_WORDS: dict[str, Any] = {"spacing": None, "mirror": "no", "phenotypes": {}}
+_WITHOUT_WORDS: dict[str, Any] = {
+    "spacing": None,
+    "mirror": "no",
+    "phenotypes": {},
+    "surroundings": None,
+}
 """What older programs meant, who knew no others."""
 
 

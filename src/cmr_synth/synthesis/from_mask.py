@@ -12,25 +12,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import RV, SCAR, scar_as_myocardium
+from cmr_synth.anatomy.surroundings import tissues_around
 from cmr_synth.cohorts.examination import CINE
+from cmr_synth.errors import InputError
 from cmr_synth.generators.card import Card
 from cmr_synth.generators.interface import Images, Progress
 from cmr_synth.generators.noise import COHERENCE, Coherence
 from cmr_synth.generators.zoo import Model
 from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.nifti import with_spacing
+from cmr_synth.imaging.readers import read_scan
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.synthesis.checking import Checker, Look, bundled_checker
-from cmr_synth.synthesis.placing import Part, PlacedMask, place_mask
+from cmr_synth.synthesis.placing import Part, PlacedMask, place_mask, scan_on_grid
 from cmr_synth.synthesis.record import Synthetic, labels_hash, made_now, model_facts, versions
 from cmr_synth.synthesis.reference import Reference
 from cmr_synth.synthesis.request import Request
+
+SAME_MM = 0.1
+"""Entries of two affines that differ by less are one grid, rounded."""
 
 
 def synthesize(
@@ -101,7 +108,10 @@ def synthesize(
     )
     record |= request.made_on(model.generator)
     record["notes"] = [*record["notes"], *request.remarks(card)]
-    making = _Making(model, placed, request, reference, coherence)
+    tissues = None
+    if request.surroundings is not None:
+        tissues = _tissues(request.surroundings, placed, grid, spacing=request.spacing)
+    making = _Making(model, placed, request, reference, coherence, tissues)
     return _run(making, record, first)
 
 
@@ -151,6 +161,7 @@ class _Making:
     request: Request
     reference: Reference | None
     coherence: Coherence
+    tissues: Sequence[NDArray[np.uint8]] | None = None  # around the heart, of each slice drawn
 
     def of(
         self, jobs: Sequence[tuple[int, int]], *, attempt: int = 0
@@ -167,6 +178,7 @@ class _Making:
                     takes=self.model.generator.takes,
                     card=self.model.card,
                     reference=self.reference,
+                    tissues=None if self.tissues is None else self.tissues[job],
                 )
             )
             mm = k * placed.mask.spacing[0]
@@ -214,6 +226,35 @@ class _Making:
             [placed.position(placed.drawn[job][1]) for job in jobs],
             spacing=self.model.card.grid.spacing_mm,
         )
+
+
+def _tissues(
+    path: Path,
+    placed: PlacedMask,
+    grid: WorkingGrid,
+    *,
+    spacing: tuple[float, float, float] | None,
+) -> list[NDArray[np.uint8]]:
+    """Maps of what lies around the heart in the mask's own scan, of each slice drawn.
+
+    Raises
+    ------
+    InputError
+        If the scan is on another grid than the mask, or cannot be read.
+    """
+    mask, scan = placed.mask, read_scan(path)
+    if spacing is not None:
+        scan = with_spacing(scan, spacing)
+    if scan.shape != mask.shape or not np.allclose(scan.affine, mask.affine, atol=SAME_MM):
+        raise InputError(
+            f"surroundings {path}: {scan.shape} voxels, on another grid than the mask {mask.name} "
+            f"of {mask.shape}; give the scan that the mask was drawn on."
+        )
+    shown = scan_on_grid(scan, mask, placed)
+    return [
+        tissues_around(pixels, labels, spacing=grid.spacing)
+        for pixels, labels in zip(shown, placed.labels, strict=True)
+    ]
 
 
 def _record(placed: PlacedMask, card: Card, request: Request) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from cmr_synth.anatomy.plausibility import findings as slice_findings
 from cmr_synth.errors import InputError
 from cmr_synth.imaging.grid import WorkingGrid
 from cmr_synth.imaging.heart_side import Mirror, orientation_of_heart
+from cmr_synth.imaging.normalise import around_heart, heart_window
 from cmr_synth.imaging.orientation import Orientation, apply, apply_to_spacing
 from cmr_synth.imaging.placed import Placed
 from cmr_synth.imaging.positions import positions_in_stack
@@ -266,3 +267,27 @@ def _positions(
             "leave the slice position out, or make one slice."
         )
     return np.full(len(area), z, dtype=np.float32)
+
+
+def scan_on_grid(scan: Scan, mask: Scan, placed: PlacedMask) -> NDArray[np.float32]:
+    """The drawn slices of a scan on the model's grid, frames normalised one by one.
+
+    Parameters
+    ----------
+    scan : Scan
+        ([t,] z, y, x) real pixels in any unit, on the grid of the mask.
+    mask : Scan
+        Engine labels.
+    placed : PlacedMask
+        The mask on the model's grid.
+
+    Returns
+    -------
+    (k, rows, columns) float32 array in [0, 1]
+    """
+    rows, columns = scan.spacing[1:]
+    window = heart_window(is_heart(mask.array), (rows, columns))
+    frames = scan.array if scan.is_cine else scan.array[None]
+    shown = {t: around_heart(frames[t], window) for t in {t for t, _ in placed.drawn}}
+    stored = np.stack([shown[t][k] for t, k in placed.drawn])
+    return np.clip(placed.placed.image_to_grid(stored), 0, 1).astype(np.float32)

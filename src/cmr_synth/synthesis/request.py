@@ -64,6 +64,9 @@ class Request:
         Slice position, 0 at the base and 1 at the apex, of a mask with one labelled slice or of the
         one slice that is made. Else the positions follow from the labelled areas of the stack; a
         single slice is left open.
+    surroundings : path, optional
+        A real scan on the grid of the mask, whose tissues around the heart are kept, by a model
+        that takes a map of them. One scan belongs to one mask.
     phenotypes : tuple of (str, float)
         Measurements of the heart, such as ``(("ef", 35.0), ("edv", 180.0))``, among those on the
         model's card; those that are not named are open.
@@ -113,6 +116,7 @@ class Request:
     cohort: str | None = None
     contrast: str | None = None
     z: float | None = None
+    surroundings: Path | None = None
     phenotypes: tuple[tuple[str, float], ...] = ()
     n: int = 1
     seed: int = 0
@@ -172,6 +176,7 @@ class Request:
         *,
         reference: Path | None = None,
         reference_mask: Path | None = None,
+        surroundings: Path | None = None,
     ) -> Request:
         """What made a picture, from its record, so that it can be made again.
 
@@ -188,6 +193,8 @@ class Request:
         reference, reference_mask : Path, optional
             Where the picture lies whose look was taken over; the record knows its name alone.
             Without it, give the prepared picture to `synthesize`, which refuses otherwise.
+        surroundings : Path, optional
+            Where the scan lies whose tissues were kept; needed where there was one.
 
         Raises
         ------
@@ -204,6 +211,11 @@ class Request:
                     "reference": reference,
                     "reference_mask": reference_mask,
                 }
+            if record.get("surroundings") and surroundings is None:
+                raise InputError(
+                    f"the tissues around the heart were those of {record['surroundings']}; name "
+                    "that scan."
+                )
             device = record["device"]
             return cls(
                 model=record["model"]["name"],
@@ -216,6 +228,7 @@ class Request:
                 spacing=None if record.get("spacing") is None else tuple(record["spacing"]),
                 mirror=record.get("mirror", "no"),  # older programs turned nothing
                 z=record["z"],
+                surroundings=surroundings,
                 phenotypes=tuple((record.get("phenotypes") or {}).items()),
                 n=record["variant"] + 1,
                 seed=record["seed"],
@@ -264,6 +277,11 @@ class Request:
                     f"{', '.join(among) or 'none'}; choose one of them or leave it unspecified."
                 )
 
+        if self.surroundings is not None and not known.tissues:
+            raise InputError(
+                f"surroundings: model {card.name!r} was trained without a map of tissues; leave "
+                "them out, or train the recipe flow-tissues."
+            )
         of_model = [one.name for one in known.phenotypes]
         for name, _ in self.phenotypes:
             if require_known(name) not in of_model:
@@ -337,6 +355,7 @@ class Request:
         takes: Collection[str],
         card: Card,
         reference: Reference | None = None,
+        tissues: NDArray[np.uint8] | None = None,
     ) -> Condition:
         """The condition of one image.
 
@@ -353,6 +372,8 @@ class Request:
             Of the model: which of several contrasts it is that is made where none is asked for.
         reference : Reference, optional
             As prepared for the model's grid.
+        tissues : (rows, columns) uint8 array, optional
+            Around this heart, on the model's grid.
         """
         return Condition(
             mask=mask,
@@ -363,6 +384,7 @@ class Request:
             contrast=self.contrast_of(card) if card.conditions.contrasts else None,
             z=z if "z" in takes or self.z is not None else None,
             phenotypes=dict(self.phenotypes) or None,
+            tissues=tissues,
             reference=None if reference is None else reference.pixels,
             reference_strength=self.reference_strength,
             prompt=self.prompt,
@@ -377,6 +399,7 @@ class Request:
             "spacing": None if self.spacing is None else list(self.spacing),
             "mirror": self.mirror,
             "z": self.z,
+            "surroundings": None if self.surroundings is None else self.surroundings.name,
             "phenotypes": dict(self.phenotypes),
             "steps": options["steps"],
             "guidance": options["guidance"],

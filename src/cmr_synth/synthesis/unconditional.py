@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cmr_synth.errors import InputError
 from cmr_synth.files import staged
 from cmr_synth.generators import zoo
 from cmr_synth.generators.interface import Images, Progress
@@ -66,6 +67,8 @@ def synthesize_unconditional(
     """
     card = model.card
     request.check(card)
+    if request.surroundings is not None:
+        raise InputError("surroundings: belong to a mask, and there is none; leave them out.")
     reference = reference or request.read_reference(card)
     record = {
         "synthetic": True,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from cmr_synth.anatomy.surroundings import tissues_around
 from cmr_synth.cohorts.phenotypes import slice_phenotypes
 from cmr_synth.cohorts.slices import SliceRow, SliceSet, persons_of
 from cmr_synth.errors import InputError
@@ -45,6 +46,8 @@ class Batch:
         and its contrast and its patient's phenotypes and covariates where they are wanted.
     draws : one random generator an image
         For noise and dropped conditions.
+    tissues : (n, rows, columns) int64 tensor, optional
+        Of the scan around the heart, where they are wanted.
     """
 
     images: Tensor
@@ -52,6 +55,7 @@ class Batch:
     covered: Tensor
     conditions: tuple[dict[str, Any], ...]
     draws: tuple[np.random.Generator, ...]
+    tissues: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.conditions)
@@ -63,6 +67,7 @@ class Batch:
             images=self.images.to(device),
             labels=self.labels.to(device),
             covered=self.covered.to(device),
+            tissues=None if self.tissues is None else self.tissues.to(device),
         )
 
     def normal(self, *shape: int) -> Tensor:
@@ -94,6 +99,8 @@ class Batches:
         Those of each person that are told with the pictures; who lacks one is left out.
     phenotypes : sequence of str
         Those of each patient that are told with its pictures, where they could be measured.
+    tissues : bool
+        Whether those around the heart are told.
     """
 
     def __init__(
@@ -110,9 +117,10 @@ class Batches:
         style: Style | None = None,
         phenotypes: Sequence[str] = (),
         covariates: Sequence[str] = (),
+        tissues: bool = False,
     ):
         self.slices, self.style, self.phenotypes = slices, style, tuple(phenotypes)
-        self.covariates = tuple(covariates)
+        self.covariates, self.tissues = tuple(covariates), tissues
         self.contrast = contrast if isinstance(contrast, str) else " or ".join(contrast)
         self.tells_contrast = not isinstance(contrast, str) and len(contrast) > 1
         self.streams = streams or [slices.where(split=split, cohorts=cohorts, contrast=contrast)]
@@ -178,6 +186,7 @@ class Batches:
                 grid[k], rows[k] = _bent(grid[k], labels[k], rows[k], draw)
                 measured[k] = {}  # it is another heart now
         images, labels, covered = warp(images, labels, covered, grid)
+        tissues = self._tissues_of(images, labels, covered) if self.tissues else None
         images = torch.stack(
             [
                 intensity(i, d, self.augmentation) if c else i
@@ -201,7 +210,17 @@ class Batches:
             }
             for r, c, m in zip(rows, changed, measured, strict=True)
         )
-        return Batch(images, labels, covered, conditions, tuple(draws))
+        return Batch(images, labels, covered, conditions, tuple(draws), tissues)
+
+    def _tissues_of(self, images: Tensor, labels: Tensor, covered: Tensor) -> Tensor:
+        """Maps of the pictures as they were scanned; open where the field of view ends."""
+        maps = [
+            tissues_around(pixels, drawn, spacing=self.slices.spacing)
+            for pixels, drawn in zip(
+                images[:, 0].numpy(), labels.numpy().astype(np.uint8), strict=True
+            )
+        ]
+        return torch.from_numpy(np.stack(maps)).long() * (covered[:, 0] > 0)
 
     def _in_another_look(
         self, image: Tensor, number: int, draw: np.random.Generator

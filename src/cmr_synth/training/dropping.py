@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
@@ -28,6 +29,9 @@ class Dropping(BaseModel):
     )
     drop_phenotype: float = Field(0.3, ge=0, le=1, description="each by itself")
     drop_all_phenotypes: float = Field(0.2, ge=0, le=1)
+    drop_tissues: float = Field(
+        0.5, ge=0, le=1, description="of a model that takes a map of those around the heart"
+    )
     drop_mask_alone: float = Field(
         0.0, ge=0, le=1, description="leaves the anatomy to the words and phenotypes"
     )
@@ -62,6 +66,23 @@ def dropped(batch: Batch, shares: Dropping) -> tuple[Tensor, list[dict[str, Any]
             kept["phenotypes"] = _some(known, shares, draw)
         conditions.append(kept)
     return labels, conditions
+
+
+def dropped_tissues(batch: Batch, labels: Tensor, shares: Dropping) -> Tensor:
+    """Maps (n, y, x) of a batch that tells tissues: open on some images, and without a mask.
+
+    Parameters
+    ----------
+    batch : Batch
+    labels : (n, y, x) tensor
+        From `dropped`, whose draws come first.
+    shares : Dropping
+    """
+    assert batch.tissues is not None
+    chances = batch.uniform()
+    kept = torch.tensor(chances >= shares.drop_tissues, device=labels.device)
+    followed = (labels != UNLABELLED).flatten(1).any(dim=1)
+    return batch.tissues * (kept & followed)[:, None, None]
 
 
 def _some(

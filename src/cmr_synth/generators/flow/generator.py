@@ -30,7 +30,7 @@ class FlowGenerator(LoadedNetwork[FlowNetwork, FlowConfig]):
     network_kind = FlowNetwork
     takes = frozenset(
         {
-            *("mask", "vendor", "phase", "pathology", "cohort", "z", "phenotypes"),
+            *("mask", "vendor", "phase", "pathology", "cohort", "z", "phenotypes", "tissues"),
             *("reference", "layout"),
             *("steps", "guidance", "sampler"),
         }

@@ -87,6 +87,8 @@ class FlowConfig(BackboneConfig):
     def _a_shade_for_each_class(self) -> FlowConfig:
         if self.source == "condition" and self.classes != len(self.shades):
             raise ValueError("source: a path from the mask has no shades for scar; choose noise")
+        if self.source == "condition" and self.tissues:
+            raise ValueError("source: a path from the mask shows no other tissues; choose noise")
         return self
 
     @property
@@ -106,13 +108,13 @@ class FlowNetwork(nn.Module):
     def __init__(self, config: FlowConfig | None = None):
         super().__init__()
         self.config = config = config or FlowConfig()
-        seen = 1 if config.source == "condition" else 1 + config.classes
+        seen = 1 if config.source == "condition" else 1 + config.maps
         self.unet = make_backbone(config, inputs=seen * FOLD**2, outputs=FOLD**2)
         self.conditions = Conditions(config, config.vector)
         self.head = None
         if config.head:
             self.head = FullResolutionHead(
-                channels=config.head, classes=config.classes, vector=config.vector
+                channels=config.head, classes=config.maps, vector=config.vector
             )
 
     def forward(

@@ -42,6 +42,8 @@ class FamilyTask:
     knows_contrasts: ClassVar[bool] = False  # whether its networks take several as a word
     knows_phenotypes: ClassVar[bool] = False  # whether its networks read them
     phenotypes: tuple[str, ...] = ()
+    knows_tissues: ClassVar[bool] = False  # whether its networks take a map of them
+    tissues: bool = False
     networks: dict[str, nn.Module]
     rates: dict[str, float]
     words: Mapping[str, Sequence[str]]
@@ -85,6 +87,12 @@ class FamilyTask:
                 "model.phenotypes",
                 f"the family {self.recipe.family!r} reads none; leave it out, or choose the family "
                 "flow.",
+            )
+        if getattr(settings, "tissues", False) and not self.knows_tissues:
+            raise self.wrong(
+                "model.tissues",
+                f"the family {self.recipe.family!r} takes no map of them; leave it out, or choose "
+                "the family flow.",
             )
         if getattr(settings, "contrasts", None) and not self.knows_contrasts:
             raise self.wrong(

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from cmr_synth.cohorts.examination import CONTRASTS
-from cmr_synth.generators.conditioning import one_hot_mask
+from cmr_synth.generators.conditioning import one_hot_mask, with_tissues
 from cmr_synth.generators.flow.generator import FAMILY
 from cmr_synth.generators.flow.network import FlowConfig, FlowNetwork, start_of
 from cmr_synth.generators.flow.sampler import euler, time_grid
@@ -31,7 +31,7 @@ from cmr_synth.networks.weights import load_weights, state_of
 from cmr_synth.training.adversarial import spectrum_difference
 from cmr_synth.training.batches import Batch, Batches
 from cmr_synth.training.detail import DetailDiscriminator
-from cmr_synth.training.dropping import Dropping, dropped
+from cmr_synth.training.dropping import Dropping, dropped, dropped_tissues
 from cmr_synth.training.families.family import FamilyTask
 from cmr_synth.training.families.few_steps import (
     Push,
@@ -105,6 +105,7 @@ class FlowTask(FamilyTask):
     family = FAMILY
     contrasts = tuple(CONTRASTS)
     knows_phenotypes = True
+    knows_tissues = True
 
     def __init__(self, recipe: Recipe):
         super().__init__(recipe)
@@ -120,18 +121,19 @@ class FlowTask(FamilyTask):
         self.rates = {"flow": 1.0}
         self.words = self.network.conditions.words
         self.phenotypes = tuple(one.name for one in config.phenotypes)
+        self.tissues = config.tissues
         if self.loss.adversarial.weight:
             self.networks["discriminator"] = discriminator_of_times(
                 channels=self.loss.adversarial.channels,
                 layers=self.loss.adversarial.layers,
-                classes=config.classes,
+                classes=config.maps,
             )
             self.rates["discriminator"] = self.loss.adversarial.rate
             if self.loss.adversarial.detail:
                 self.networks["detail"] = DetailDiscriminator(
                     config.vendors,
                     channels=self.loss.adversarial.detail_channels,
-                    classes=config.classes,
+                    classes=config.maps,
                 )
                 self.rates["detail"] = self.loss.adversarial.rate
 
@@ -154,6 +156,8 @@ class FlowTask(FamilyTask):
         pictures = 2 * batch.images - 1
         labels, conditions = dropped(batch, self.loss)
         mask = one_hot_mask(labels, self.network.config.classes)
+        if self.tissues:
+            mask = with_tissues(mask, dropped_tissues(batch, labels, self.loss))
         start = start_of(self.network.config, batch.normal(*pictures.shape[1:]), mask)
         if self.loss.adversarial.weight:
             yield from self._adversarial(batch, pictures, start, mask, conditions)
@@ -252,6 +256,8 @@ class FlowTask(FamilyTask):
     def sheet(self, batch: Batch) -> NDArray[np.float32]:
         """Real pictures, their masks, and synthetic pictures at 4 and at 12 steps."""
         mask = one_hot_mask(batch.labels, self.network.config.classes)
+        if batch.tissues is not None:
+            mask = with_tissues(mask, batch.tissues)
         start = start_of(self.network.config, batch.normal(*batch.images.shape[1:]), mask)
         rows = given(batch)
         for steps in (4, 12):
