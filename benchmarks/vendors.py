@@ -4,10 +4,11 @@
 
 For choosing between trainings on validation patients, of whom some cohorts have one: a figure
 needs no least number of patients here, and none has an interval. Amplitude: synthetic over real in
-in thirds of radial frequency. Grey: mean of LV and MYO, real / synthetic. Dice of the segmenter
-on synthetic over that on real slices. Frechet: distance to the real slices in the space of the
-bundled encoder. `cmr-synth evaluate fidelity` measures properly, on test
-patients.
+thirds of radial frequency. Grey: mean of LV and MYO, real / synthetic. Dice of the segmenter on
+synthetic over that on real slices. Frechet: distance to the real slices in the space of the bundled
+encoder. Around: share of pixels around the heart that show the tissue of the real slice. A model
+that takes a map of those is measured with the maps of the real slices, too.
+`cmr-synth evaluate fidelity` measures properly, on test patients.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr_synth.anatomy.labels import LV, MYO, STRUCTURES
+from cmr_synth.anatomy.surroundings import OPEN, tissues_around
 from cmr_synth.cohorts.slices import open_slice_set
 from cmr_synth.evaluation.adherence.dice import dice_by_patient
-from cmr_synth.evaluation.counterparts import counterparts
+from cmr_synth.evaluation.counterparts import conditions_for, made_for
 from cmr_synth.evaluation.distributions import patient_means
 from cmr_synth.evaluation.realism.frechet import frechet_distance
 from cmr_synth.evaluation.realism.spaces import EncoderSpace
@@ -46,13 +48,19 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
     slices, segmenter = open_slice_set(options.slices), Segmenter.load()
-    models = [(name, zoo.load(name)) for name in options.models]
+    models = [(Path(name).name, zoo.load(name)) for name in options.models]
+    ways = [(name, model, False) for name, model in models]
+    ways += [
+        (f"{name}, own tissues", model, True)
+        for name, model in models
+        if model.card.conditions.tissues
+    ]
     space = EncoderSpace()
     print(
         "| cohort | model | patients | slices | low | middle | fine | grey LV | grey MYO "
-        "| Dice LV | MYO | RV | Frechet |"
+        "| Dice LV | MYO | RV | Frechet | around |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(f"|{' --- |' * 14}")
     rows: dict[str, list[NDArray]] = {}
     groups = []
     for cohort in dict.fromkeys(row.cohort for row in slices.rows):
@@ -65,22 +73,35 @@ def main() -> None:
         groups.append((cohort, len(shown)))
         rows.setdefault("real", []).extend(real.pixels[shown])
         of_real = dice(segmenter, real.pixels, real)
-        for name, model in models:
+        maps = tissue_maps(real.pixels, real)
+        for name, model, with_maps in ways:
+            asked = conditions_for(model.generator, real)
+            if with_maps:
+                asked = [replace(c, tissues=one) for c, one in zip(asked, maps, strict=True)]
+            steps = model.card.default_steps
             made = np.concatenate(
-                list(
-                    counterparts(
-                        model.generator, real, seed=options.seed, steps=model.card.default_steps
-                    )
-                )
+                list(made_for(model.generator, asked, seed=options.seed, steps=steps))
             )
-            rows.setdefault(Path(name).name, []).extend(made[shown])
+            rows.setdefault(name, []).extend(made[shown])
             far = frechet_distance(space.features(real), space.features(replace(real, pixels=made)))
-            line(cohort, Path(name).name, real, made, of_real, dice(segmenter, made, real), far)
+            same = tissue_maps(made, real) == maps
+            around = float(same[maps != OPEN].mean())
+            of_made = dice(segmenter, made, real)
+            line(cohort, name, real, made, of_real, of_made, (f"{far:.1f}", f"{around:.2f}"))
     if options.sheet:
         sheet = contact_sheet(
             [SheetRow(name=name, detail="", pictures=p) for name, p in rows.items()], groups=groups
         )
         sheet.save(options.sheet)
+
+
+def tissue_maps(pixels: NDArray[np.float32], real: Sample) -> NDArray[np.uint8]:
+    """What pictures show around the hearts of real slices, (n, y, x)."""
+    maps = [
+        tissues_around(one, labels, spacing=real.spacing)
+        for one, labels in zip(pixels, real.labels, strict=True)
+    ]
+    return np.stack(maps)
 
 
 def dice(segmenter: Segmenter, pixels: NDArray[np.float32], real: Sample) -> dict[str, float]:
@@ -96,7 +117,7 @@ def line(
     made: NDArray[np.float32],
     of_real: dict[str, float],
     of_made: dict[str, float],
-    far: float,
+    others: tuple[str, ...],
 ) -> None:
     """One row of the table."""
     amplitudes = []
@@ -114,8 +135,7 @@ def line(
         )
     ratios = [f"{of_made[s] / of_real[s]:.3f}" if of_real.get(s) else "-" for s in STRUCTURES]
     cells = [cohort, name, len(np.unique(real.patients)), len(real), *amplitudes, *greys, *ratios]
-    cells.append(f"{far:.1f}")
-    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+    print(f"| {' | '.join(map(str, (*cells, *others)))} |", flush=True)
 
 
 if __name__ == "__main__":

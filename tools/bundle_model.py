@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import yaml
 from bundled_cards import WEIGHTS, put
-from measure_zoo import COHORTS, NAMES
+from measure_zoo import COHORTS, NAMES, cohorts_of
 
 from cmr_synth.cohorts.examination import CINE
 from cmr_synth.cohorts.slices import SliceSet, open_slice_set
@@ -104,7 +104,7 @@ def main() -> None:
         row, protocol = (
             _compared(options.figures, facts["sha256"])
             if options.figures
-            else _measure(options.run, slices)
+            else _measure(options.run, slices, cohorts_of(Card(**facts)))
         )
         facts["measured"] = _figures(row, protocol, this_machine())
     with write_folder(WEIGHTS / options.name, replaces="card.yaml") as folder:
@@ -209,8 +209,10 @@ def _compared(path: Path, sha256: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return row, compared["protocol"]
 
 
-def _measure(folder: Path, slices: SliceSet) -> tuple[dict[str, Any], dict[str, Any]]:
-    comparison = Comparison(slices)
+def _measure(
+    folder: Path, slices: SliceSet, cohorts: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    comparison = Comparison(slices, cohorts=cohorts)
     row: Any = None
     for row in comparison.rows(folder, folder.name):
         if isinstance(row, Event):

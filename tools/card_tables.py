@@ -19,6 +19,7 @@ from cmr_synth.generators.identity import identity_of
 DEFAULT = "flow"
 JUDGES = ("segmenter", "encoder", "copy-detector")  # families that make no pictures
 COHORTS = {"acdc": "ACDC", "chla": "CHLA", "sunnybrook": "Sunnybrook", "autofd": "AutoFD"}
+USUAL = "acdc"  # whose test patients models are measured on that have seen its training patients
 VENDORS = {"siemens": "Siemens", "philips": "Philips", "ge": "GE", "canon": "Canon"}
 MISSING = "–"
 ZOO_COMMAND = "`python tools/measure_zoo.py flow ...`"
@@ -46,7 +47,7 @@ class Column:
 
 def zoo_page(cards: Sequence[Card]) -> str:
     """docs/reference/zoo.md: every card's figures, and the hashes."""
-    makers = sorted(_makers(cards), key=_unlikeness)
+    makers = sorted(_makers(cards, usual=True), key=_unlikeness)
     groups = [[c for c in group if any(map(c.cell, makers))] for group in (QUALITY, PRIVACY, COST)]
     explained = [
         _wrapped(f"- **{column.title}**: {column.explained}", indent=2)
@@ -70,6 +71,7 @@ def zoo_page(cards: Sequence[Card]) -> str:
         "The models had different budgets, which their cards state.",
         *tables,
         *_every_vendor(makers),
+        *_of_others(_makers(cards, usual=False)),
         *_enhanced(_makers(cards, "lge")),
         "## What the files are",
         _wrapped(
@@ -107,7 +109,7 @@ def with_blocks(text: str, cards: Sequence[Card]) -> str:
 def readme_blocks(cards: Sequence[Card]) -> dict[str, str]:
     """Text of each block by its name."""
     (default,) = [card for card in cards if card.name == DEFAULT]
-    makers = _makers(cards)
+    makers = _makers(cards, usual=True)
     limits = [*_seen(default), *_told_apart(default), *_worth(default), *_private(makers)]
     return {
         "figures": "\n".join(_figures(default)),
@@ -117,11 +119,16 @@ def readme_blocks(cards: Sequence[Card]) -> dict[str, str]:
     }
 
 
-def _makers(cards: Sequence[Card], contrast: str = "cine") -> list[Card]:
-    """What makes pictures of a contrast."""
-    return [
+def _makers(
+    cards: Sequence[Card], contrast: str = "cine", *, usual: bool | None = None
+) -> list[Card]:
+    """What makes pictures of a contrast; if `usual` is said, has seen ACDC or has not."""
+    found = [
         card for card in cards if card.family not in JUDGES and card.conditions.contrast == contrast
     ]
+    if usual is None:
+        return found
+    return [c for c in found if usual == any(use.name == USUAL for use in c.training.cohorts)]
 
 
 def at(card: Card, kind: str, *path: str) -> Any:
@@ -233,6 +240,29 @@ def _patients(card: Card) -> str:
 
 
 NAME = Column("Model", lambda card: f"`{card.name}`")
+
+
+def _of_others(makers: Sequence[Card]) -> list[str]:
+    """A section on models that have not seen ACDC, each measured on a cohort that it has seen."""
+    if not makers:
+        return []
+    groups = [[c for c in group if any(map(c.cell, makers))] for group in (QUALITY, PRIVACY, COST)]
+    return [
+        "## Without a non-commercial clause",
+        _wrapped(
+            "These have seen data of open licences alone, and stand on test patients of these: "
+            "their figures are not to be compared with those above."
+        ),
+        *(
+            _wrapped(
+                f"`{card.name}`: {card.licence}; on {at(card, 'fidelity', 'slices') or 'no'} "
+                f"slices of {at(card, 'fidelity', 'patients') or 'no'} patients of "
+                f"{COHORTS.get(card.training.cohorts[0].name, card.training.cohorts[0].name)}."
+            )
+            for card in makers
+        ),
+        *(_table([NAME, *group], makers) for group in groups if group),
+    ]
 
 
 def _enhanced(makers: Sequence[Card]) -> list[str]:

@@ -6,8 +6,10 @@ Fidelity, two-sample test and mask adherence on the ACDC test patients; utility 
 trained on ACDC training patients and tested on the test patients of all cohorts. `--slices` is a
 slice set as the models were trained on, `--raw` one prepared with `--no-complete`; without it,
 utility is left as it is. Models of late enhancement are measured on `--enhanced`, a set of EMIDEC,
-by the bundled segmenter of that contrast, or left out. What is in `--work` already is not made
-again, nor are trainings whose scores are among `tools/records`. Hours on two cores.
+by the bundled segmenter of that contrast, or left out. A model that has seen neither ACDC nor
+EMIDEC is measured on test patients of the first cohort that it has seen. What is in `--work`
+already is not made again, nor are trainings whose scores are among `tools/records`. Hours on two
+cores.
 """
 
 from __future__ import annotations
@@ -39,10 +41,11 @@ from cmr_synth.evaluation.utility import study as utility
 from cmr_synth.evaluation.utility.results import TRAINING_MASKS, Findings, Result
 from cmr_synth.files import write_file
 from cmr_synth.generators import zoo
+from cmr_synth.generators.card import Card
 from cmr_synth.judges.segmenter import Segmenter
 
 COHORTS = {CINE: ["acdc"], LGE: ["emidec"]}
-NAMES = {"acdc": "ACDC", "emidec": "EMIDEC"}
+NAMES = {"acdc": "ACDC", "emidec": "EMIDEC", "sunnybrook": "Sunnybrook"}
 FULL = "flow"  # has all arms of utility, where others have one, and every vendor's hearts
 
 
@@ -61,20 +64,22 @@ def main() -> None:
     if options.only == "utility" and not options.raw:
         parser.error("utility is measured on a set of drawn labels alone: --raw")
 
-    protocols = {CINE: _protocol(options.slices, CINE)}
-    if options.enhanced:
-        protocols[LGE] = _protocol(options.enhanced, LGE)
+    folders = {CINE: options.slices} | ({LGE: options.enhanced} if options.enhanced else {})
+    protocols: dict[tuple[str, ...], Protocol] = {}
     for entry in generator_entries():
         if options.names and entry.name not in options.names:
             continue
         contrast = zoo.card_of(entry).conditions.contrast
-        if contrast not in protocols:
+        if contrast not in folders:
             print(f"{entry.name}: makes {contrast}, of which no slices were given", flush=True)
             continue
         model = zoo.load(entry.folder)
         changes: dict[str, Any] = {}
         if options.only != "utility":
-            changes |= _of_pictures(entry, model, protocols[contrast], options.work)
+            cohorts = cohorts_of(model.card)
+            if cohorts not in protocols:
+                protocols[cohorts] = _protocol(folders[contrast], cohorts)
+            changes |= _of_pictures(entry, model, protocols[cohorts], options.work)
         of_cine = contrast == CINE and "mask" in model.generator.takes
         if options.raw and options.only != "pictures" and of_cine:
             folder = options.work / "utility"
@@ -85,9 +90,16 @@ def main() -> None:
         print(f"{entry.name}: {changes}", flush=True)
 
 
-def _protocol(slices: Path, contrast: str) -> Protocol:
-    """What models of a contrast are measured on, by a segmenter of it."""
-    setting = Setting(slices=open_slice_set(slices), cohorts=COHORTS[contrast], null=True)
+def cohorts_of(card: Card) -> tuple[str, ...]:
+    """On whose test patients a model is measured."""
+    usual = COHORTS[card.conditions.contrast]
+    seen = [use.name for use in card.training.cohorts]
+    return tuple(usual if set(usual) & set(seen) else seen[:1])
+
+
+def _protocol(slices: Path, cohorts: tuple[str, ...]) -> Protocol:
+    """What models are measured on, by a segmenter of the slices' contrast."""
+    setting = Setting(slices=open_slice_set(slices), cohorts=cohorts, null=True)
     return Protocol(setting=setting, spaces=[open_space("encoder")])
 
 
