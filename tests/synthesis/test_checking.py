@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from cmr_synth.anatomy.labels import LV
+from cmr_synth.anatomy.labels import LV, RV
 from cmr_synth.anatomy.template import draw_slice, draw_stack
 from cmr_synth.errors import InputError
 from cmr_synth.generators import zoo
 from cmr_synth.generators.interface import Condition, Images, Progress
 from cmr_synth.generators.noise import Mixed
+from cmr_synth.generators.vocabulary import Vocabulary
 from cmr_synth.imaging.scan import Scan
 from cmr_synth.judges.reach import Reach
 from cmr_synth.judges.segmenter import Segmenter
@@ -52,6 +54,7 @@ class Forgetful:
     tries: int
     takes: frozenset[str] = frozenset({"mask", "z"})
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    config: Vocabulary = field(default_factory=Vocabulary)
     asked: list[tuple[int, ...]] = field(default_factory=list)
 
     def sample(
@@ -87,10 +90,10 @@ def mask() -> Scan:
 
 
 def made(
-    mask: Scan, tiny_model: Path, tries: int, redraws: int | None
+    mask: Scan, tiny_model: Path, tries: int, redraws: int | None, **config: Any
 ) -> tuple[Synthetic, Forgetful]:
     model = zoo.load(tiny_model)
-    generator = Forgetful((128, 128), tries)
+    generator = Forgetful((128, 128), tries, config=Vocabulary(**config))
     grid = model.card.grid.model_copy(update={"shape": (128, 128), "spacing_mm": 1.5})
     card = model.card.model_copy(update={"grid": grid})
     model = zoo.Model(generator=generator, card=card)  # type: ignore[arg-type]
@@ -110,6 +113,18 @@ def test_a_slice_that_misses_is_drawn_again_until_it_shows_its_mask(
     assert told["slices"][2]["dice"]["LV"] == 1
     assert (synthetic.scan.array[2] == np.float32(GREY[LV])).any()
     assert Request.from_record(synthetic.record).redraws == 3
+
+
+def test_an_rv_that_the_model_leaves_open_is_not_missed(
+    checker: Checker, mask: Scan, tiny_model: Path
+) -> None:
+    assert (mask.array == RV).any()
+    synthetic, _ = made(mask, tiny_model, tries=0, redraws=0, structures=("LV", "MYO"))
+    assert all("RV" not in one["dice"] for one in synthetic.record["check"]["slices"])
+    assert any("the RV is left open" in note for note in synthetic.record["notes"])
+    synthetic, _ = made(mask, tiny_model, tries=0, redraws=0)
+    assert any("RV" in one["dice"] for one in synthetic.record["check"]["slices"])
+    assert not any("RV" in note for note in synthetic.record["notes"])
 
 
 def test_what_still_misses_is_kept_and_flagged(

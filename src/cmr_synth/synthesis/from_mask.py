@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import RV, SCAR, scar_as_myocardium
+from cmr_synth.anatomy.labels import RV, SCAR, UNLABELLED, scar_as_myocardium
 from cmr_synth.anatomy.surroundings import tissues_around
 from cmr_synth.cohorts.examination import CINE
 from cmr_synth.errors import InputError
-from cmr_synth.generators.card import Card
 from cmr_synth.generators.interface import Images, Progress
 from cmr_synth.generators.noise import COHERENCE, Coherence
 from cmr_synth.generators.zoo import Model
@@ -102,7 +101,7 @@ def synthesize(
         mask=mask,
     )
     record = (
-        _record(placed, card, request)
+        _record(placed, model, request)
         | {"noise": asdict(coherence)}
         | request.record(card, reference)
     )
@@ -219,10 +218,12 @@ class _Making:
     def _looks(
         self, pictures: NDArray[np.float32], jobs: Sequence[int], checker: Checker
     ) -> list[Look]:
-        placed = self.placed
+        placed, labels = self.placed, self.placed.labels[list(jobs)]
+        if not _knows_rv(self.model, self.request):  # it was not asked to draw it
+            labels = np.where(labels == RV, np.uint8(UNLABELLED), labels)
         return checker.look(
             pictures,
-            placed.labels[list(jobs)],
+            labels,
             [placed.position(placed.drawn[job][1]) for job in jobs],
             spacing=self.model.card.grid.spacing_mm,
         )
@@ -257,9 +258,9 @@ def _tissues(
     ]
 
 
-def _record(placed: PlacedMask, card: Card, request: Request) -> dict[str, Any]:
+def _record(placed: PlacedMask, model: Model, request: Request) -> dict[str, Any]:
     """What is the same for all variants, whatever was asked for."""
-    mask, part = placed.mask, placed.part
+    mask, part, card = placed.mask, placed.part, model.card
     slices = sorted({k for _, k in placed.drawn})
     skipped = sorted(set(part.slices) - set(slices))
     only = None if part.whole else {"slices": list(part.slices), "frames": list(part.frames)}
@@ -274,15 +275,22 @@ def _record(placed: PlacedMask, card: Card, request: Request) -> dict[str, Any]:
         "covered": placed.covered(),
         "orientation": placed.placed.orientation.reason,
         "findings": list(placed.findings),
-        "notes": [*mask.notes, *_not_told_apart(mask, card, request.contrast_of(card))],
+        "notes": [*mask.notes, *_not_told_apart(mask, model, request)],
         "versions": versions(),
     }
 
 
-def _not_told_apart(mask: Scan, card: Card, contrast: str) -> list[str]:
+def _knows_rv(model: Model, request: Request) -> bool:
+    """Whether the RV of a mask is drawn, and not left open."""
+    config = model.generator.config
+    return "RV" in config.structures_in(request.contrast if config.contrasts else None)
+
+
+def _not_told_apart(mask: Scan, model: Model, request: Request) -> list[str]:
     """What a mask shows and a model knows nothing of in this contrast."""
+    card, contrast = model.card, request.contrast_of(model.card)
     if contrast == CINE and np.isin(mask.array, tuple(SCAR.values())).any():
         return [f"scar is taken for myocardium: model {card.name!r} makes cine, which shows none."]
-    if contrast != CINE and (mask.array == RV).any():
+    if not _knows_rv(model, request) and (mask.array == RV).any():
         return [f"the RV is left open: model {card.name!r} was trained on masks without it."]
     return []
