@@ -73,9 +73,10 @@ def main() -> None:
         groups.append((cohort, len(shown)))
         rows.setdefault("real", []).extend(real.pixels[shown])
         of_real = dice(segmenter, real.pixels, real)
-        maps = tissue_maps(real.pixels, real)
         for name, model, with_maps in ways:
             asked = conditions_for(model.generator, real)
+            known = model.generator.config.structures
+            maps = tissue_maps(real.pixels, real, known)
             if with_maps:
                 asked = [replace(c, tissues=one) for c, one in zip(asked, maps, strict=True)]
             steps = model.card.default_steps
@@ -84,7 +85,7 @@ def main() -> None:
             )
             rows.setdefault(name, []).extend(made[shown])
             far = frechet_distance(space.features(real), space.features(replace(real, pixels=made)))
-            same = tissue_maps(made, real) == maps
+            same = tissue_maps(made, real, known) == maps
             around = float(same[maps != OPEN].mean())
             of_made = dice(segmenter, made, real)
             line(cohort, name, real, made, of_real, of_made, (f"{far:.1f}", f"{around:.2f}"))
@@ -95,10 +96,12 @@ def main() -> None:
         sheet.save(options.sheet)
 
 
-def tissue_maps(pixels: NDArray[np.float32], real: Sample) -> NDArray[np.uint8]:
+def tissue_maps(
+    pixels: NDArray[np.float32], real: Sample, structures: tuple[str, ...]
+) -> NDArray[np.uint8]:
     """What pictures show around the hearts of real slices, (n, y, x)."""
     maps = [
-        tissues_around(one, labels, spacing=real.spacing)
+        tissues_around(one, labels, spacing=real.spacing, structures=structures)
         for one, labels in zip(pixels, real.labels, strict=True)
     ]
     return np.stack(maps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cmr_synth.anatomy.labels import UNLABELLED, is_heart
+from cmr_synth.anatomy.labels import LV, MYO, RV, UNLABELLED, is_heart
 from cmr_synth.anatomy.surroundings import CENTRES, OPEN, TISSUES, tissues_around
 from cmr_synth.anatomy.template import draw_slice
 
@@ -44,3 +44,15 @@ def test_what_nobody_drew_is_open_and_a_slice_without_a_heart_is_far() -> None:
 def test_there_is_a_centre_for_each_tissue_darkest_first() -> None:
     assert len(CENTRES) == len(TISSUES)
     assert list(CENTRES) == sorted(CENTRES)
+
+
+def test_an_rv_that_is_not_told_apart_is_blood_beside_the_wall() -> None:
+    labels = draw_slice()
+    pixels = np.array([0.02, 0.6, 0.2, 0.5])[labels]
+    whole = tissues_around(pixels, labels, spacing=SPACING)
+    nobody_drew = np.where(labels == RV, UNLABELLED, labels).astype(np.uint8)
+    for given in (labels, nobody_drew):
+        found = tissues_around(pixels, given, spacing=SPACING, structures=("LV", "MYO"))
+        assert (found[np.isin(labels, (LV, MYO))] == OPEN).all()
+        assert (found[labels == RV] == 1 + TISSUES.index("blood")).mean() > 0.6
+        assert (whole[labels == RV] == OPEN).all()

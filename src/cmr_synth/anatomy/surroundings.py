@@ -10,10 +10,12 @@ pixel lies tells a lung from the air before the chest.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr_synth.anatomy.labels import BACKGROUND, is_heart
+from cmr_synth.anatomy.labels import BACKGROUND, LV, MYO, SCAR, is_heart
 
 OPEN = 0
 """Where a map says nothing: inside the heart, and where nobody knows."""
@@ -63,7 +65,11 @@ def grey_and_distance(
 
 
 def tissues_around(
-    pixels: NDArray[np.floating], labels: NDArray[np.uint8], *, spacing: float
+    pixels: NDArray[np.floating],
+    labels: NDArray[np.uint8],
+    *,
+    spacing: float,
+    structures: Collection[str] = ("LV", "MYO", "RV"),
 ) -> NDArray[np.uint8]:
     """The tissue map of a slice.
 
@@ -71,12 +77,18 @@ def tissues_around(
     ----------
     pixels, labels, spacing
         As for `grey_and_distance`.
+    structures : collection of str
+        What is told apart in the heart. Where the RV is not, nobody drew it: it is blood among the
+        surroundings, as is all else beside the LV and its wall.
 
     Returns
     -------
     (y, x) uint8 array
         1 to the number of `TISSUES`; `OPEN` inside the heart and where nothing was drawn.
     """
+    if "RV" not in structures:
+        drawn = (LV, MYO, *SCAR.values())
+        labels = np.where(np.isin(labels, drawn), labels, np.uint8(BACKGROUND))
     seen = grey_and_distance(pixels, labels, spacing)[..., None, :]
     apart = (seen - np.array(CENTRES)) / np.array([1.0, MM_PER_GREY])
     nearest = (apart**2).sum(axis=-1).argmin(axis=-1)

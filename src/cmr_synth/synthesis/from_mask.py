@@ -109,7 +109,12 @@ def synthesize(
     record["notes"] = [*record["notes"], *request.remarks(card)]
     tissues = None
     if request.surroundings is not None:
-        tissues = _tissues(request.surroundings, placed, grid, spacing=request.spacing)
+        structures = model.generator.config.structures
+        scan = _own_scan(request.surroundings, mask, spacing=request.spacing)
+        tissues = [
+            tissues_around(pixels, labels, spacing=grid.spacing, structures=structures)
+            for pixels, labels in zip(scan_on_grid(scan, mask, placed), placed.labels, strict=True)
+        ]
     making = _Making(model, placed, request, reference, coherence, tissues)
     return _run(making, record, first)
 
@@ -229,21 +234,15 @@ class _Making:
         )
 
 
-def _tissues(
-    path: Path,
-    placed: PlacedMask,
-    grid: WorkingGrid,
-    *,
-    spacing: tuple[float, float, float] | None,
-) -> list[NDArray[np.uint8]]:
-    """Maps of what lies around the heart in the mask's own scan, of each slice drawn.
+def _own_scan(path: Path, mask: Scan, *, spacing: tuple[float, float, float] | None) -> Scan:
+    """The scan that a mask was drawn on.
 
     Raises
     ------
     InputError
-        If the scan is on another grid than the mask, or cannot be read.
+        If it is on another grid than the mask, or cannot be read.
     """
-    mask, scan = placed.mask, read_scan(path)
+    scan = read_scan(path)
     if spacing is not None:
         scan = with_spacing(scan, spacing)
     if scan.shape != mask.shape or not np.allclose(scan.affine, mask.affine, atol=SAME_MM):
@@ -251,11 +250,7 @@ def _tissues(
             f"surroundings {path}: {scan.shape} voxels, on another grid than the mask {mask.name} "
             f"of {mask.shape}; give the scan that the mask was drawn on."
         )
-    shown = scan_on_grid(scan, mask, placed)
-    return [
-        tissues_around(pixels, labels, spacing=grid.spacing)
-        for pixels, labels in zip(shown, placed.labels, strict=True)
-    ]
+    return scan
 
 
 def _record(placed: PlacedMask, model: Model, request: Request) -> dict[str, Any]:

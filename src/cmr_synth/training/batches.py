@@ -7,7 +7,7 @@ A private training names slices and generators itself: see `cmr_synth.training.p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -99,8 +99,8 @@ class Batches:
         Those of each person that are told with the pictures; who lacks one is left out.
     phenotypes : sequence of str
         Those of each patient that are told with its pictures, where they could be measured.
-    tissues : bool
-        Whether those around the heart are told.
+    tissues : collection of str
+        Structures of the heart around which tissues are told; empty, and none are.
     """
 
     def __init__(
@@ -117,10 +117,10 @@ class Batches:
         style: Style | None = None,
         phenotypes: Sequence[str] = (),
         covariates: Sequence[str] = (),
-        tissues: bool = False,
+        tissues: Collection[str] = (),
     ):
         self.slices, self.style, self.phenotypes = slices, style, tuple(phenotypes)
-        self.covariates, self.tissues = tuple(covariates), tissues
+        self.covariates, self.tissues = tuple(covariates), tuple(tissues)
         self.contrast = contrast if isinstance(contrast, str) else " or ".join(contrast)
         self.tells_contrast = not isinstance(contrast, str) and len(contrast) > 1
         self.streams = streams or [slices.where(split=split, cohorts=cohorts, contrast=contrast)]
@@ -215,7 +215,7 @@ class Batches:
     def _tissues_of(self, images: Tensor, labels: Tensor, covered: Tensor) -> Tensor:
         """Maps of the pictures as they were scanned; open where the field of view ends."""
         maps = [
-            tissues_around(pixels, drawn, spacing=self.slices.spacing)
+            tissues_around(pixels, drawn, spacing=self.slices.spacing, structures=self.tissues)
             for pixels, drawn in zip(
                 images[:, 0].numpy(), labels.numpy().astype(np.uint8), strict=True
             )

@@ -178,7 +178,7 @@ def batches_of(task: Task, recipe: Recipe, slices: SliceSet) -> Batches:
         contrast=getattr(task, "contrast", "cine"),
         phenotypes=getattr(task, "phenotypes", ()),
         covariates=getattr(task, "covariates", ()),
-        tissues=getattr(task, "tissues", False),
+        tissues=getattr(task, "tissues", ()),
     )
 
 

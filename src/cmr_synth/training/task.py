@@ -33,8 +33,8 @@ class Task(Protocol):
     covariates : tuple of str, optional
         Those of each person that its batches tell, of `cmr_synth.cohorts.covariates.COVARIATES`;
         who lacks one is left out.
-    tissues : bool, optional
-        Whether its batches tell the tissues around the heart.
+    tissues : tuple of str, optional
+        Structures of the heart around which its batches tell tissues.
     private_network : str, optional
         The one of several networks that learns from patients, of a training with privacy; the
         others learn by `afterwards(draws, device=...)`, which yields as `losses` and sees none.

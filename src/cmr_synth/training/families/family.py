@@ -43,7 +43,7 @@ class FamilyTask:
     knows_phenotypes: ClassVar[bool] = False  # whether its networks read them
     phenotypes: tuple[str, ...] = ()
     knows_tissues: ClassVar[bool] = False  # whether its networks take a map of them
-    tissues: bool = False
+    tissues: tuple[str, ...] = ()
     networks: dict[str, nn.Module]
     rates: dict[str, float]
     words: Mapping[str, Sequence[str]]

@@ -121,7 +121,7 @@ class FlowTask(FamilyTask):
         self.rates = {"flow": 1.0}
         self.words = self.network.conditions.words
         self.phenotypes = tuple(one.name for one in config.phenotypes)
-        self.tissues = config.tissues
+        self.tissues = config.structures if config.tissues else ()
         if self.loss.adversarial.weight:
             self.networks["discriminator"] = discriminator_of_times(
                 channels=self.loss.adversarial.channels,
