@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtWidgets import QFormLayout, QWidget
 
 from .._fields import Number
 from .._in_view import in_view
-from .._layer_geometry import attributes_of
-from .._layers import scan_of_layer
 from .._layout import narrow_combo
 from .._listening import Listening
 from .._masks import unwrapped
+from .image_combo import copied_scan, offer_images
 
 if TYPE_CHECKING:
     from cmr_synth.generators.zoo import Model
@@ -107,26 +104,12 @@ class LookPicker(QWidget):
         layer = self.layers.currentData()
         if layer is None:
             return None
-        attributes = attributes_of(layer)
-        attributes |= {"rgb": layer.rgb, "multiscale": layer.multiscale}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a place that nobody knows matters to files only
-            scan = scan_of_layer(layer.data, attributes)
+        scan = copied_scan(layer)
         frame, k = in_view(self._viewer, layer)
-        return Look(scan.with_array(np.array(scan.array)), k, frame, self.strength.value())
+        return Look(scan, k, frame, self.strength.value())
 
     def _on_layers(self, *_: object) -> None:
-        from napari.layers import Image
-
-        chosen = self.layers.currentData()
-        images = [layer for layer in reversed(self._viewer.layers) if isinstance(layer, Image)]
-        self.layers.blockSignals(True)
-        self.layers.clear()
-        self.layers.addItem(OWN, None)
-        for layer in images:
-            self.layers.addItem(layer.name, layer)
-        self.layers.setCurrentIndex(images.index(chosen) + 1 if chosen in images else 0)
-        self.layers.blockSignals(False)
+        offer_images(self.layers, self._viewer, none=OWN)
         self._on_layer()
 
     def _on_layer(self, *_: object) -> None:

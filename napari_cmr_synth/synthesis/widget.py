@@ -33,6 +33,7 @@ from .._masks import engine_labels, numbers_of, unwrapped
 from .._messages import is_out_of_memory, show_note, show_problem
 from .._panel import Panel
 from .._results import add_result
+from .chest_picker import ChestPicker
 from .device_panel import DevicePanel
 from .live import LivePreview
 from .look_picker import Look, LookPicker
@@ -67,6 +68,7 @@ class SynthesizeWidget(Panel):
         self.picker = MaskPicker(self._viewer)
         self.form = ConditionsForm()
         self.look = LookPicker(self._viewer)
+        self.chest = ChestPicker(self._viewer)
         self.device = DevicePanel()
         self.device.foresee(_settings.device())
         self._build()
@@ -134,13 +136,14 @@ class SynthesizeWidget(Panel):
             engine_labels(numbers, None)  # refuses and says why
         part = self._part(numbers, layer, scope)
         look = self.look.look()
+        chest = self.chest.scan() if self._takes_a_chest() else None
         self.picker.confirm()
         self.form.remember()
         self._failed, self._made, self._pictures = None, 0, 0
         self.retry_box.hide()
         self._job = Job(
             f"Synthesize {layer.name}",
-            lambda: _make(numbers, request, part, look),
+            lambda: _make(numbers, request, part, look, chest),
             on_result=lambda item: self._receive(item, layer),
             on_done=lambda cancelled, error: self._done(cancelled, error, layer, request, scope),
             parent=self,
@@ -242,7 +245,12 @@ class SynthesizeWidget(Panel):
         self._show_position()
         self._on_options()
 
+    def _takes_a_chest(self) -> bool:
+        card = self.form.card
+        return card is not None and card.conditions.tissues
+
     def _on_options(self) -> None:
+        self._chest_box.setVisible(self._takes_a_chest())
         if self.live.active:
             self.live.refresh()
 
@@ -298,6 +306,8 @@ class SynthesizeWidget(Panel):
         column.addWidget(group("Mask", self.picker))
         column.addWidget(self.form)
         column.addWidget(group("Look", self.look))
+        self._chest_box = group("Surroundings", self.chest)
+        column.addWidget(self._chest_box)
         column.addStretch()
 
         self.live_box = QCheckBox("Live preview")
@@ -339,7 +349,7 @@ class SynthesizeWidget(Panel):
 
 
 def _make(
-    numbers: Scan, request: Request, part: dict[str, Any], look: Look | None
+    numbers: Scan, request: Request, part: dict[str, Any], look: Look | None, chest: Scan | None
 ) -> Iterator[Any]:
     """Run in the worker: the device in use, then what the engine yields."""
     mask = engine_labels(numbers, request.labels)
@@ -353,7 +363,8 @@ def _make(
     if look is not None:
         request = replace(request, reference_strength=look.strength)
         reference = look.on_grid_of(model)
-    yield from synthesize(mask, model, request, reference=reference, **part)
+    run = synthesize(mask, model, request, reference=reference, surroundings=chest, **part)
+    yield from run
 
 
 def _positions(layer: Any) -> NDArray[np.float64]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ from cmr_synth.synthesis.checking import Checker, Look, bundled_checker
 from cmr_synth.synthesis.placing import Part, PlacedMask, place_mask, scan_on_grid
 from cmr_synth.synthesis.record import Synthetic, labels_hash, made_now, model_facts, versions
 from cmr_synth.synthesis.reference import Reference
-from cmr_synth.synthesis.request import Request
+from cmr_synth.synthesis.request import Request, without_tissues
 
 SAME_MM = 0.1
 """Entries of two affines that differ by less are one grid, rounded."""
@@ -45,6 +44,7 @@ def synthesize(
     request: Request | None = None,
     *,
     reference: Reference | None = None,
+    surroundings: Scan | None = None,
     slices: Sequence[int] | None = None,
     frames: Sequence[int] | None = None,
     convention: str | None = None,
@@ -64,6 +64,9 @@ def synthesize(
     reference : Reference, optional
         A real picture on the model's grid whose look is taken over; by default the one that the
         request names is read.
+    surroundings : Scan, optional
+        Real pixels on the grid of the mask, whose tissues around the heart are kept; by default
+        the scan that the request names is read.
     slices, frames : sequence of int, optional
         Which to make, counted from 0; None makes all. Position, placement and noise are those
         that they have in the whole mask.
@@ -108,13 +111,11 @@ def synthesize(
     record |= request.made_on(model.generator)
     record["notes"] = [*record["notes"], *request.remarks(card)]
     tissues = None
-    if request.surroundings is not None:
-        structures = model.generator.config.structures
-        scan = _own_scan(request.surroundings, mask, spacing=request.spacing)
-        tissues = [
-            tissues_around(pixels, labels, spacing=grid.spacing, structures=structures)
-            for pixels, labels in zip(scan_on_grid(scan, mask, placed), placed.labels, strict=True)
-        ]
+    if surroundings is None and request.surroundings is not None:
+        surroundings = read_scan(request.surroundings)
+    if surroundings is not None:
+        record["surroundings"] = surroundings.name
+        tissues = _tissues(surroundings, placed, model, spacing=request.spacing)
     making = _Making(model, placed, request, reference, coherence, tissues)
     return _run(making, record, first)
 
@@ -234,23 +235,35 @@ class _Making:
         )
 
 
-def _own_scan(path: Path, mask: Scan, *, spacing: tuple[float, float, float] | None) -> Scan:
-    """The scan that a mask was drawn on.
+def _tissues(
+    scan: Scan, placed: PlacedMask, model: Model, *, spacing: tuple[float, float, float] | None
+) -> list[NDArray[np.uint8]]:
+    """Maps of what lies around the heart in the mask's own scan, of each slice drawn.
 
     Raises
     ------
     InputError
-        If it is on another grid than the mask, or cannot be read.
+        If the model takes none, or the scan is on another grid than the mask.
     """
-    scan = read_scan(path)
+    card, mask = model.card, placed.mask
+    if not card.conditions.tissues:
+        raise InputError(without_tissues(card))
     if spacing is not None:
         scan = with_spacing(scan, spacing)
     if scan.shape != mask.shape or not np.allclose(scan.affine, mask.affine, atol=SAME_MM):
         raise InputError(
-            f"surroundings {path}: {scan.shape} voxels, on another grid than the mask {mask.name} "
-            f"of {mask.shape}; give the scan that the mask was drawn on."
+            f"surroundings {scan.name}: {scan.shape} voxels, on another grid than the mask "
+            f"{mask.name} of {mask.shape}; give the scan that the mask was drawn on."
         )
-    return scan
+    return [
+        tissues_around(
+            pixels,
+            labels,
+            spacing=card.grid.spacing_mm,
+            structures=model.generator.config.structures,
+        )
+        for pixels, labels in zip(scan_on_grid(scan, mask, placed), placed.labels, strict=True)
+    ]
 
 
 def _record(placed: PlacedMask, model: Model, request: Request) -> dict[str, Any]:

@@ -278,10 +278,7 @@ class Request:
                 )
 
         if self.surroundings is not None and not known.tissues:
-            raise InputError(
-                f"surroundings: model {card.name!r} was trained without a map of tissues; leave "
-                "them out, or train the recipe flow-tissues."
-            )
+            raise InputError(without_tissues(card))
         of_model = [one.name for one in known.phenotypes]
         for name, _ in self.phenotypes:
             if require_known(name) not in of_model:
@@ -439,3 +436,11 @@ class Request:
             frame=self.reference_frame,
             mask=None if mask is None else read_mask(mask).scan,
         )
+
+
+def without_tissues(card: Card) -> str:
+    """The line for whoever wants the surroundings of a scan from a model that takes none."""
+    return (
+        f"surroundings: model {card.name!r} was trained without a map of tissues; leave them out, "
+        "or choose a model whose card says that it takes one."
+    )
