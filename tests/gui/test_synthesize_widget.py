@@ -455,6 +455,28 @@ def test_the_look_of_a_picture_in_the_viewer_is_taken_over(viewer, widget, run, 
     assert widget.look.look() is None
 
 
+def test_the_chest_of_the_masks_own_scan_is_kept(viewer, widget, run, add_mask, stack):
+    mask = add_mask(stack[1])
+    widget.picker.choose(mask)
+    assert widget._chest_box.isHidden(), "the default model draws a chest of its own"
+    widget.form.model.setCurrentIndex(widget.form.model.findData("flow-open"))
+    assert not widget._chest_box.isHidden()
+    heart = np.array([0.0, 0.6, 0.2, 0.5])[stack[1]]
+    for name, grey in (("lungs", 0.02), ("fat", 0.8)):
+        pixels = np.where(stack[1] > 0, heart, grey).astype(np.float32)
+        viewer.add_image(1000 * pixels, name=name, scale=mask.scale)
+        widget.chest.layers.setCurrentIndex(widget.chest.layers.findText(name))
+        run()
+    dark, bright = results(viewer)[-2:]
+    around = (stack[1] == 0) & (np.asarray(dark.data) > 0) & (np.asarray(bright.data) > 0)
+    assert np.asarray(bright.data)[around].mean() > np.asarray(dark.data)[around].mean() + 0.2
+    assert dark.metadata[RECORD]["surroundings"] == "lungs"
+    widget.form.model.setCurrentIndex(widget.form.model.findData("flow"))
+    assert widget._chest_box.isHidden()
+    run()
+    assert results(viewer)[-1].metadata[RECORD]["surroundings"] is None
+
+
 def test_a_colour_picture_has_no_look(viewer, widget, add_mask, stack, told):
     widget.picker.choose(add_mask(stack))
     viewer.add_image(np.zeros((64, 64, 3), np.uint8), name="photo", rgb=True)
