@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from bundled_cards import put
-from measure_zoo import COHORTS, candidate_of, generator_entries, steps_words
+from measure_zoo import COHORTS, candidate_of, cohorts_of, generator_entries, steps_words
 
 from cmr_synth.cohorts.examination import CINE
 from cmr_synth.cohorts.slices import open_slice_set
@@ -73,6 +73,9 @@ def main() -> None:
             continue
         card = zoo.card_of(entry)
         if card.conditions.contrast != CINE:  # the copy detector has learned cine alone
+            continue
+        if cohorts_of(card) != tuple(COHORTS[CINE]):  # others are its members
+            print(f"{entry.name}: has not seen {COHORTS[CINE][0]}; use `cmr-synth audit`")
             continue
         kept = (
             options.work / f"privacy-{entry.name}-{_key(card, archive, references, options)}.json"

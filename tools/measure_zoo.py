@@ -80,7 +80,7 @@ def main() -> None:
             if cohorts not in protocols:
                 protocols[cohorts] = _protocol(folders[contrast], cohorts)
             changes |= _of_pictures(entry, model, protocols[cohorts], options.work)
-        of_cine = contrast == CINE and "mask" in model.generator.takes
+        of_cine = cohorts_of(model.card) == tuple(COHORTS[CINE]) and "mask" in model.generator.takes
         if options.raw and options.only != "pictures" and of_cine:
             folder = options.work / "utility"
             changes["utility"] = _utility(entry.name, model, options.raw, folder, options.kept)
