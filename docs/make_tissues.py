@@ -1,6 +1,6 @@
 """Draw docs/img/tissues.png: hearts with the chest of their own scan, and with one of the model's.
 
-    .venv/bin/python docs/make_tissues.py --slices prepared --model runs/tissues
+    .venv/bin/python docs/make_tissues.py --slices open
 
 Slices of Sunnybrook validation patients (CC0), whom no model has seen: the scan, the map of tissues
 that is taken from it, a picture of mask and map, and one of the mask alone with the same noise.
@@ -29,7 +29,7 @@ SEED = 11
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--slices", type=Path, required=True)
-    parser.add_argument("--model", required=True, help="name in the zoo, or a folder")
+    parser.add_argument("--model", default="flow-open", help="name in the zoo, or a folder")
     options = parser.parse_args()
 
     real = real_sample(open_slice_set(options.slices), "validation", ["sunnybrook"])
@@ -37,7 +37,12 @@ def main() -> None:
     model = zoo.load(options.model)
     asked = conditions_for(model.generator, real)
     maps = [
-        tissues_around(pixels, labels, spacing=real.spacing)
+        tissues_around(
+            pixels,
+            labels,
+            spacing=real.spacing,
+            structures=model.generator.config.structures,
+        )
         for pixels, labels in zip(real.pixels, real.labels, strict=True)
     ]
     told = [replace(one, tissues=tissues) for one, tissues in zip(asked, maps, strict=True)]
@@ -49,7 +54,7 @@ def main() -> None:
     shown = np.stack(maps).astype(np.float32) / len(TISSUES)
     rows = [
         SheetRow(name="scan", detail="Sunnybrook, CC0", pictures=real.pixels),
-        SheetRow(name="tissues", detail="six, none in the heart", pictures=shown),
+        SheetRow(name="tissues", detail="of the scan", pictures=shown),
         SheetRow(name="mask and tissues", detail="synthetic", pictures=followed),
         SheetRow(name="mask alone", detail="synthetic", pictures=free),
     ]
