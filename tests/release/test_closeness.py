@@ -14,6 +14,7 @@ from cmr_synth.evaluation.sample import Sample
 from cmr_synth.generators import zoo
 from cmr_synth.generators.interface import Images
 from cmr_synth.generators.noise import noise_for
+from cmr_synth.generators.vocabulary import Vocabulary
 from cmr_synth.imaging.masks import read_mask
 from cmr_synth.judges.copy_detector import CopyDetector
 from cmr_synth.privacy.archive_writer import build
@@ -32,6 +33,7 @@ class Drawn:
     takes = frozenset({"mask", "vendor", "phase", "pathology", "z", "guidance"})
     shape = (64, 64)
     device = "cpu"
+    config = Vocabulary()
 
     def sample(self, conditions, *, seed, indices, **options):
         made = []

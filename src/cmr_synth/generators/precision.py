@@ -55,7 +55,7 @@ def precision_of(generator: Any, wanted: Precision = "auto") -> Literal["fp32", 
         )
     if wanted != "auto":
         return wanted
-    return "bf16" if stated and generator.device.type == "cpu" and computes_bf16() else "fp32"
+    return "bf16" if stated and str(generator.device) == "cpu" and computes_bf16() else "fp32"
 
 
 def at_precision(

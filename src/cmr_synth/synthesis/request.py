@@ -335,7 +335,8 @@ class Request:
         generator = model.generator
         run = generator.sample(asked, seed=self.seed, indices=indices, **self.options(model.card))
         precision = precision_of(generator, self.precision)
-        return at_precision(run, precision, device=generator.device.type)
+        kind = str(generator.device).partition(":")[0]
+        return at_precision(run, precision, device=kind)
 
     def made_on(self, generator: Generator) -> dict[str, str]:
         """Device and precision of a generator, for the record; see `from_record`."""
