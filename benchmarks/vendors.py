@@ -86,9 +86,10 @@ def main() -> None:
             rows.setdefault(name, []).extend(made[shown])
             far = frechet_distance(space.features(real), space.features(replace(real, pixels=made)))
             same = tissue_maps(made, real, known) == maps
-            around = float(same[maps != OPEN].mean())
+            told = same[maps != OPEN]  # nothing where all but the heart was left open
+            around = f"{told.mean():.2f}" if told.size else "-"
             of_made = dice(segmenter, made, real)
-            line(cohort, name, real, made, of_real, of_made, (f"{far:.1f}", f"{around:.2f}"))
+            line(cohort, name, real, made, of_real, of_made, (f"{far:.1f}", around))
     if options.sheet:
         sheet = contact_sheet(
             [SheetRow(name=name, detail="", pictures=p) for name, p in rows.items()], groups=groups

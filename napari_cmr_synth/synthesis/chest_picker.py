@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QFormLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
-from .._layout import narrow_combo
-from .._listening import Listening
-from .._masks import unwrapped
-from .image_combo import copied_scan, offer_images
+from .image_picker import ImagePicker, copied_scan
 
 if TYPE_CHECKING:
     from cmr_synth.imaging.scan import Scan
 
-OWN = "The model's own"
 
-
-class ChestPicker(QWidget):
+class ChestPicker(ImagePicker):
     """Offers the image layers of a viewer, for models that take a map of tissues.
 
     Parameters
@@ -27,20 +22,13 @@ class ChestPicker(QWidget):
     """
 
     def __init__(self, viewer: Any, parent: QWidget | None = None):
-        super().__init__(parent)
-        self._viewer = unwrapped(viewer)
-        self.layers = narrow_combo(self)
-        self.layers.setToolTip(
+        super().__init__(
+            viewer,
+            "Chest of",
             "The scan that the mask was drawn on: its lungs, organs and chest wall are kept, the "
-            "heart is that of the mask. The live preview leaves it out."
+            "heart is that of the mask. The live preview leaves it out.",
+            parent,
         )
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Chest of", self.layers)
-        events = self._viewer.layers.events
-        listed = (events.inserted, events.removed, events.reordered, events.renamed)
-        Listening(self).to(*listed, call=self._on_layers)
         self._on_layers()
 
     def scan(self) -> Scan | None:
@@ -53,6 +41,3 @@ class ChestPicker(QWidget):
         """
         layer = self.layers.currentData()
         return None if layer is None else copied_scan(layer)
-
-    def _on_layers(self, *_: object) -> None:
-        offer_images(self.layers, self._viewer, none=OWN)

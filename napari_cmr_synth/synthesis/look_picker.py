@@ -5,21 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QFormLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from .._fields import Number
 from .._in_view import in_view
-from .._layout import narrow_combo
-from .._listening import Listening
-from .._masks import unwrapped
-from .image_combo import copied_scan, offer_images
+from .image_picker import ImagePicker, copied_scan
 
 if TYPE_CHECKING:
     from cmr_synth.generators.zoo import Model
     from cmr_synth.imaging.scan import Scan
     from cmr_synth.synthesis.reference import Reference
-
-OWN = "The model's own"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +55,7 @@ class Look:
         )
 
 
-class LookPicker(QWidget):
+class LookPicker(ImagePicker):
     """Offers the image layers of a viewer.
 
     Parameters
@@ -70,26 +65,19 @@ class LookPicker(QWidget):
     """
 
     def __init__(self, viewer: Any, parent: QWidget | None = None):
-        super().__init__(parent)
-        self._viewer = unwrapped(viewer)
-        self.layers = narrow_combo(self)
-        self.layers.setToolTip(
+        super().__init__(
+            viewer,
+            "Look of",
             "A real picture, whose contrast, brightness and grain on the slice in view are taken "
-            "over; the anatomy stays that of the mask. The live preview leaves it out."
+            "over; the anatomy stays that of the mask. The live preview leaves it out.",
+            parent,
         )
         self.strength = Number()
         self.strength.setRange(0.0, 1.0)
         self.strength.setSingleStep(0.1)
         self.strength.setValue(0.5)
         self.strength.setToolTip("0 is as without the picture, 1 takes all of its look.")
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Look of", self.layers)
-        form.addRow("Strength", self.strength)
-        events = self._viewer.layers.events
-        listed = (events.inserted, events.removed, events.reordered, events.renamed)
-        Listening(self).to(*listed, call=self._on_layers)
+        self._form.addRow("Strength", self.strength)
         self.layers.currentIndexChanged.connect(self._on_layer)
         self._on_layers()
 
@@ -107,10 +95,6 @@ class LookPicker(QWidget):
         scan = copied_scan(layer)
         frame, k = in_view(self._viewer, layer)
         return Look(scan, k, frame, self.strength.value())
-
-    def _on_layers(self, *_: object) -> None:
-        offer_images(self.layers, self._viewer, none=OWN)
-        self._on_layer()
 
     def _on_layer(self, *_: object) -> None:
         self.strength.setEnabled(self.layers.currentData() is not None)

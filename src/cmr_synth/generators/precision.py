@@ -3,7 +3,7 @@
 A processor that multiplies bf16 itself (AVX512-BF16) takes about half the time for the
 convolutions of a step; every other one imitates it, far slower. Weights and the sampler's state
 stay float32 (`torch.autocast`). Pictures differ by 0.001 of the grey scale on average, at no
-frequency more than at another, and by up to 0.006 with the batch that they are made in: a live
+frequency more than at another, and by up to 0.007 with the batch that they are made in: a live
 preview may, a picture that is recorded does not unless it is asked for. `benchmarks/precision.py`
 measures all this for every bundled model.
 """
